@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
+
+/// A Debian (and Ubuntu) C library behind a module map and a small shim; imported by exactly one Swift target.
+func systemLibrary(_ name: String, pkgConfig: String, debianPackage: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([debianPackage])])
+}
+
+func swiftTarget(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "swift-train",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // One system library each.
+        systemLibrary("CHDF5", pkgConfig: "hdf5", debianPackage: "libhdf5-dev"),
+        systemLibrary("COpenBLAS", pkgConfig: "openblas", debianPackage: "libopenblas-dev"),
+        systemLibrary("CMPI", pkgConfig: "ompi-c", debianPackage: "libopenmpi-dev"),
+        systemLibrary("CZlib", pkgConfig: "zlib", debianPackage: "zlib1g-dev"),
+        systemLibrary("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
+
+        // In the order in which data flows.
+        swiftTarget("Diagnostics", []),
+        swiftTarget("Digests", ["CCrypto"]),
+        swiftTarget("HDF5", ["CHDF5"]),
+        .target(name: "CKernels", cSettings: cSettings),
+        swiftTarget("Tensors", ["CKernels", "COpenBLAS"]),
+        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics"]),
+        swiftTarget("Ingest", ["Datasets", "HDF5", "Tensors", "Digests", "Diagnostics", "CZlib"]),
+        swiftTarget("Layers", ["Tensors", "Diagnostics"]),
+        swiftTarget("Models", ["Layers"]),
+        swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI"]),
+        swiftTarget(
+            "Training",
+            [
+                "Layers", "Datasets", "DataParallel", "HDF5", "Tensors", "Digests", "Diagnostics",
+                .product(name: "Yams", package: "Yams"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .executableTarget(
+            name: "swift-train",
+            dependencies: [
+                "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
+                "Diagnostics",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swiftSettings),
+
+        tests("TensorsTests", ["Tensors", "CKernels"]),
+        tests("HDF5Tests", ["HDF5"]),
+        tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
+        tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
+        tests("LayersTests", ["Layers", "Models", "Tensors", "HDF5"], resources: [.copy("Golden")]),
+        tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics"]),
+        tests("TrainingTests", ["Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "Diagnostics"]),
+        tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

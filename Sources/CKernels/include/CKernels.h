@@ -1,0 +1,3 @@
+#pragma once
+// Portable kernels: the definition of every operation's arithmetic. See each function's own note.
+#include <stdint.h>

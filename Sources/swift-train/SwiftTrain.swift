@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+@main
+struct SwiftTrain: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "swift-train")
+}
