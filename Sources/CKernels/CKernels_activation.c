@@ -1,0 +1,11 @@
+#include "CKernels.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+void CKernels_relu_f32_forward__portable(const float *x, int64_t count, float *y) {
+    for (int64_t i = 0; i < count; i++) y[i] = x[i] <= 0 ? 0 : x[i];
+}
+
+void CKernels_relu_f32_backward__portable(const float *y, const float *dy, int64_t count, float *dx) {
+    for (int64_t i = 0; i < count; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+}

@@ -1,0 +1,90 @@
+// Exponential and logarithm from IEEE operations alone, so that they do not depend on the C library.
+#include "CKernels.h"
+
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+
+// ln 2 in two parts: the high part has 21 trailing zero bits, so that n times it is exact for every exponent n.
+static const double ln2High = 0x1.62e42fefp-1;
+static const double ln2Low = 0x1.473de6af278edp-34;
+static const double log2e = 0x1.71547652b82fep+0;
+
+static double fromBits(uint64_t bits) {
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint64_t toBits(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/// 2 to the n for −1022 ≤ n ≤ 1023.
+static double powerOfTwo(int64_t n) { return fromBits((uint64_t)(n + 1023) << 52); }
+
+double CKernels_exp(double x) {
+    if (x != x) return x;
+    if (x > 709.8) return fromBits(0x7ff0000000000000u);
+    if (x < -745.2) return 0;
+    // x = n ln 2 + r with |r| ≤ ln 2 / 2; the Taylor series to r^13 leaves less than 1e-17.
+    int64_t n = (int64_t)(x * log2e + (x < 0 ? -0.5 : 0.5));
+    double r = (x - (double)n * ln2High) - (double)n * ln2Low;
+    double sum = 1.0 / 6227020800;
+    sum = sum * r + 1.0 / 479001600;
+    sum = sum * r + 1.0 / 39916800;
+    sum = sum * r + 1.0 / 3628800;
+    sum = sum * r + 1.0 / 362880;
+    sum = sum * r + 1.0 / 40320;
+    sum = sum * r + 1.0 / 5040;
+    sum = sum * r + 1.0 / 720;
+    sum = sum * r + 1.0 / 120;
+    sum = sum * r + 1.0 / 24;
+    sum = sum * r + 1.0 / 6;
+    sum = sum * r + 0.5;
+    sum = r * r * sum + r;
+    double e = 1 + sum;
+    // In two factors, so that results beyond the normal range are rounded only once more.
+    int64_t half = n / 2;
+    return e * powerOfTwo(half) * powerOfTwo(n - half);
+}
+
+double CKernels_log(double x) {
+    const double infinity = fromBits(0x7ff0000000000000u);
+    if (x != x || x < 0) return fromBits(0x7ff8000000000000u);
+    if (x == 0) return -infinity;
+    if (x == infinity) return x;
+    int64_t exponent = 0;
+    if (x < 0x1p-1022) {
+        x *= 0x1p54;
+        exponent = -54;
+    }
+    uint64_t bits = toBits(x);
+    exponent += (int64_t)(bits >> 52) - 1023;
+    double m = fromBits((bits & 0x000fffffffffffffu) | 0x3ff0000000000000u);
+    if (m > 0x1.6a09e667f3bcdp+0) {
+        m *= 0.5;
+        exponent += 1;
+    }
+    // log m = 2 artanh(s), s = (m − 1)/(m + 1), |s| ≤ 0.172: the odd series to s^23 leaves less than 1e-19.
+    double f = m - 1;
+    double s = f / (m + 1);
+    double z = s * s;
+    double series = 1.0 / 23;
+    series = series * z + 1.0 / 21;
+    series = series * z + 1.0 / 19;
+    series = series * z + 1.0 / 17;
+    series = series * z + 1.0 / 15;
+    series = series * z + 1.0 / 13;
+    series = series * z + 1.0 / 11;
+    series = series * z + 1.0 / 9;
+    series = series * z + 1.0 / 7;
+    series = series * z + 1.0 / 5;
+    series = series * z + 1.0 / 3;
+    // 2 s = f − f²/(m + 1) keeps the leading term exact; the rest is a small correction.
+    double correction = s * (2 * z * series - f);
+    double n = (double)exponent;
+    return n * ln2High + (f + (correction + n * ln2Low));
+}

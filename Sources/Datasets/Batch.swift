@@ -1,0 +1,40 @@
+/// The images and labels of one step for the shards of one rank.
+///
+/// Shapes: images [shards, imagesPerShard] of `imageBytes` bytes each, labels and ids [shards, imagesPerShard], counts
+/// [shards]; the first `counts[shard]` slots of a shard are filled, the others hold whatever was there before.
+///
+/// `@unchecked Sendable`: one thread owns a batch at a time, the loader until it hands it over, the trainer until it
+/// gives it back; both pass it through `BatchLoader`'s lock.
+package final class Batch: @unchecked Sendable {
+    package let shards: Int
+    package let imagesPerShard: Int
+    package let imageBytes: Int
+    package let images: UnsafeMutableRawPointer
+    package let labels: UnsafeMutablePointer<Int32>
+    package let ids: UnsafeMutablePointer<Int64>
+    package let counts: UnsafeMutablePointer<Int32>
+
+    package init(shards: Int, imagesPerShard: Int, imageBytes: Int) {
+        self.shards = shards
+        self.imagesPerShard = imagesPerShard
+        self.imageBytes = imageBytes
+        let slots = shards * imagesPerShard
+        images = .allocate(byteCount: slots * imageBytes, alignment: 64)
+        images.initializeMemory(as: UInt8.self, repeating: 0, count: slots * imageBytes)
+        labels = .allocate(capacity: slots)
+        labels.initialize(repeating: 0, count: slots)
+        ids = .allocate(capacity: slots)
+        ids.initialize(repeating: -1, count: slots)
+        counts = .allocate(capacity: shards)
+        counts.initialize(repeating: 0, count: shards)
+    }
+
+    deinit {
+        images.deallocate()
+        labels.deallocate()
+        ids.deallocate()
+        counts.deallocate()
+    }
+
+    package var samples: Int { (0..<shards).reduce(0) { $0 + Int(counts[$1]) } }
+}

@@ -1,0 +1,111 @@
+package import Tensors
+
+/// A network compiled for a number of shards and images: a flat list of passes over one arena.
+///
+/// Running a plan allocates nothing. The result of every element depends on the network, the images of its shard and the
+/// kernel set; not on how many shards the plan holds, and not on the number of threads.
+package final class ExecutionPlan {
+    package enum Mode: Sendable {
+        case training
+        case evaluation
+    }
+
+    package let imagesPerShard: Int
+    package let shards: Int
+    package let mode: Mode
+    /// Bytes of the arena.
+    package var arenaBytes: Int { arena.byteCount }
+    /// Names of the passes in the order they run.
+    package var passNames: [String] { (forward + backward).map(\.name) }
+
+    private let arena: Arena
+    private let pool: ThreadPool
+    private let context: StepContext
+    private let forward: [Pass]
+    private let backward: [Pass]
+    private let logitsPointer: UnsafeMutablePointer<Float>
+    private let classes: Int
+
+    init(
+        network: Network, imagesPerShard: Int, shards: Int, mode: Mode, input: PixelConversion, pool: ThreadPool
+    ) throws {
+        let memory = try PlanMemory(
+            network: network, imagesPerShard: imagesPerShard, shards: shards, mode: mode, threads: pool.threads)
+        let arena = try Arena(byteCount: memory.byteCount)
+        let context = StepContext(shards: shards)
+        var forward = [Self.inputPass(input, into: memory.input(in: arena), imagesPerShard, shards, context)]
+        var backward: [Pass] = []
+        for index in network.stages.indices {
+            let site = memory.site(index, in: arena, context: context)
+            forward += try network.stages[index].layer.forwardPasses(at: site)
+            if mode == .training {
+                backward.insert(contentsOf: try network.stages[index].layer.backwardPasses(at: site), at: 0)
+            }
+        }
+        let logits = memory.logits(in: arena)
+        forward.append(
+            Self.lossPass(
+                logits: logits, dlogits: memory.logitsGradient(in: arena), classes: network.description.classes,
+                imagesPerShard, shards, context))
+        self.imagesPerShard = imagesPerShard
+        self.shards = shards
+        self.mode = mode
+        self.arena = arena
+        self.pool = pool
+        self.context = context
+        self.forward = forward
+        self.backward = backward
+        logitsPointer = logits
+        classes = network.description.classes
+    }
+
+    /// Runs the forward pass and scores it; in training mode also the backward pass, which overwrites `gradients` with
+    /// the sum over these shards of the gradients of the summed loss.
+    ///
+    /// Shapes: images [shards, imagesPerShard] × bytes of one image, labels likewise; `counts` images are present in each
+    /// shard, the first ones. Returns one score for each shard, valid until the next run.
+    package func run(
+        images: UnsafeRawPointer, labels: UnsafePointer<Int32>, counts: UnsafePointer<Int32>,
+        weights: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>?
+    ) -> UnsafeMutableBufferPointer<Score> {
+        precondition((gradients != nil) == (mode == .training), "gradients belong to training mode, and only there")
+        context.counts.update(from: counts, count: shards)
+        context.images = images
+        context.labels = labels
+        context.weights = weights
+        context.gradients = gradients
+        for pass in forward { pool.run(pass.units, pass.body) }
+        for pass in backward { pool.run(pass.units, pass.body) }
+        return context.scores
+    }
+
+    /// The logits of one slot after a run: [classes].
+    package func logits(ofSlot slot: Int) -> UnsafeBufferPointer<Float> {
+        UnsafeBufferPointer(start: logitsPointer + slot * classes, count: classes)
+    }
+
+    private static func inputPass(
+        _ input: PixelConversion, into planes: UnsafeMutablePointer<Float>, _ imagesPerShard: Int, _ shards: Int,
+        _ context: StepContext
+    ) -> Pass {
+        let chunks = ImageChunks(shards: shards, imagesPerShard: imagesPerShard, imagesPerChunk: 8)
+        let count = input.channels * input.area
+        return Pass("input", units: chunks.units) { unit, _ in
+            for slot in chunks.slots(of: unit, counts: context.counts) {
+                input.convert(context.images + slot * input.imageByteCount, to: planes + slot * count)
+            }
+        }
+    }
+
+    private static func lossPass(
+        logits: UnsafeMutablePointer<Float>, dlogits: UnsafeMutablePointer<Float>?, classes: Int, _ imagesPerShard: Int,
+        _ shards: Int, _ context: StepContext
+    ) -> Pass {
+        Pass("loss", units: shards) { shard, _ in
+            let slot = shard * imagesPerShard
+            context.scores[shard] = SoftmaxCrossEntropy.score(
+                logits: logits + slot * classes, labels: context.labels + slot, samples: Int(context.counts[shard]),
+                classes: classes, dlogits: dlogits.map { $0 + slot * classes })
+        }
+    }
+}

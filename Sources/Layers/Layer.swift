@@ -1,0 +1,70 @@
+package import Tensors
+
+/// One layer of a network as a description: shape rule, parameters, operations. It holds no memory and no state.
+package protocol Layer: Sendable {
+    /// PyTorch's name of the module ("Conv2d").
+    var typeName: String { get }
+
+    /// The shape of one sample after this layer. Throws: `ShapeMismatch`.
+    func outputShape(for input: Shape) throws -> Shape
+    /// Weights in PyTorch's names, shapes and order, for samples of this shape.
+    func parameters(for input: Shape) -> [ParameterDescription]
+    /// Multiplications with an addition, for one sample.
+    func multiplyAdds(for input: Shape) throws -> Int
+
+    /// What the layer's operations need in memory besides input, output and their gradients.
+    func demand(for site: PlanSite) throws -> MemoryDemand
+    /// The passes that compute y from x.
+    func forwardPasses(at site: BoundSite) throws -> [Pass]
+    /// The passes that compute the gradients of x (where `site.dx` is not nil) and of the parameters from that of y.
+    func backwardPasses(at site: BoundSite) throws -> [Pass]
+}
+
+/// A shape that a layer cannot take.
+package struct ShapeMismatch: Error, Equatable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) {
+        self.description = description
+    }
+}
+
+/// A tensor that belongs to a layer.
+package struct ParameterDescription: Sendable {
+    /// PyTorch's name inside the module ("weight").
+    package let name: String
+    package let shape: Shape
+    package let initializer: Initializer
+
+    package init(_ name: String, _ shape: Shape, _ initializer: Initializer) {
+        self.name = name
+        self.shape = shape
+        self.initializer = initializer
+    }
+}
+
+/// Memory of one layer's operations beyond x, y, dx and dy.
+package struct MemoryDemand: Sendable {
+    /// Whether the backward passes read x, and y. What no one reads again is free for others after the forward pass.
+    package var backwardReadsInput = false
+    package var backwardReadsOutput = false
+    package var sharing = Sharing.ownOutput
+    /// Bytes that the forward pass leaves for the backward pass.
+    package var savedBytes = 0
+    /// Bytes that each worker may overwrite while it runs a unit.
+    package var workspaceBytes = 0
+    /// Bytes of partial weight gradients, alive during the backward passes.
+    package var partialGradientBytes = 0
+
+    package init() {}
+}
+
+/// How a layer's output may lie in memory (and, the other way round, the gradient of its input).
+package enum Sharing: Sendable {
+    /// y has a place of its own.
+    case ownOutput
+    /// y may overwrite x, unless a backward pass reads x.
+    case mayOverwriteInput
+    /// y is x under another shape: no pass moves anything.
+    case sameBytes
+}

@@ -1,0 +1,26 @@
+package import Layers
+package import Tensors
+
+/// The Fashion-MNIST classifier of "Why convolutions are effective" (Internet article, January 2024), a LeNet-5 (LeCun,
+/// Bottou, Bengio, Haffner 1998) with ReLU and max pooling; 44,426 parameters for 28 × 28 gray images and ten classes.
+///
+/// Exactly the article's `FashionClassifier`, with its parameter names; torchvision has no such network. Other image
+/// sizes change the inputs of fc1.
+package enum FashionClassifier {
+    package static func description(input: Shape, classes: Int) -> ModelDescription {
+        var model = ModelDescription(name: "fashion-classifier", input: input, classes: classes)
+        model.append("conv1", Conv2d(outChannels: 6, kernel: 5))
+        model.append("relu1", ReLU())
+        model.append("pool1", MaxPool2d(kernel: 2))
+        model.append("conv2", Conv2d(outChannels: 16, kernel: 5))
+        model.append("relu2", ReLU())
+        model.append("pool2", MaxPool2d(kernel: 2))
+        model.append("flatten", Flatten())
+        model.append("fc1", Linear(outputs: 120))
+        model.append("relu3", ReLU())
+        model.append("fc2", Linear(outputs: 84))
+        model.append("relu4", ReLU())
+        model.append("fc3", Linear(outputs: classes))
+        return model
+    }
+}

@@ -1,0 +1,31 @@
+internal import CKernels
+
+/// One update of torch.optim.SGD on a run of parameters, from a gradient sum that is multiplied by `gradientScale` first.
+package struct SGDRule: Sendable {
+    package var learningRate: Float
+    package var momentum: Float
+    package var weightDecay: Float
+    package var nesterov: Bool
+    package var gradientScale: Float
+
+    package init(
+        learningRate: Float, momentum: Float, weightDecay: Float, nesterov: Bool, gradientScale: Float
+    ) {
+        self.learningRate = learningRate
+        self.momentum = momentum
+        self.weightDecay = weightDecay
+        self.nesterov = nesterov
+        self.gradientScale = gradientScale
+    }
+
+    /// With momentum 0 the velocities are neither read nor written.
+    package func apply(
+        gradients: UnsafePointer<Float>, count: Int, weights: UnsafeMutablePointer<Float>,
+        velocities: UnsafeMutablePointer<Float>
+    ) {
+        var rule = CKernels_SGD(
+            rate: learningRate, momentum: momentum, weightDecay: weightDecay, gradientScale: gradientScale,
+            nesterov: nesterov ? 1 : 0)
+        CKernels_sgd_f32__portable(&rule, gradients, Int64(count), weights, velocities)
+    }
+}

@@ -1,0 +1,27 @@
+internal import CKernels
+
+/// Adds arrays element by element in one binary tree: neighbours first, the lower one as left operand.
+package enum TreeSum {
+    /// Sums elements 0 ..< count of `leaves` arrays (a power of two) that start `stride` floats apart; overwrites them.
+    package static func sum(
+        leafArrays: UnsafeMutablePointer<Float>, leaves: Int, stride: Int, count: Int,
+        into total: UnsafeMutablePointer<Float>
+    ) {
+        precondition(leaves > 0 && leaves & (leaves - 1) == 0, "\(leaves) leaves, expected a power of two")
+        CKernels_treeSum_f32__portable(leafArrays, Int64(leaves), Int64(stride), Int64(count), total)
+    }
+
+    /// Joins a power of two of values in the same tree.
+    package static func sum<T>(_ leaves: UnsafeMutableBufferPointer<T>, _ add: (T, T) -> T) -> T {
+        var distance = 1
+        while distance < leaves.count {
+            var leaf = 0
+            while leaf < leaves.count {
+                leaves[leaf] = add(leaves[leaf], leaves[leaf + distance])
+                leaf += 2 * distance
+            }
+            distance *= 2
+        }
+        return leaves[0]
+    }
+}

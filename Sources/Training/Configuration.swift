@@ -1,0 +1,91 @@
+/// What defines a run, and how it is watched; the values given here are the defaults.
+package struct Configuration: Equatable, Sendable {
+    package var model = Model(name: "fashion-classifier")
+    package var data = Data()
+    /// Samples of an update, over all ranks.
+    package var batchSize = 32
+    package var shards = 4
+    package var length = Length.epochs(10)
+    package var seed: UInt64 = 1
+    package var optimizer = Optimizer()
+    package var schedule = Schedule.constant
+    package var evaluate = Evaluate()
+    package var bestMetric = BestMetric.accuracy1
+    package var checkpoint = Checkpoint()
+    package var log = Log()
+    package var runsDirectory = "runs"
+
+    package init() {}
+
+    package struct Model: Equatable, Sendable {
+        package var name: String
+        /// nil: as many as the dataset has.
+        package var classes: Int?
+        package var channels: Int?
+
+        package init(name: String) {
+            self.name = name
+        }
+    }
+
+    package struct Data: Equatable, Sendable {
+        package var file = "data/fashion-mnist.h5"
+        package var normalize = Normalize.none
+    }
+
+    package enum Normalize: Equatable, Sendable {
+        /// Pixels 0…1.
+        case none
+        /// The mean and deviation that the dataset file records for its training images.
+        case dataset
+        /// One value a channel, in units of 0…1.
+        case values(mean: [Float], std: [Float])
+    }
+
+    package enum Length: Equatable, Sendable {
+        case epochs(Int)
+        case steps(Int)
+
+        package func steps(perEpoch: Int) -> Int {
+            switch self {
+            case .epochs(let epochs): epochs * perEpoch
+            case .steps(let steps): steps
+            }
+        }
+    }
+
+    package struct Optimizer: Equatable, Sendable {
+        package var learningRate = 0.001
+        package var momentum = 0.9
+        package var nesterov = false
+        package var weightDecay = 0.0
+    }
+
+    package enum Schedule: Equatable, Sendable {
+        case constant
+        /// The rate is multiplied by `factor` each time the interval has passed.
+        case step(every: Interval, factor: Double)
+    }
+
+    package struct Evaluate: Equatable, Sendable {
+        package var every = Interval(1, .epoch)
+        package var split = "test"
+        package var batchSize = 256
+    }
+
+    package enum BestMetric: String, CaseIterable, Equatable, Sendable {
+        case accuracy1 = "acc1"
+        case accuracy5 = "acc5"
+        case loss
+    }
+
+    package struct Checkpoint: Equatable, Sendable {
+        package var every = Interval(1, .epoch)
+        package var keep = 3
+    }
+
+    package struct Log: Equatable, Sendable {
+        package var every = Interval(1, .second)
+        package var samples = false
+    }
+}

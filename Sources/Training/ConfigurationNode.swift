@@ -1,0 +1,109 @@
+internal import Diagnostics
+internal import Yams
+
+/// A configuration file as a tree that knows where each value stands.
+///
+/// Values keep their text; what they mean is decided by the key that reads them, so that YAML's own guesses (`no`,
+/// `1:30`, `1e-3`) have no say.
+struct ConfigurationNode {
+    indirect enum Content {
+        case scalar(String)
+        case sequence([ConfigurationNode])
+        case mapping([(key: String, value: ConfigurationNode)])
+    }
+
+    /// "train.yaml:12:5" or "--set optimizer.momentum=2".
+    var place: String
+    var content: Content
+
+    private static let maximumBytes = 1 << 20
+    private static let maximumDepth = 32
+
+    /// Throws: `Failure` with the YAML parser's words.
+    init(yaml: String, file: String) throws {
+        guard yaml.utf8.count <= Self.maximumBytes else {
+            throw Failure(.configuration, "\(file): \(yaml.utf8.count) bytes, expected at most \(Self.maximumBytes)")
+        }
+        do {
+            guard let root = try Yams.compose(yaml: yaml) else {
+                self.init(place: file, content: .mapping([]))
+                return
+            }
+            try self.init(root, file: file, depth: 0)
+        } catch let error as YamlError {
+            let words = "\(error)".split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+            throw Failure(.configuration, "\(file): not valid YAML: \(words.joined(separator: " "))")
+        }
+    }
+
+    init(place: String, content: Content) {
+        self.place = place
+        self.content = content
+    }
+
+    private init(_ node: Node, file: String, depth: Int) throws {
+        place = node.mark.map { "\(file):\($0.line):\($0.column)" } ?? file
+        guard depth <= Self.maximumDepth else {
+            throw Failure(.configuration, "\(place): nested more than \(Self.maximumDepth) levels deep")
+        }
+        switch node {
+        case .scalar(let scalar):
+            content = .scalar(scalar.string)
+        case .sequence(let sequence):
+            content = .sequence(try sequence.map { try ConfigurationNode($0, file: file, depth: depth + 1) })
+        case .mapping(let mapping):
+            content = .mapping(
+                try mapping.map { pair in
+                    let key = try ConfigurationNode(pair.key, file: file, depth: depth + 1)
+                    guard case .scalar(let name) = key.content else {
+                        throw Failure(.configuration, "\(key.place): a key must be a word")
+                    }
+                    var value = try ConfigurationNode(pair.value, file: file, depth: depth + 1)
+                    if case .scalar = value.content {} else { value.place = key.place }
+                    return (name, value)
+                })
+        case .alias:
+            throw Failure(.configuration, "\(place): aliases are not accepted; write the value out")
+        }
+    }
+
+    /// Sets the value at a dotted path, making the mappings on the way; the value is read as YAML.
+    ///
+    /// Throws: `Failure(.usage)` when the assignment is not `key=value`.
+    mutating func apply(assignment: String) throws {
+        guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
+            throw Failure(.usage, "--set \(assignment): expected key=value, as in --set optimizer.learning_rate=0.01")
+        }
+        let path = assignment[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        let place = "--set \(assignment)"
+        var value = try ConfigurationNode(yaml: String(assignment[assignment.index(after: equals)...]), file: place)
+        if case .mapping(let pairs) = value.content, pairs.isEmpty, !assignment.hasSuffix("{}") {
+            value.content = .scalar("")
+        }
+        value.place = place
+        set(path[...], to: value)
+    }
+
+    private mutating func set(_ path: ArraySlice<String>, to value: ConfigurationNode) {
+        guard let key = path.first else {
+            self = value
+            return
+        }
+        var pairs: [(key: String, value: ConfigurationNode)] = []
+        switch content {
+        case .mapping(let existing): pairs = existing
+        // `model: lenet5` is short for `model: {name: lenet5}`, also for someone who sets model.classes.
+        case .scalar(let name) where !name.isEmpty:
+            pairs = [("name", ConfigurationNode(place: place, content: .scalar(name)))]
+        default: break
+        }
+        if let index = pairs.firstIndex(where: { $0.key == key }) {
+            pairs[index].value.set(path.dropFirst(), to: value)
+        } else {
+            var child = ConfigurationNode(place: value.place, content: .mapping([]))
+            child.set(path.dropFirst(), to: value)
+            pairs.append((key, child))
+        }
+        content = .mapping(pairs)
+    }
+}

@@ -1,0 +1,162 @@
+internal import Diagnostics
+
+extension Configuration {
+    /// Reads a configuration: the file's text if there is one, then assignments of the form `optimizer.momentum=0.8`.
+    ///
+    /// A given file must name `model` and `data.file`. `models` are the names that exist.
+    /// Throws: `Failure(.configuration)` with file, line and column.
+    package init(yaml: String?, file: String, assignments: [String], models: [String], defaults: Configuration) throws {
+        var root = ConfigurationNode(place: file, content: .mapping([]))
+        if let yaml {
+            root = try ConfigurationNode(yaml: yaml, file: file)
+        }
+        for assignment in assignments { try root.apply(assignment: assignment) }
+        self = defaults
+        try read(root, models: models, mustBeComplete: yaml != nil)
+    }
+
+    private mutating func read(_ root: ConfigurationNode, models: [String], mustBeComplete: Bool) throws {
+        let top = try ConfigurationSection(
+            root, path: "",
+            known: [
+                "model", "data", "batch_size", "shards", "epochs", "steps", "seed", "optimizer", "schedule", "evaluate",
+                "best_metric", "checkpoint", "log", "runs_dir",
+            ])
+        if mustBeComplete {
+            guard top.has("model") else { throw top.failure("model", "is missing, expected one of \(models.joined(separator: ", "))") }
+            let data = try top.section("data", known: ["file", "normalize", "augment"])
+            guard data?.has("file") == true else {
+                throw top.failure("data", "names no file, expected data: {file: FILE.h5}")
+            }
+        }
+        try readModel(top, models: models)
+        try readData(top)
+        try readBatch(top)
+        try readLength(top)
+        seed = try top.value("seed", expected: "a whole number from 0", UInt64.init) ?? seed
+        try readOptimizer(top)
+        try readSchedule(top)
+        if let section = try top.section("evaluate", known: ["every", "split", "batch_size"]) {
+            evaluate.every = try section.interval("every", units: [.step, .epoch]) ?? evaluate.every
+            evaluate.split = try section.text("split") ?? evaluate.split
+            evaluate.batchSize = try section.integer("batch_size", in: 1...1 << 20) ?? evaluate.batchSize
+        }
+        bestMetric =
+            try top.value("best_metric", expected: BestMetric.allCases.map(\.rawValue).joined(separator: ", ")) {
+                BestMetric(rawValue: $0)
+            } ?? bestMetric
+        if let section = try top.section("checkpoint", known: ["every", "keep"]) {
+            checkpoint.every = try section.interval("every", units: [.step, .epoch, .second]) ?? checkpoint.every
+            checkpoint.keep = try section.integer("keep", in: 1...1_000_000) ?? checkpoint.keep
+        }
+        if let section = try top.section("log", known: ["every", "samples"]) {
+            log.every = try section.interval("every", units: [.step, .epoch, .second]) ?? log.every
+            log.samples = try section.boolean("samples") ?? log.samples
+        }
+        runsDirectory = try top.text("runs_dir") ?? runsDirectory
+    }
+
+    private mutating func readModel(_ top: ConfigurationSection, models: [String]) throws {
+        guard let node = top.node("model") else { return }
+        var name: String?
+        if case .scalar(let text) = node.content {
+            model = Model(name: text)
+            name = text
+        } else if let section = try top.section("model", known: ["name", "classes", "channels"]) {
+            guard let text = try section.text("name") else { throw section.failure("name", "is missing") }
+            model = Model(name: text)
+            model.classes = try section.integer("classes", in: 1...1_000_000)
+            model.channels = try section.integer("channels", in: 1...4_096)
+            name = text
+        }
+        guard let name, models.contains(name) else {
+            let nearest = ConfigurationSection.nearest(to: name ?? "", in: models)
+            throw top.failure(
+                "model", "= \(name ?? "(empty)"), expected one of \(models.joined(separator: ", "))"
+                    + (nearest.map { "; did you mean \($0)?" } ?? ""))
+        }
+    }
+
+    private mutating func readData(_ top: ConfigurationSection) throws {
+        guard let section = try top.section("data", known: ["file", "normalize", "augment"]) else { return }
+        data.file = try section.text("file") ?? data.file
+        if let node = section.node("normalize") {
+            if case .scalar = node.content {
+                data.normalize =
+                    try section.value("normalize", expected: "none, dataset, or {mean: […], std: […]}") {
+                        ["none": .none, "dataset": .dataset][$0]
+                    } ?? data.normalize
+            } else if let values = try section.section("normalize", known: ["mean", "std"]) {
+                guard let mean = try values.numbers("mean"), let std = try values.numbers("std") else {
+                    throw section.failure("normalize", "needs both mean and std")
+                }
+                guard mean.count == std.count, std.allSatisfy({ $0 > 0 }) else {
+                    throw section.failure("normalize", "needs as many std as mean, each std above 0")
+                }
+                data.normalize = .values(mean: mean, std: std)
+            }
+        }
+        if let node = section.node("augment") {
+            guard case .sequence(let items) = node.content, items.isEmpty else {
+                throw section.failure("augment", "names operations, but this version has none; expected []")
+            }
+        }
+    }
+
+    private mutating func readBatch(_ top: ConfigurationSection) throws {
+        batchSize = try top.integer("batch_size", in: 1...1 << 24) ?? batchSize
+        shards = try top.integer("shards", in: 1...65_536) ?? shards
+        guard shards & (shards - 1) == 0 else {
+            throw top.failure("shards", "= \(shards), expected a power of two: 1, 2, 4, 8 …")
+        }
+        guard batchSize % shards == 0 else {
+            let lower = batchSize / shards * shards
+            throw top.failure(
+                "batch_size", "= \(batchSize) is no multiple of shards = \(shards); the nearest are "
+                    + [lower, lower + shards].filter { $0 > 0 }.map(String.init).joined(separator: " and "))
+        }
+    }
+
+    private mutating func readLength(_ top: ConfigurationSection) throws {
+        let epochs = try top.integer("epochs", in: 0...1_000_000)
+        let steps = try top.integer("steps", in: 0...1 << 40)
+        if epochs != nil && steps != nil { throw top.failure("steps", "and epochs are both given, expected one of them") }
+        if let epochs { length = .epochs(epochs) }
+        if let steps { length = .steps(steps) }
+    }
+
+    private mutating func readOptimizer(_ top: ConfigurationSection) throws {
+        let known = ["name", "learning_rate", "momentum", "nesterov", "weight_decay"]
+        guard let section = try top.section("optimizer", known: known) else { return }
+        _ = try section.value("name", expected: "sgd") { $0 == "sgd" ? true : nil }
+        optimizer.learningRate =
+            try section.number("learning_rate", expected: "a number from 0") { $0 >= 0 } ?? optimizer.learningRate
+        optimizer.momentum =
+            try section.number("momentum", expected: "a number from 0, below 1") { $0 >= 0 && $0 < 1 } ?? optimizer.momentum
+        optimizer.weightDecay =
+            try section.number("weight_decay", expected: "a number from 0") { $0 >= 0 } ?? optimizer.weightDecay
+        optimizer.nesterov = try section.boolean("nesterov") ?? optimizer.nesterov
+        if optimizer.nesterov && optimizer.momentum == 0 {
+            throw section.failure("nesterov", "= true needs a momentum above 0")
+        }
+    }
+
+    private mutating func readSchedule(_ top: ConfigurationSection) throws {
+        guard let section = try top.section("schedule", known: ["name", "every", "factor"]) else { return }
+        let name = try section.value("name", expected: "constant, step") { ["constant", "step"].contains($0) ? $0 : nil }
+        guard let name else { throw section.failure("name", "is missing, expected constant or step") }
+        if name == "constant" {
+            for key in ["every", "factor"] where section.has(key) {
+                throw section.failure(key, "belongs to schedule step, not to constant")
+            }
+            schedule = .constant
+            return
+        }
+        guard let every = try section.interval("every", units: [.step, .epoch]) else {
+            throw section.failure("every", "is missing, expected N epochs or N steps")
+        }
+        let factor = try section.number("factor", expected: "a number above 0, at most 1") { $0 > 0 && $0 <= 1 }
+        guard let factor else { throw section.failure("factor", "is missing, expected a number above 0, at most 1") }
+        schedule = .step(every: every, factor: factor)
+    }
+}

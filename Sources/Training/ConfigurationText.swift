@@ -1,0 +1,69 @@
+internal import Yams
+
+extension Configuration {
+    /// Every key with its value, in the order of the documentation: what the run is defined by and watched with.
+    ///
+    /// `--print-config`, the run folder, the checkpoint and the comparison of ranks all show this list.
+    package var entries: [(key: String, value: String)] {
+        var entries: [(String, String)] = [("model.name", model.name)]
+        if let classes = model.classes { entries.append(("model.classes", "\(classes)")) }
+        if let channels = model.channels { entries.append(("model.channels", "\(channels)")) }
+        entries.append(("data.file", data.file))
+        switch data.normalize {
+        case .none: entries.append(("data.normalize", "none"))
+        case .dataset: entries.append(("data.normalize", "dataset"))
+        case .values(let mean, let std):
+            entries.append(("data.normalize.mean", "\(mean)"))
+            entries.append(("data.normalize.std", "\(std)"))
+        }
+        entries += [("batch_size", "\(batchSize)"), ("shards", "\(shards)")]
+        switch length {
+        case .epochs(let epochs): entries.append(("epochs", "\(epochs)"))
+        case .steps(let steps): entries.append(("steps", "\(steps)"))
+        }
+        entries += [
+            ("seed", "\(seed)"), ("optimizer.name", "sgd"), ("optimizer.learning_rate", "\(optimizer.learningRate)"),
+            ("optimizer.momentum", "\(optimizer.momentum)"), ("optimizer.nesterov", "\(optimizer.nesterov)"),
+            ("optimizer.weight_decay", "\(optimizer.weightDecay)"),
+        ]
+        switch schedule {
+        case .constant: entries.append(("schedule.name", "constant"))
+        case .step(let every, let factor):
+            entries += [
+                ("schedule.name", "step"), ("schedule.every", "\(every)"), ("schedule.factor", "\(factor)"),
+            ]
+        }
+        entries += [
+            ("evaluate.every", "\(evaluate.every)"), ("evaluate.split", evaluate.split),
+            ("evaluate.batch_size", "\(evaluate.batchSize)"), ("best_metric", bestMetric.rawValue),
+            ("checkpoint.every", "\(checkpoint.every)"), ("checkpoint.keep", "\(checkpoint.keep)"),
+            ("log.every", "\(log.every)"), ("log.samples", "\(log.samples)"), ("runs_dir", runsDirectory),
+        ]
+        return entries
+    }
+
+    /// The configuration as YAML; reading it gives an equal configuration.
+    package func yaml() throws -> String {
+        try Yams.serialize(node: Self.tree(of: entries[...], prefix: ""), sortKeys: false)
+    }
+
+    private static func tree(of entries: ArraySlice<(key: String, value: String)>, prefix: String) throws -> Node {
+        var pairs: [(Node, Node)] = []
+        var rest = entries
+        while let first = rest.first {
+            let name = first.key.dropFirst(prefix.count).prefix { $0 != "." }
+            let path = prefix + name
+            if first.key == path {
+                rest = rest.dropFirst()
+                // Lists are written as lists, everything else as the plain text it was read from.
+                let value = first.value.hasPrefix("[") ? try Yams.compose(yaml: first.value) : Node(first.value)
+                pairs.append((Node(String(name)), value ?? Node(first.value)))
+            } else {
+                let children = rest.prefix { $0.key.hasPrefix(path + ".") }
+                pairs.append((Node(String(name)), try tree(of: children, prefix: path + ".")))
+                rest = rest.dropFirst(children.count)
+            }
+        }
+        return Node(pairs)
+    }
+}

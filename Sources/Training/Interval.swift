@@ -1,0 +1,34 @@
+/// How often something happens: "1 epoch", "30 epochs", "500 steps", "60 seconds".
+package struct Interval: Equatable, Sendable, CustomStringConvertible {
+    package enum Unit: String, CaseIterable, Sendable {
+        case step, epoch, second
+    }
+
+    package let count: Int
+    package let unit: Unit
+
+    package init(_ count: Int, _ unit: Unit) {
+        self.count = count
+        self.unit = unit
+    }
+
+    /// nil when the text is not a positive number and a unit.
+    package init?(_ text: String) {
+        let words = text.split(separator: " ")
+        guard words.count == 2, let count = Int(words[0]), count >= 1 else { return nil }
+        guard let unit = Unit.allCases.first(where: { words[1] == $0.rawValue || words[1] == $0.rawValue + "s" })
+        else { return nil }
+        self.init(count, unit)
+    }
+
+    package var description: String { "\(count) \(unit.rawValue)\(count == 1 ? "" : "s")" }
+
+    /// Whether the interval ends with this step, the last of which number is `stepsDone` since the run began.
+    package func isDue(stepsDone: Int, stepsPerEpoch: Int) -> Bool {
+        switch unit {
+        case .step: stepsDone % count == 0
+        case .epoch: stepsDone % (count * stepsPerEpoch) == 0
+        case .second: false
+        }
+    }
+}
