@@ -9,16 +9,45 @@ package protocol Communicator: AnyObject {
     /// This process among those on the same host, and how many those are.
     var localRank: Int { get }
     var localSize: Int { get }
-    /// Bytes this rank has sent to others since it started.
+    /// Bytes of payload this rank has handed to others since it started: a broadcast counts once per receiver.
     var bytesSent: Int { get }
 
-    /// Sends `outgoing` to `peer` while receiving as many bytes as `incoming` holds from it.
+    /// Sends `outgoing` to `peer` while receiving as many bytes as `incoming` holds from it; both may differ in length.
     func exchange(_ outgoing: UnsafeRawBufferPointer, _ incoming: UnsafeMutableRawBufferPointer, with peer: Int) throws
     /// Copies the root's bytes to every rank; all pass buffers of one size.
     func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws
     /// Gathers one block of equal size from each rank, in rank order, on every rank.
     func allGather(_ block: UnsafeRawBufferPointer, into blocks: UnsafeMutableRawBufferPointer) throws
     func barrier() throws
+    /// Says goodbye to the other ranks; collective, the last call.
+    func finalize() throws
     /// Ends all ranks at once with this exit code; for failures that only this rank knows of.
     func abort(exitCode: Int32) -> Never
+}
+
+extension Communicator {
+    /// Gives every rank the root's bytes, whose number only the root knows.
+    package func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] {
+        var count = Int64(bytes.count)
+        try withUnsafeMutableBytes(of: &count) { try broadcast($0, from: root) }
+        var result = rank == root ? bytes : [UInt8](repeating: 0, count: Int(count))
+        try result.withUnsafeMutableBytes { try broadcast($0, from: root) }
+        return result
+    }
+
+    /// Gathers blocks whose sizes differ from rank to rank, in rank order, on every rank.
+    package func allGather(_ block: [UInt8]) throws -> [[UInt8]] {
+        let mine = [Int64(block.count)]
+        var counts = [Int64](repeating: 0, count: size)
+        try mine.withUnsafeBytes { one in
+            try counts.withUnsafeMutableBytes { try allGather(one, into: $0) }
+        }
+        let longest = Int(counts.max() ?? 0)
+        let padded = block + [UInt8](repeating: 0, count: longest - block.count)
+        var all = [UInt8](repeating: 0, count: longest * size)
+        try padded.withUnsafeBytes { one in
+            try all.withUnsafeMutableBytes { try allGather(one, into: $0) }
+        }
+        return (0..<size).map { Array(all[$0 * longest..<$0 * longest + Int(counts[$0])]) }
+    }
 }

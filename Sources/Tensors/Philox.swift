@@ -1,0 +1,86 @@
+/// Philox 4×32 with ten rounds: 128 counter bits and 64 key bits to 128 random bits.
+///
+/// The whole state is the argument, so the numbers of any sample can be drawn anywhere, in any order.
+/// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+package struct Philox4x32 {
+    private static let multipliers: (UInt32, UInt32) = (0xD251_1F53, 0xCD9E_8D57)
+    /// Added to the key between rounds: the golden ratio and √3 − 1, as fractions of 2³².
+    private static let keySteps: (UInt32, UInt32) = (0x9E37_79B9, 0xBB67_AE85)
+    private static let rounds = 10
+
+    package static func block(
+        counter: (UInt32, UInt32, UInt32, UInt32), key: (UInt32, UInt32)
+    ) -> (UInt32, UInt32, UInt32, UInt32) {
+        var (x, y, z, w) = counter
+        var (k, l) = key
+        for _ in 0..<rounds {
+            let first = multipliers.0.multipliedFullWidth(by: x)
+            let second = multipliers.1.multipliedFullWidth(by: z)
+            (x, y, z, w) = (second.high ^ y ^ k, second.low, first.high ^ w ^ l, first.low)
+            k &+= keySteps.0
+            l &+= keySteps.1
+        }
+        return (x, y, z, w)
+    }
+}
+
+/// What random numbers are for; two purposes never share a number.
+package enum RandomPurpose: UInt32, Sendable {
+    case initialWeights = 1
+    case shuffle = 2
+    case augmentation = 3
+    case dropout = 4
+    case synthetic = 5
+}
+
+/// The random numbers of one thing (a sample, a parameter) in one epoch, as a value.
+///
+/// The key is the seed; the counter holds, word by word, the number of the block of four draws, the thing's number (low,
+/// high), and purpose and epoch. Equal arguments give equal numbers on every machine; nothing else has an influence.
+package struct RandomStream: Sendable {
+    private let key: (UInt32, UInt32)
+    private let thing: (UInt32, UInt32)
+    private let use: UInt32
+    private var nextBlock: UInt32 = 0
+    private var block: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
+    private var position = 4
+
+    /// Traps: an epoch of 2²⁸ or more.
+    package init(seed: UInt64, purpose: RandomPurpose, epoch: UInt32 = 0, id: UInt64) {
+        precondition(epoch < 1 << 28, "epoch \(epoch)")
+        key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+        thing = (UInt32(truncatingIfNeeded: id), UInt32(truncatingIfNeeded: id >> 32))
+        use = purpose.rawValue << 28 | epoch
+    }
+
+    /// 32 uniform bits.
+    package mutating func nextUInt32() -> UInt32 {
+        if position == 4 {
+            block = Philox4x32.block(counter: (nextBlock, thing.0, thing.1, use), key: key)
+            nextBlock &+= 1
+            position = 0
+        }
+        defer { position += 1 }
+        return switch position {
+        case 0: block.0
+        case 1: block.1
+        case 2: block.2
+        default: block.3
+        }
+    }
+
+    /// A uniform multiple of 2⁻²⁴ in [0, 1).
+    package mutating func nextUniform() -> Float {
+        Float(nextUInt32() >> 8) * 0x1p-24
+    }
+
+    /// A uniform integer in 0 ..< bound, without bias (Lemire 2019: multiply, reject the short remainder).
+    package mutating func next(below bound: UInt32) -> UInt32 {
+        precondition(bound > 0, "an empty range")
+        let remainder = (0 &- bound) % bound
+        while true {
+            let product = nextUInt32().multipliedFullWidth(by: bound)
+            if product.low >= remainder { return product.high }
+        }
+    }
+}
