@@ -14,12 +14,14 @@ package struct Score: Equatable, Sendable {
     package init() {}
 
     package static let fieldCount = 5
-    package var fields: [Double] { [loss, divisor, samples, correct1, correct5] }
 
-    package init(fields: some Collection<Double>) {
-        let values = Array(fields)
-        precondition(values.count == Self.fieldCount, "\(values.count) fields of \(Self.fieldCount)")
-        (loss, divisor, samples, correct1, correct5) = (values[0], values[1], values[2], values[3], values[4])
+    /// The first `fieldCount` numbers of a vector that travels between ranks.
+    package init(reading vector: UnsafeMutableBufferPointer<Double>) {
+        (loss, divisor, samples, correct1, correct5) = (vector[0], vector[1], vector[2], vector[3], vector[4])
+    }
+
+    package func write(to vector: UnsafeMutableBufferPointer<Double>) {
+        (vector[0], vector[1], vector[2], vector[3], vector[4]) = (loss, divisor, samples, correct1, correct5)
     }
 
     package static func + (left: Score, right: Score) -> Score {

@@ -1,0 +1,117 @@
+internal import Diagnostics
+internal import Foundation
+internal import HDF5
+package import Layers
+package import Tensors
+
+/// Everything that a run needs to go on besides its data: what a checkpoint file holds. Nothing in it belongs to a rank.
+package struct Checkpoint: Sendable {
+    package static let format = "swift-train.checkpoint"
+    package static let formatVersion: Int64 = 1
+
+    /// One evaluation in the history of a run.
+    package struct Evaluation: Equatable, Sendable {
+        package let epoch: Int
+        package let step: Int
+        package let loss: Double
+        package let accuracy1: Double
+        package let accuracy5: Double
+
+        package init(epoch: Int, step: Int, loss: Double, accuracy1: Double, accuracy5: Double) {
+            self.epoch = epoch
+            self.step = step
+            self.loss = loss
+            self.accuracy1 = accuracy1
+            self.accuracy5 = accuracy5
+        }
+    }
+
+    /// The numbers and texts of a checkpoint, without its tensors.
+    package struct Header: Equatable, Sendable {
+        package var model = ""
+        package var input: [Int] = []
+        package var classes: [String] = []
+        /// What was subtracted from pixels and what they were divided by, a channel each, in units of 0…1.
+        package var inputMean: [Float] = []
+        package var inputStd: [Float] = []
+        /// Finished epochs and steps.
+        package var epoch = 0
+        package var step = 0
+        package var samplesSeen = 0
+        package var seed: UInt64 = 0
+        package var batchSize = 0
+        package var shards = 0
+        /// The effective configuration as YAML.
+        package var configuration = ""
+        package var configurationDigest = ""
+        package var datasetDigest = ""
+        package var evaluations: [Evaluation] = []
+        package var best: Evaluation?
+        /// Length of metrics.jsonl when the checkpoint was made.
+        package var metricsBytes = 0
+        package var build = ""
+        package var libraries = ""
+
+        package init() {}
+    }
+
+    package var header: Header
+    /// The tensors by key, in the network's order.
+    package var weights: [Tensor]
+    package var optimizer: [(slot: String, tensors: [Tensor])]
+
+    package struct Tensor: Equatable, Sendable {
+        package let key: String
+        package let shape: Shape
+        package let values: [Float]
+    }
+}
+
+extension Checkpoint {
+    /// Copies the state of a model.
+    package init(header: Header, state: ModelState) {
+        func tensors(_ vector: UnsafeMutableBufferPointer<Float>) -> [Tensor] {
+            state.parameterList.parameters.map {
+                Tensor(key: $0.key, shape: $0.shape, values: Array(vector[$0.range]))
+            }
+        }
+        self.header = header
+        weights = tensors(state.weights)
+        optimizer = state.optimizerSlots.map { ($0.name, tensors($0.vector)) }
+    }
+
+    /// Copies the tensors into a model's state. Throws: `Failure(.badData)` naming the first key or shape that differs.
+    package func restore(_ state: ModelState, path: String) throws {
+        try restoreWeights(state, path: path)
+        for slot in state.optimizerSlots {
+            guard let stored = optimizer.first(where: { $0.slot == slot.name }) else {
+                throw Failure(.badData, "\(path): /optimizer/\(slot.name) is missing")
+            }
+            try copy(stored.tensors, to: slot.vector, state.parameterList, path: "\(path):/optimizer/\(slot.name)")
+        }
+    }
+
+    /// The weights alone, for evaluation.
+    package func restoreWeights(_ state: ModelState, path: String) throws {
+        try copy(weights, to: state.weights, state.parameterList, path: "\(path):/model")
+    }
+
+    private func copy(
+        _ tensors: [Tensor], to vector: UnsafeMutableBufferPointer<Float>, _ list: ParameterList, path: String
+    ) throws {
+        let byKey = Dictionary(tensors.map { ($0.key, $0) }) { first, _ in first }
+        for key in byKey.keys.sorted() where !list.parameters.contains(where: { $0.key == key }) {
+            throw Failure(.badData, "\(path)/\(key): not a parameter of this network")
+        }
+        for parameter in list.parameters {
+            guard let tensor = byKey[parameter.key] else {
+                throw Failure(.badData, "\(path)/\(parameter.key): missing, expected shape \(parameter.shape)")
+            }
+            guard tensor.shape == parameter.shape else {
+                throw Failure(
+                    .badData, "\(path)/\(parameter.key): shape \(tensor.shape), expected \(parameter.shape)")
+            }
+            _ = UnsafeMutableBufferPointer(rebasing: vector[parameter.range]).update(from: tensor.values)
+        }
+    }
+}

@@ -1,0 +1,222 @@
+internal import Diagnostics
+internal import Foundation
+internal import HDF5
+internal import Tensors
+
+/// Checkpoints on disk: an HDF5 image built in memory, followed by a seal, written durably.
+package enum CheckpointFile {
+    /// Writes a checkpoint. Throws: `Failure`; nothing is left behind then.
+    package static func write(_ checkpoint: Checkpoint, to path: String) throws {
+        let file = try HDF5File.createInMemory(name: (path as NSString).lastPathComponent)
+        try fill(file, with: checkpoint)
+        try file.withImage { image in
+            let seal = CheckpointSeal.seal(for: image)
+            try seal.withUnsafeBytes { try DurableFile.write([image, $0], to: path) }
+        }
+        try file.close()
+    }
+
+    /// Reads a whole checkpoint, after its seal has been verified.
+    ///
+    /// Throws: `Failure(.inputMissing)` when there is no such file, `.badData` for one that is damaged or not ours.
+    package static func read(_ path: String) throws -> Checkpoint {
+        try withVerifiedFile(path) { file in
+            do {
+                return try parse(file, path: path)
+            } catch let error as HDF5Error {
+                throw Failure(.badData, "\(path): \(error)")
+            }
+        }
+    }
+
+    private static func withVerifiedFile<T>(_ path: String, _ body: (HDF5File) throws -> T) throws -> T {
+        let handle = open(path, O_RDONLY | O_CLOEXEC)
+        guard handle >= 0 else {
+            let reason = String(cString: strerror(errno))
+            throw Failure(.inputMissing, "\(path): \(reason); expected a checkpoint, such as RUN/checkpoints/last")
+        }
+        defer { close(handle) }
+        var status = stat()
+        guard fstat(handle, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw Failure(.badData, "\(path): not a regular file, expected a checkpoint such as RUN/checkpoints/last")
+        }
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, Int(status.st_size)), alignment: 64)
+        defer { bytes.deallocate() }
+        var done = 0
+        while done < Int(status.st_size) {
+            let count = Glibc.read(handle, bytes.baseAddress! + done, Int(status.st_size) - done)
+            if count > 0 {
+                done += count
+            } else if count == 0 {
+                break
+            } else if errno != EINTR {
+                throw Failure(.inputOutput, "\(path): read: \(String(cString: strerror(errno)))")
+            }
+        }
+        let image = try CheckpointSeal.image(in: UnsafeRawBufferPointer(rebasing: bytes[..<done]), path: path)
+        let file: HDF5File
+        do {
+            file = try HDF5File.open(image: image, name: (path as NSString).lastPathComponent)
+        } catch {
+            throw Failure(.badData, "\(path): \(error)")
+        }
+        return try body(file)
+    }
+}
+
+// ---- Writing
+
+extension CheckpointFile {
+    private static func fill(_ file: HDF5File, with checkpoint: Checkpoint) throws {
+        try file.createGroup("/model")
+        try write(checkpoint.weights, to: "/model", in: file)
+        try file.createGroup("/optimizer")
+        for (slot, tensors) in checkpoint.optimizer {
+            try file.createGroup("/optimizer/\(slot)")
+            try write(tensors, to: "/optimizer/\(slot)", in: file)
+        }
+        let header = checkpoint.header
+        try file.createGroup("/metrics")
+        let evaluations = header.evaluations
+        try file.write("/metrics/epoch", shape: [evaluations.count], evaluations.map { Int64($0.epoch) })
+        try file.write("/metrics/step", shape: [evaluations.count], evaluations.map { Int64($0.step) })
+        try file.write("/metrics/loss", shape: [evaluations.count], evaluations.map(\.loss))
+        try file.write("/metrics/acc1", shape: [evaluations.count], evaluations.map(\.accuracy1))
+        try file.write("/metrics/acc5", shape: [evaluations.count], evaluations.map(\.accuracy5))
+        try file.write("/classes", strings: header.classes)
+        for (name, value) in attributes(of: header) { try file.setAttribute(name, on: "/", value) }
+    }
+
+    private static func write(_ tensors: [Checkpoint.Tensor], to group: String, in file: HDF5File) throws {
+        for tensor in tensors {
+            try file.write("\(group)/\(tensor.key)", shape: tensor.shape.dimensions, tensor.values)
+        }
+    }
+
+    private static func attributes(of header: Checkpoint.Header) -> [(String, HDF5Value)] {
+        var attributes: [(String, HDF5Value)] = [
+            ("format", .string(Checkpoint.format)), ("format_version", .integer(Checkpoint.formatVersion)),
+            ("model", .string(header.model)), ("input", .integers(header.input.map(Int64.init))),
+            ("input_mean", .reals(header.inputMean.map(Double.init))),
+            ("input_std", .reals(header.inputStd.map(Double.init))), ("epoch", .integer(Int64(header.epoch))),
+            ("step", .integer(Int64(header.step))), ("samples_seen", .integer(Int64(header.samplesSeen))),
+            ("seed", .integer(Int64(bitPattern: header.seed))), ("batch_size", .integer(Int64(header.batchSize))),
+            ("shards", .integer(Int64(header.shards))), ("config", .string(header.configuration)),
+            ("config_digest", .string(header.configurationDigest)),
+            ("dataset_digest", .string(header.datasetDigest)),
+            ("metrics_bytes", .integer(Int64(header.metricsBytes))), ("build", .string(header.build)),
+            ("libraries", .string(header.libraries)),
+        ]
+        if let best = header.best {
+            attributes += [
+                ("best_epoch", .integer(Int64(best.epoch))), ("best_step", .integer(Int64(best.step))),
+                ("best_loss", .real(best.loss)), ("best_acc1", .real(best.accuracy1)),
+                ("best_acc5", .real(best.accuracy5)),
+            ]
+        }
+        return attributes
+    }
+}
+
+// ---- Reading
+
+extension CheckpointFile {
+    private static func parse(_ file: HDF5File, path: String) throws -> Checkpoint {
+        let attributes = AttributeReader(file: file, path: path)
+        let format = try attributes.text("format")
+        guard format == Checkpoint.format else {
+            throw Failure(.badData, "\(path): format \"\(format)\", expected \"\(Checkpoint.format)\"")
+        }
+        let version = try attributes.integer("format_version")
+        guard version == Checkpoint.formatVersion else {
+            throw Failure(
+                .badData, "\(path): format version \(version), expected \(Checkpoint.formatVersion); "
+                    + "read it with the version of this program that wrote it")
+        }
+        var header = Checkpoint.Header()
+        header.model = try attributes.text("model")
+        header.input = try attributes.integers("input")
+        header.inputMean = try attributes.reals("input_mean").map(Float.init)
+        header.inputStd = try attributes.reals("input_std").map(Float.init)
+        header.epoch = try attributes.integer("epoch")
+        header.step = try attributes.integer("step")
+        header.samplesSeen = try attributes.integer("samples_seen")
+        header.seed = UInt64(bitPattern: Int64(try attributes.integer("seed")))
+        header.batchSize = try attributes.integer("batch_size")
+        header.shards = try attributes.integer("shards")
+        header.configuration = try attributes.text("config")
+        header.configurationDigest = try attributes.text("config_digest")
+        header.datasetDigest = try attributes.text("dataset_digest")
+        header.metricsBytes = try attributes.integer("metrics_bytes")
+        header.build = try attributes.text("build")
+        header.libraries = try attributes.text("libraries")
+        header.classes = try file.dataset("/classes").readStrings()
+        header.evaluations = try evaluations(in: file)
+        if try file.attribute("best_step", on: "/") != nil {
+            header.best = Checkpoint.Evaluation(
+                epoch: try attributes.integer("best_epoch"), step: try attributes.integer("best_step"),
+                loss: try attributes.real("best_loss"), accuracy1: try attributes.real("best_acc1"),
+                accuracy5: try attributes.real("best_acc5"))
+        }
+        let slots = try file.children(of: "/optimizer")
+        return Checkpoint(
+            header: header, weights: try tensors(in: "/model", of: file),
+            optimizer: try slots.map { ($0, try tensors(in: "/optimizer/\($0)", of: file)) })
+    }
+
+    private static func tensors(in group: String, of file: HDF5File) throws -> [Checkpoint.Tensor] {
+        try file.children(of: group).map { key in
+            let dataset = try file.dataset("\(group)/\(key)")
+            return Checkpoint.Tensor(key: key, shape: Shape(dataset.shape), values: try dataset.readAll(as: Float.self))
+        }
+    }
+
+    private static func evaluations(in file: HDF5File) throws -> [Checkpoint.Evaluation] {
+        let epochs = try file.dataset("/metrics/epoch").readAll(as: Int64.self)
+        let steps = try file.dataset("/metrics/step").readAll(as: Int64.self)
+        let losses = try file.dataset("/metrics/loss").readAll(as: Double.self)
+        let accuracies1 = try file.dataset("/metrics/acc1").readAll(as: Double.self)
+        let accuracies5 = try file.dataset("/metrics/acc5").readAll(as: Double.self)
+        let count = [epochs.count, steps.count, losses.count, accuracies1.count, accuracies5.count].min() ?? 0
+        return (0..<count).map {
+            Checkpoint.Evaluation(
+                epoch: Int(epochs[$0]), step: Int(steps[$0]), loss: losses[$0], accuracy1: accuracies1[$0],
+                accuracy5: accuracies5[$0])
+        }
+    }
+
+    /// Reads attributes of the root group that must be there with the right type.
+    private struct AttributeReader {
+        let file: HDF5File
+        let path: String
+
+        func text(_ name: String) throws -> String {
+            guard case .string(let value) = try file.attribute(name, on: "/") else { throw wrong(name, "a text") }
+            return value
+        }
+
+        func integer(_ name: String) throws -> Int {
+            guard case .integer(let value) = try file.attribute(name, on: "/") else { throw wrong(name, "a whole number") }
+            return Int(value)
+        }
+
+        func real(_ name: String) throws -> Double {
+            guard case .real(let value) = try file.attribute(name, on: "/") else { throw wrong(name, "a number") }
+            return value
+        }
+
+        func integers(_ name: String) throws -> [Int] {
+            guard case .integers(let values) = try file.attribute(name, on: "/") else { throw wrong(name, "whole numbers") }
+            return values.map(Int.init)
+        }
+
+        func reals(_ name: String) throws -> [Double] {
+            guard case .reals(let values) = try file.attribute(name, on: "/") else { throw wrong(name, "numbers") }
+            return values
+        }
+
+        private func wrong(_ name: String, _ expected: String) -> Failure {
+            Failure(.badData, "\(path): attribute \(name) is missing or of another type, expected \(expected)")
+        }
+    }
+}

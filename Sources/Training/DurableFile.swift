@@ -1,0 +1,83 @@
+internal import Diagnostics
+internal import Foundation
+
+/// Files that are either there whole or not at all, also after a crash.
+package enum DurableFile {
+    /// Writes pieces of bytes under a temporary name beside `path`, then fsync, rename, fsync of the folder.
+    ///
+    /// Memory: none. Throws: `Failure` with the failing call, `.inputOutput` once the file could be created; the
+    /// temporary file is removed.
+    package static func write(_ pieces: [UnsafeRawBufferPointer], to path: String) throws {
+        let folder = (path as NSString).deletingLastPathComponent
+        let temporary = folder + "/." + (path as NSString).lastPathComponent + ".\(getpid()).tmp"
+        let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw failure(.cannotCreate, "open", temporary) }
+        do {
+            defer { close(file) }
+            for piece in pieces { try writeAll(piece, to: file, path: temporary) }
+            guard fsync(file) == 0 else { throw failure(.inputOutput, "fsync", temporary) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        guard rename(temporary, path) == 0 else {
+            let failure = failure(.inputOutput, "rename", path)
+            unlink(temporary)
+            throw failure
+        }
+        try synchronizeFolder(folder)
+    }
+
+    package static func write(_ text: String, to path: String) throws {
+        try Array(text.utf8).withUnsafeBytes { try write([$0], to: path) }
+    }
+
+    /// Makes `path` another name of the file `target` in the same folder, replacing what had that name.
+    package static func link(_ target: String, to path: String) throws {
+        let temporary = path + ".\(getpid()).tmp"
+        unlink(temporary)
+        guard Glibc.link(target, temporary) == 0 else { throw failure(.inputOutput, "link", path) }
+        try finish(temporary, as: path)
+    }
+
+    /// Makes `path` a symbolic link to `target`, a name in the same folder.
+    package static func symbolicLink(to target: String, at path: String) throws {
+        let temporary = path + ".\(getpid()).tmp"
+        unlink(temporary)
+        guard symlink(target, temporary) == 0 else { throw failure(.inputOutput, "symlink", path) }
+        try finish(temporary, as: path)
+    }
+
+    package static func synchronizeFolder(_ folder: String) throws {
+        let handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard handle >= 0 else { throw failure(.inputOutput, "open", folder) }
+        defer { close(handle) }
+        guard fsync(handle) == 0 else { throw failure(.inputOutput, "fsync", folder) }
+    }
+
+    private static func finish(_ temporary: String, as path: String) throws {
+        guard rename(temporary, path) == 0 else {
+            let failure = failure(.inputOutput, "rename", path)
+            unlink(temporary)
+            throw failure
+        }
+        try synchronizeFolder((path as NSString).deletingLastPathComponent)
+    }
+
+    private static func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, path: String) throws {
+        var done = 0
+        while done < bytes.count {
+            let written = Glibc.write(file, bytes.baseAddress! + done, min(bytes.count - done, 1 << 30))
+            if written > 0 {
+                done += written
+            } else if written < 0 && errno != EINTR {
+                throw failure(.inputOutput, "write", path)
+            }
+        }
+    }
+
+    private static func failure(_ code: ExitCode, _ call: String, _ path: String) -> Failure {
+        let reason = String(cString: strerror(errno))
+        return Failure(code, "\(path): \(call): \(reason)")
+    }
+}

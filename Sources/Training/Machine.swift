@@ -1,0 +1,55 @@
+internal import Digests
+internal import Foundation
+package import Tensors
+
+/// What this process runs on and was built from.
+package enum Machine {
+    package static let version = "0.1.0"
+
+    /// Cores that this process may run on.
+    package static func coresOfAffinityMask() -> Int {
+        var mask = cpu_set_t()
+        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &mask) == 0 else { return coresOnline() }
+        return withUnsafeBytes(of: mask) { bytes in bytes.reduce(0) { $0 + $1.nonzeroBitCount } }
+    }
+
+    package static func coresOnline() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+    /// All cores of the affinity mask for a process alone; its share of the cores among the ranks of a host, and never
+    /// more than the mask holds.
+    package static func defaultThreads(localRanks: Int) -> Int {
+        max(1, min(coresOfAffinityMask(), coresOnline() / localRanks))
+    }
+
+    package static func processorName() -> String {
+        let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
+        return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown processor"
+    }
+
+    /// The kernels that compute, as far as they decide bits: ours and OpenBLAS's.
+    package static var kernelSet: String { "portable + OpenBLAS \(BLAS.coreName)" }
+    package static var libraries: String { BLAS.configuration }
+
+    /// SHA-256 of the running program, to tell ranks with different binaries.
+    package static func programDigest() -> String {
+        guard let bytes = try? Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .alwaysMapped) else {
+            return "unreadable"
+        }
+        return bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+    }
+
+    /// The largest resident memory of this process so far, in bytes.
+    package static func peakResidentBytes() -> Int {
+        var usage = rusage()
+        getrusage(RUSAGE_SELF, &usage)
+        return usage.ru_maxrss * 1024
+    }
+
+    /// Seconds on a clock that never goes back.
+    package static func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+}

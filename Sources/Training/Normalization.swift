@@ -1,0 +1,43 @@
+package import Datasets
+internal import Diagnostics
+package import Tensors
+
+/// What is subtracted from the pixels of each channel and what they are divided by, in units of 0…1.
+package struct Normalization: Sendable {
+    package let mean: [Float]
+    package let std: [Float]
+
+    package init(mean: [Float], std: [Float]) {
+        self.mean = mean
+        self.std = std
+    }
+
+    /// Throws: `Failure(.configuration)` when the values do not fit the images.
+    package init(_ choice: Configuration.Normalize, split: DatasetSplit, file: String) throws {
+        switch choice {
+        case .none:
+            self.init(
+                mean: [Float](repeating: 0, count: split.channels), std: [Float](repeating: 1, count: split.channels))
+        case .dataset:
+            guard split.std.allSatisfy({ $0 > 0 }) else {
+                throw Failure(
+                    .configuration, "data.normalize = dataset, but a channel of \(file) is constant (std \(split.std)); "
+                        + "give {mean: […], std: […]} or none")
+            }
+            self.init(mean: split.mean, std: split.std)
+        case .values(let mean, let std):
+            guard mean.count == split.channels else {
+                throw Failure(
+                    .configuration, "data.normalize has \(mean.count) values, expected one for each of the "
+                        + "\(split.channels) channels of \(file)")
+            }
+            self.init(mean: mean, std: std)
+        }
+    }
+
+    package func conversion(for split: DatasetSplit) -> PixelConversion {
+        PixelConversion(
+            pixelType: split.pixelType == .uint8 ? .uint8 : .float32,
+            image: [split.channels, split.height, split.width], mean: mean, std: std)
+    }
+}

@@ -1,0 +1,95 @@
+internal import Diagnostics
+internal import Foundation
+
+/// The folder of one run, kept by rank 0: what the run was told, what it logged and its checkpoints.
+///
+/// While the object lives it holds `run.lock`, which refuses a second writer.
+package final class RunFolder {
+    package let path: String
+    private let lock: Int32
+
+    package var metricsPath: String { path + "/metrics.jsonl" }
+    package var logPath: String { path + "/train.log" }
+    package var samplesPath: String { path + "/samples.bin" }
+    package var checkpointsFolder: String { path + "/checkpoints" }
+
+    /// Makes the folder `runDirectory`, or one named after time and model below `parent`.
+    ///
+    /// Throws: `Failure(.cannotCreate)` when it cannot be made, or holds a run already.
+    package init(runDirectory: String?, parent: String, model: String) throws {
+        if let runDirectory {
+            path = runDirectory
+            try Self.makeFolders(path)
+        } else {
+            path = try Self.makeTimestamped(below: parent, model: model)
+        }
+        lock = try Self.takeLock(path + "/run.lock")
+        guard !FileManager.default.fileExists(atPath: path + "/config.yaml") else {
+            close(lock)
+            throw Failure(
+                .cannotCreate, "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir")
+        }
+        do {
+            try Self.makeFolders(path + "/checkpoints")
+        } catch {
+            close(lock)
+            throw error
+        }
+    }
+
+    deinit {
+        close(lock)
+    }
+
+    /// Records what the run was told and where it runs.
+    package func record(configuration: String, command: [String], environment: [String: Any]) throws {
+        try DurableFile.write(configuration, to: path + "/config.yaml")
+        try DurableFile.write(command.map(Self.quoted).joined(separator: " ") + "\n", to: path + "/command.txt")
+        let json = try JSONSerialization.data(withJSONObject: environment, options: [.sortedKeys, .prettyPrinted])
+        try DurableFile.write(String(decoding: json, as: UTF8.self) + "\n", to: path + "/environment.json")
+    }
+
+    private static func makeFolders(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            let reason = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.localizedDescription
+            throw Failure(.cannotCreate, "\(path): cannot make this folder: \(reason ?? error.localizedDescription)")
+        }
+    }
+
+    /// <yyyymmdd-hhmmss>-<model>, with a number behind it when two runs start in one second.
+    private static func makeTimestamped(below parent: String, model: String) throws -> String {
+        try makeFolders(parent)
+        let formatter = DateFormatter()
+        formatter.locale = Locale(identifier: "en_US_POSIX")
+        formatter.dateFormat = "yyyyMMdd-HHmmss"
+        let name = "\(parent)/\(formatter.string(from: Date()))-\(model)"
+        for attempt in 1...100 {
+            let candidate = attempt == 1 ? name : "\(name)-\(attempt)"
+            if mkdir(candidate, 0o755) == 0 { return candidate }
+            guard errno == EEXIST else {
+                throw Failure(.cannotCreate, "\(candidate): cannot make this folder: \(String(cString: strerror(errno)))")
+            }
+        }
+        throw Failure(.cannotCreate, "\(name): a hundred runs have started in this second")
+    }
+
+    private static func takeLock(_ path: String) throws -> Int32 {
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        guard file >= 0 else {
+            throw Failure(.cannotCreate, "\(path): \(String(cString: strerror(errno)))")
+        }
+        // A file system without locks (some network mounts) still trains; it only cannot refuse a second writer.
+        if flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
+            close(file)
+            throw Failure(.cannotCreate, "\(path): another process is writing this run; wait for it or choose another --run-dir")
+        }
+        return file
+    }
+
+    private static func quoted(_ word: String) -> String {
+        let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,@%+".contains($0) }
+        return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    }
+}

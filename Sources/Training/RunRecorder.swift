@@ -1,0 +1,143 @@
+internal import Foundation
+package import Logging
+
+/// What rank 0 tells the world about a run: lines or a bar, train.log and metrics.jsonl.
+package final class RunRecorder {
+    package let folder: RunFolder
+    package let metrics: MetricsLog
+    private let logger: Logger
+    private let bar: ProgressBar?
+    private let interval: Interval
+    private let started = Machine.now()
+    private var window = Window()
+
+    /// What has happened since the last line.
+    private struct Window {
+        var start = Machine.now()
+        var samples = 0
+        var loss = 0.0
+        var divisor = 0.0
+        var correct1 = 0.0
+        var dataWaitSeconds = 0.0
+        var communicationSeconds = 0.0
+    }
+
+    package init(folder: RunFolder, interval: Interval, bar: ProgressBar?) throws {
+        self.folder = folder
+        self.interval = interval
+        self.bar = bar
+        metrics = try MetricsLog(path: folder.metricsPath)
+        let logPath = folder.logPath
+        logger = Logger(label: "swift-train") { _ in RunLogHandler(logPath: logPath) }
+    }
+
+    package func line(_ text: String) {
+        bar?.clear()
+        logger.info("\(text)")
+    }
+
+    package func warn(_ text: String) {
+        bar?.clear()
+        logger.warning("warning: \(text)")
+        try? metrics.append(.warning, ["message": text])
+    }
+
+    package func start(_ facts: [(key: String, value: String)]) throws {
+        let width = facts.map(\.key.count).max() ?? 0
+        for (key, value) in facts {
+            line(key + String(repeating: " ", count: width - key.count + 2) + value)
+        }
+        try metrics.append(.start, Dictionary(facts.map { ($0.key, $0.value) }) { first, _ in first })
+    }
+
+    /// Takes note of a step, and says so when the interval has passed.
+    package func step(_ outcome: TrainingStep.Outcome, progress: TrainingProgress, rate: Double) throws {
+        window.samples += Int(outcome.score.samples)
+        window.loss += outcome.score.loss
+        window.divisor += outcome.score.divisor
+        window.correct1 += outcome.score.correct1
+        window.dataWaitSeconds += outcome.dataWaitSeconds
+        window.communicationSeconds += outcome.communicationSeconds
+        let seconds = Machine.now() - window.start
+        let isDue =
+            interval.unit == .second
+            ? seconds >= Double(interval.count)
+            : interval.isDue(stepsDone: progress.stepsDone, stepsPerEpoch: progress.stepsPerEpoch)
+        guard isDue else { return }
+        let imagesPerSecond = Double(window.samples) / seconds
+        let (loss, accuracy) = (window.loss / window.divisor, window.correct1 / Double(window.samples))
+        try metrics.append(
+            .step,
+            [
+                "epoch": progress.currentEpoch, "step": progress.stepsDone, "split": "train", "loss": loss,
+                "acc1": accuracy, "lr": rate, "images_per_second": imagesPerSecond, "seconds": Machine.now() - started,
+                "data_wait_seconds": window.dataWaitSeconds, "communication_seconds": window.communicationSeconds,
+            ])
+        let share = { (part: Double) in Self.decimal(100 * part / seconds, 1) + " %" }
+        let note =
+            "loss \(Self.decimal(loss, 4))  acc1 \(Self.decimal(accuracy, 4))  lr \(rate)  "
+            + "\(Int(imagesPerSecond)) images/s  data wait \(share(window.dataWaitSeconds))  "
+            + "communication \(share(window.communicationSeconds))"
+        if let bar {
+            bar.draw(
+                epoch: progress.currentEpoch, done: progress.stepInEpoch, of: progress.stepsPerEpoch, note: note)
+        } else {
+            line(
+                "epoch \(progress.currentEpoch)  step \(progress.stepInEpoch)/\(progress.stepsPerEpoch)  " + note)
+        }
+        window = Window()
+    }
+
+    package func epoch(_ progress: TrainingProgress) throws {
+        let score = progress.epochScore
+        try metrics.append(
+            .epoch,
+            [
+                "epoch": progress.epochsDone, "step": progress.stepsDone, "split": "train", "loss": score.meanLoss,
+                "acc1": score.accuracy1, "acc5": score.accuracy5, "seconds": Machine.now() - started,
+            ])
+        line(
+            "epoch \(progress.epochsDone)  train  loss \(Self.decimal(score.meanLoss, 4))  "
+                + "acc1 \(Self.decimal(score.accuracy1, 4))")
+    }
+
+    package func evaluation(_ evaluation: Checkpoint.Evaluation, split: String, isBest: Bool, seconds: Double) throws {
+        try metrics.append(
+            .eval,
+            [
+                "epoch": evaluation.epoch, "step": evaluation.step, "split": split, "loss": evaluation.loss,
+                "acc1": evaluation.accuracy1, "acc5": evaluation.accuracy5, "seconds": seconds,
+            ])
+        line(
+            "epoch \(evaluation.epoch)  \(split)  loss \(Self.decimal(evaluation.loss, 4))  "
+                + "acc1 \(Self.decimal(evaluation.accuracy1, 4))  acc5 \(Self.decimal(evaluation.accuracy5, 4))"
+                + (isBest ? "  best" : ""))
+        window.start += seconds
+    }
+
+    package func checkpoint(_ path: String, step: Int, seconds: Double) throws {
+        try metrics.append(.checkpoint, ["step": step, "file": (path as NSString).lastPathComponent, "seconds": seconds])
+        line("step \(step)  saved \(path)")
+        window.start += seconds
+    }
+
+    package func end(_ progress: TrainingProgress, weightsDigest: String, exitCode: Int32) throws {
+        let last = progress.evaluations.last
+        var values: [String: Any] = [
+            "epoch": progress.epochsDone, "step": progress.stepsDone, "weights_sha256": weightsDigest,
+            "exit_code": Int(exitCode), "seconds": Machine.now() - started,
+        ]
+        if let last { values["acc1"] = last.accuracy1 }
+        try metrics.append(.end, values)
+        try metrics.synchronize()
+        line(
+            "done  \(progress.stepsDone) steps in \(Self.decimal(Machine.now() - started, 1)) s  "
+                + "weights_sha256 \(weightsDigest)")
+        if let last { line("test accuracy \(Self.decimal(last.accuracy1, 4))") }
+        line("run folder \(folder.path)")
+    }
+
+    static func decimal(_ value: Double, _ digits: Int) -> String {
+        value.isFinite ? String(format: "%.\(digits)f", value) : "\(value)"
+    }
+}

@@ -1,0 +1,56 @@
+package import Tensors
+
+/// Where a run stands: what decides what happens next, equal on every rank.
+package struct TrainingProgress: Sendable {
+    package let stepsPerEpoch: Int
+    package let totalSteps: Int
+    package var stepsDone = 0
+    package var samplesSeen = 0
+    package var evaluations: [Checkpoint.Evaluation] = []
+    package var best: Checkpoint.Evaluation?
+    /// Sum over the steps of the running epoch.
+    package var epochScore = Score()
+
+    package init(stepsPerEpoch: Int, totalSteps: Int) {
+        self.stepsPerEpoch = stepsPerEpoch
+        self.totalSteps = totalSteps
+    }
+
+    /// Finished epochs.
+    package var epochsDone: Int { stepsDone / stepsPerEpoch }
+    /// The running epoch, counted from 1; at a boundary the one that has just ended.
+    package var currentEpoch: Int { stepsDone == 0 ? 1 : (stepsDone - 1) / stepsPerEpoch + 1 }
+    package var stepInEpoch: Int { stepsDone == 0 ? 0 : (stepsDone - 1) % stepsPerEpoch + 1 }
+    package var isFinished: Bool { stepsDone >= totalSteps }
+    package var isAtEpochEnd: Bool { stepsDone > 0 && stepsDone % stepsPerEpoch == 0 }
+
+    package mutating func addStep(_ score: Score) {
+        if stepsDone % stepsPerEpoch == 0 { epochScore = Score() }
+        stepsDone += 1
+        samplesSeen += Int(score.samples)
+        epochScore = epochScore + score
+    }
+
+    /// Adds an evaluation; returns whether it is the best so far. Ties keep the earlier one.
+    package mutating func addEvaluation(_ score: Score, metric: Configuration.BestMetric) -> Bool {
+        let evaluation = Checkpoint.Evaluation(
+            epoch: epochsDone, step: stepsDone, loss: score.meanLoss, accuracy1: score.accuracy1,
+            accuracy5: score.accuracy5)
+        evaluations.append(evaluation)
+        guard let best, !Self.isBetter(evaluation, than: best, metric) else {
+            self.best = evaluation
+            return true
+        }
+        return false
+    }
+
+    private static func isBetter(
+        _ a: Checkpoint.Evaluation, than b: Checkpoint.Evaluation, _ metric: Configuration.BestMetric
+    ) -> Bool {
+        switch metric {
+        case .accuracy1: a.accuracy1 > b.accuracy1
+        case .accuracy5: a.accuracy5 > b.accuracy5
+        case .loss: a.loss < b.loss
+        }
+    }
+}

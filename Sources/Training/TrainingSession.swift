@@ -1,0 +1,205 @@
+package import DataParallel
+package import Datasets
+internal import Diagnostics
+internal import Foundation
+package import Layers
+package import Tensors
+
+/// Makes a run from a configuration: opens and compares everything on all ranks before anything is written.
+///
+/// `makeModel` gives the description of the configured network for images of a shape and a number of classes.
+package final class TrainingSession {
+    package typealias MakeModel = (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
+
+    package struct Options {
+        package var runDirectory: String?
+        package var threads: Int?
+        package var command: [String] = []
+
+        package init() {}
+    }
+
+    private let configuration: Configuration
+    private let communicator: any Communicator
+    private let options: Options
+    private let dataset: DatasetFile
+    private let training: DatasetSplit
+    private let evaluation: DatasetSplit
+    private let network: Network
+    private let layout: ShardLayout
+    private let geometry: BatchGeometry
+    private let pool: ThreadPool
+    private let input: PixelConversion
+    private let normalization: Normalization
+
+    /// Collective. Throws: `Failure`, the same on every rank.
+    package init(
+        configuration: Configuration, options: Options, communicator: any Communicator, makeModel: MakeModel
+    ) throws {
+        self.configuration = configuration
+        self.options = options
+        self.communicator = communicator
+        BLAS.useOneThread()
+        try RankAgreement.check(Self.facts(of: configuration), over: communicator)
+        layout = try ShardLayout(
+            shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
+        let (dataset, training, evaluation) = try RankAgreement.together(communicator) {
+            let dataset = try DatasetFile(path: configuration.data.file)
+            return (dataset, try dataset.split("train"), try dataset.split(configuration.evaluate.split))
+        }
+        try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
+        self.dataset = dataset
+        self.training = training
+        self.evaluation = evaluation
+        normalization = try Normalization(configuration.data.normalize, split: training, file: dataset.path)
+        network = try Self.network(configuration, dataset: dataset, makeModel)
+        input = normalization.conversion(for: training)
+        geometry = BatchGeometry(
+            sampleCount: training.count, batchSize: configuration.batchSize, shards: configuration.shards)
+        let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
+        pool = try RankAgreement.together(communicator) { try Self.pool(threads: threads) }
+    }
+
+    /// Trains. Collective. Throws: `Failure`, or the communicator's errors.
+    package func run(environment: [String: String]) throws {
+        let (step, evaluator) = try RankAgreement.together(communicator) {
+            do {
+                return (try makeStep(), try makeEvaluator())
+            } catch let error as Arena.OutOfMemory {
+                throw Failure(.internalError, "\(error); lower batch_size or use more ranks", isLocal: true)
+            }
+        }
+        step.state.initialize(seed: configuration.seed)
+        let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
+        let trainer = try Trainer(
+            configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
+            header: try header(), recorder: recorder, communicator: communicator)
+        try recorder?.start(startBlock(step: step))
+        try trainer.run()
+    }
+
+    // ---- Parts
+
+    private static func facts(of configuration: Configuration) -> [RankAgreement.Fact] {
+        configuration.entries.map { .init($0.key, $0.value) } + [
+            .init("program (SHA-256)", Machine.programDigest()), .init("kernel set", Machine.kernelSet),
+        ]
+    }
+
+    private static func network(
+        _ configuration: Configuration, dataset: DatasetFile, _ makeModel: MakeModel
+    ) throws -> Network {
+        let model = configuration.model
+        if let classes = model.classes, classes != dataset.classes.count {
+            throw Failure(
+                .configuration, "model.classes = \(classes), but \(dataset.path) has \(dataset.classes.count) classes")
+        }
+        if let channels = model.channels, channels != dataset.channels {
+            throw Failure(
+                .configuration, "model.channels = \(channels), but the images of \(dataset.path) have \(dataset.channels)")
+        }
+        let shape: Shape = [dataset.channels, dataset.height, dataset.width]
+        guard let description = makeModel(model.name, shape, dataset.classes.count) else {
+            throw Failure(.configuration, "model = \(model.name): no network of this name")
+        }
+        do {
+            return try Network(description)
+        } catch let error as ShapeMismatch {
+            throw Failure(.configuration, "\(error); the images of \(dataset.path) are \(shape)")
+        }
+    }
+
+    private static func pool(threads: Int) throws -> ThreadPool {
+        do {
+            return try ThreadPool(threads: threads)
+        } catch let error as ThreadPool.ThreadError {
+            throw Failure(.internalError, "\(error)", isLocal: true)
+        }
+    }
+
+    private func makeStep() throws -> TrainingStep {
+        try TrainingStep(
+            network: network, geometry: geometry, layout: layout, optimizer: configuration.optimizer, input: input,
+            communicator: communicator, pool: pool)
+    }
+
+    private func makeEvaluator() throws -> Evaluator {
+        try Evaluator(
+            network: network, split: evaluation, blockSamples: configuration.evaluate.batchSize,
+            input: normalization.conversion(for: evaluation), communicator: communicator, pool: pool)
+    }
+
+    private func makeRecorder(environment: [String: String]) throws -> RunRecorder? {
+        guard communicator.rank == 0 else { return nil }
+        let folder = try RunFolder(
+            runDirectory: options.runDirectory, parent: configuration.runsDirectory, model: configuration.model.name)
+        try folder.record(
+            configuration: try configuration.yaml(), command: options.command,
+            environment: [
+                "version": Machine.version, "processor": Machine.processorName(), "host": RankAgreement.hostName(),
+                "kernel_set": Machine.kernelSet, "libraries": Machine.libraries, "ranks": communicator.size,
+                "threads": pool.threads, "dataset_digest": dataset.digest,
+                "variables": environment.filter { name, _ in
+                    ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
+                },
+            ])
+        return try RunRecorder(
+            folder: folder, interval: configuration.log.every,
+            bar: ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment))
+    }
+
+    private func header() throws -> Checkpoint.Header {
+        var header = Checkpoint.Header()
+        header.model = configuration.model.name
+        header.input = network.description.input.dimensions
+        header.classes = dataset.classes
+        header.inputMean = normalization.mean
+        header.inputStd = normalization.std
+        header.seed = configuration.seed
+        header.batchSize = configuration.batchSize
+        header.shards = configuration.shards
+        header.configuration = try configuration.yaml()
+        header.configurationDigest = configuration.digest()
+        header.datasetDigest = dataset.digest
+        header.build = "swift-train \(Machine.version)"
+        header.libraries = Machine.libraries
+        return header
+    }
+
+    private func startBlock(step: TrainingStep) -> [(key: String, value: String)] {
+        let ranks = communicator.size
+        let cores = Machine.coresOfAffinityMask()
+        let threads = pool.threads
+        let crowded = threads > cores || threads * communicator.localSize > Machine.coresOnline()
+        return [
+            ("swift-train", "\(Machine.version), \(Machine.processorName())"),
+            ("kernels", Machine.kernelSet),
+            (
+                "threads",
+                "\(threads) × \(ranks) rank\(ranks == 1 ? "" : "s") (\(communicator.localSize) on this host), "
+                    + "\(Machine.coresOnline()) cores here, \(cores) in this rank's affinity mask"
+                    + (crowded ? ": more threads than cores, expect it to be slow" : "")
+            ),
+            (
+                "batch",
+                "\(configuration.batchSize) over all ranks, \(configuration.shards) shards of \(geometry.imagesPerShard)"
+            ),
+            ("seed", "\(configuration.seed)"),
+            (
+                "data",
+                "\(dataset.path): \(training.count) train, \(evaluation.count) \(evaluation.name), "
+                    + "\(dataset.height)×\(dataset.width)×\(dataset.channels), \(dataset.classes.count) classes, digest "
+                    + dataset.digest.prefix(16)
+            ),
+            (
+                "model",
+                "\(configuration.model.name), \(network.parameterList.count) parameters, "
+                    + "\(step.plan.arenaBytes >> 20) MiB of activations and scratch a rank"
+            ),
+            (
+                "length",
+                "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"
+            ),
+        ]
+    }
+}

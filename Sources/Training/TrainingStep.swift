@@ -1,0 +1,140 @@
+package import DataParallel
+package import Datasets
+package import Layers
+package import Tensors
+
+/// One update on one rank: forward, loss, backward, gradient tree, judgement, optimizer. `train` and `bench` both run it.
+///
+/// Memory: everything is allocated when it is made; `run` allocates nothing.
+package final class TrainingStep {
+    package let state: ModelState
+    package let plan: ExecutionPlan
+    package let layout: ShardLayout
+    private let optimizer: Configuration.Optimizer
+    private let tree: GradientTree
+    private let pool: ThreadPool
+    private let gradients: UnsafeMutableBufferPointer<Float>
+    private let statistics: UnsafeMutableBufferPointer<Double>
+    private let squares: UnsafeMutableBufferPointer<Double>
+    private let update: Update
+    private var squaresBody: ThreadPool.Body = { _, _ in }
+    private var updateBody: ThreadPool.Body = { _, _ in }
+
+    /// What all ranks know, bit for bit the same, after the gradients of a step have been added up.
+    package struct Outcome: Sendable {
+        package let score: Score
+        /// The 2-norm of the mean gradient.
+        package let gradientNorm: Double
+        /// How many ranks have been asked to stop.
+        package let stopRequests: Int
+        /// Means over the ranks; communication is that of the step before.
+        package let dataWaitSeconds: Double
+        package let communicationSeconds: Double
+
+        package var isFinite: Bool { score.loss.isFinite && gradientNorm.isFinite }
+    }
+
+    /// Where the sums over ranks lie behind the score's fields.
+    private enum Statistic {
+        static let stopRequests = Score.fieldCount
+        static let dataWaitSeconds = Score.fieldCount + 1
+        static let communicationSeconds = Score.fieldCount + 2
+        static let count = Score.fieldCount + 3
+    }
+
+    /// Set by the caller before `run`: how long this rank waited for the batch.
+    package var dataWaitSeconds = 0.0
+    private var communicationSeconds = 0.0
+
+    /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
+    package init(
+        network: Network, geometry: BatchGeometry, layout: ShardLayout, optimizer: Configuration.Optimizer,
+        input: PixelConversion, communicator: any Communicator, pool: ThreadPool
+    ) throws {
+        let count = network.parameterList.count
+        state = ModelState(parameterList: network.parameterList)
+        plan = try network.plan(
+            imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank, mode: .training, input: input,
+            pool: pool)
+        self.layout = layout
+        self.optimizer = optimizer
+        self.pool = pool
+        tree = GradientTree(
+            communicator: communicator, gradientCount: count, statisticCount: Statistic.count)
+        gradients = .allocate(capacity: count)
+        gradients.initialize(repeating: 0)
+        statistics = .allocate(capacity: Statistic.count)
+        statistics.initialize(repeating: 0)
+        squares = .allocate(capacity: SumOfSquares.blocks(for: count))
+        squares.initialize(repeating: 0)
+        update = Update()
+        makeBodies()
+    }
+
+    deinit {
+        gradients.deallocate()
+        statistics.deallocate()
+        squares.deallocate()
+    }
+
+    /// Runs one step and, unless loss or gradient is not finite, updates the weights. Collective.
+    ///
+    /// Throws: the communicator's errors; the weights are then as they were before.
+    package func run(_ batch: Batch, learningRate: Double, stopRequested: Bool) throws -> Outcome {
+        let scores = plan.run(
+            images: batch.images, labels: batch.labels, counts: batch.counts,
+            weights: UnsafePointer(state.weights.baseAddress!), gradients: gradients.baseAddress!)
+        let local = TreeSum.sum(scores, +)
+        local.write(to: statistics)
+        statistics[Statistic.stopRequests] = stopRequested ? 1 : 0
+        statistics[Statistic.dataWaitSeconds] = dataWaitSeconds
+        statistics[Statistic.communicationSeconds] = communicationSeconds
+        let exchangeStart = Machine.now()
+        try tree.allReduce(gradients: gradients, statistics: statistics)
+        communicationSeconds = Machine.now() - exchangeStart
+
+        pool.run(squares.count, squaresBody)
+        let score = Score(reading: statistics)
+        let scale = Float(1 / score.divisor)
+        let outcome = Outcome(
+            score: score, gradientNorm: SumOfSquares.join(squares).squareRoot() * Double(scale),
+            stopRequests: Int(statistics[Statistic.stopRequests]),
+            dataWaitSeconds: statistics[Statistic.dataWaitSeconds] / Double(layout.ranks),
+            communicationSeconds: statistics[Statistic.communicationSeconds] / Double(layout.ranks))
+        guard outcome.isFinite else { return outcome }
+
+        update.rule = SGDRule(
+            learningRate: Float(learningRate), momentum: Float(optimizer.momentum),
+            weightDecay: Float(optimizer.weightDecay), nesterov: optimizer.nesterov, gradientScale: scale)
+        pool.run(squares.count, updateBody)
+        return outcome
+    }
+
+    /// The first parameter whose gradient sum of the last step is not finite.
+    package func firstParameterNotFinite() -> Parameter? {
+        state.parameterList.parameters.first { parameter in
+            gradients[parameter.range].contains { !$0.isFinite }
+        }
+    }
+
+    /// Both walk the parameter vector in the blocks of `SumOfSquares`.
+    private func makeBodies() {
+        let (gradients, squares, update) = (gradients, squares, update)
+        let (weights, velocities) = (state.weights, state.velocities)
+        squaresBody = { block, _ in
+            squares[block] = SumOfSquares.ofBlock(block, UnsafePointer(gradients.baseAddress!), count: gradients.count)
+        }
+        updateBody = { block, _ in
+            let start = block * SumOfSquares.blockCount
+            update.rule?.apply(
+                gradients: gradients.baseAddress! + start,
+                count: min(SumOfSquares.blockCount, gradients.count - start), weights: weights.baseAddress! + start,
+                velocities: velocities.baseAddress! + start)
+        }
+    }
+
+    /// The rule of the current step, where the threads find it.
+    private final class Update {
+        var rule: SGDRule?
+    }
+}
