@@ -167,7 +167,7 @@ def configurations(folder, dataset):
         "wrong-type": head + "optimizer: {learning_rate: fast}\n",
         "negative-rate": head + "optimizer: {learning_rate: -0.1}\n",
         "rate-not-a-number": head + "optimizer: {learning_rate: .nan}\n",
-        "zero-epochs": head.replace("epochs: 1", "epochs: 0"),
+        "negative-epochs": head.replace("epochs: 1", "epochs: -1"),
         "batch-not-divisible": head + "batch_size: 30\nshards: 4\n",
         "shards-3": head + "batch_size: 33\nshards: 3\n",
         "no-model": f"data: {{file: {dataset}}}\n",
