@@ -34,7 +34,7 @@ def main():
     loss, correct = 0.0, 0
     with torch.no_grad():
         for first in range(0, len(images), 256):
-            logits = model(torch.from_numpy(images[first:first + 256]).float() / 255)
+            logits = model(torch.tensor(images[first:first + 256]).float() / 255)
             targets = torch.from_numpy(labels[first:first + 256])
             loss += float(F.cross_entropy(logits.double(), targets, reduction="sum"))
             correct += int((logits.argmax(1) == targets).sum())

@@ -69,6 +69,16 @@ CONV2D_CASES = [
     (3, 1, 7, 9, 5, 3, 5, 3, 2, True),
 ]
 
+# batch, C, H, W, K, R, S, (stride down, across), (padding above and below, left and right), bias
+CONV2D_UNEQUAL_CASES = [
+    (2, 2, 7, 8, 3, 3, 3, (1, 2), (1, 1), True),
+    (1, 3, 8, 7, 2, 3, 3, (2, 1), (0, 1), True),
+    (2, 1, 6, 9, 4, 1, 5, (1, 3), (0, 2), False),
+    (1, 4, 9, 5, 3, 5, 1, (3, 1), (2, 0), True),
+    (3, 2, 5, 6, 2, 2, 4, (2, 3), (1, 2), True),
+    (1, 16, 4, 3, 5, 4, 3, (1, 2), (0, 1), True),
+]
+
 # batch, C, H, W, kernel, stride, padding, how the input is drawn
 MAX_POOL2D_CASES = [
     (1, 1, 2, 2, 2, 2, 0, "normal"),
@@ -207,25 +217,42 @@ def draw(generator, shape, how):
     return x
 
 
+def write_conv2d_case(writer, name, case, generator, errors, **attributes):
+    n, c, h, w, k, r, s, stride, padding, bias = case
+    x = torch.randn((n, c, h, w), generator=generator)
+    # Scaled like an initialised layer, so that one absolute tolerance suits every case.
+    weight = torch.randn((k, c, r, s), generator=generator) / (c * r * s) ** 0.5
+    b = torch.randn((k,), generator=generator) if bias else None
+
+    def function(x, weight, b):
+        return F.conv2d(x, weight, b, stride=stride, padding=padding)
+
+    dy = torch.randn(function(x, weight, b).shape, generator=generator)
+    (y, (dx, dw, db)), (y64, (dx64, dw64, db64)) = differentiate(function, (x, weight, b), dy)
+    for quantity, single, double in [("y", y, y64), ("dx", dx, dx64), ("dweight", dw, dw64), ("dbias", db, db64)]:
+        if single is not None:
+            errors.note("conv2d", quantity, single, double)
+    group = writer.group(name, bias=int(bias), **attributes)
+    writer.arrays(group, x=x, weight=weight, bias=b, y=y, dy=dy, dx=dx, dweight=dw, dbias=db)
+
+
 def write_conv2d(path, generator, errors):
     with Writer(path) as writer:
-        for index, (n, c, h, w, k, r, s, stride, padding, bias) in enumerate(CONV2D_CASES):
+        for index, case in enumerate(CONV2D_CASES):
+            n, c, h, w, k, r, s, stride, padding, bias = case
             name = f"{index:02d}_n{n}_c{c}_h{h}_w{w}_k{k}_r{r}_s{s}_stride{stride}_pad{padding}" + ("_bias" if bias else "")
-            x = torch.randn((n, c, h, w), generator=generator)
-            # Scaled like an initialised layer, so that one absolute tolerance suits every case.
-            weight = torch.randn((k, c, r, s), generator=generator) / (c * r * s) ** 0.5
-            b = torch.randn((k,), generator=generator) if bias else None
+            write_conv2d_case(writer, name, case, generator, errors, stride=stride, padding=padding)
 
-            def function(x, weight, b, stride=stride, padding=padding):
-                return F.conv2d(x, weight, b, stride=stride, padding=padding)
 
-            dy = torch.randn(function(x, weight, b).shape, generator=generator)
-            (y, (dx, dw, db)), (y64, (dx64, dw64, db64)) = differentiate(function, (x, weight, b), dy)
-            for quantity, single, double in [("y", y, y64), ("dx", dx, dx64), ("dweight", dw, dw64), ("dbias", db, db64)]:
-                if single is not None:
-                    errors.note("conv2d", quantity, single, double)
-            group = writer.group(name, stride=stride, padding=padding, bias=int(bias))
-            writer.arrays(group, x=x, weight=weight, bias=b, y=y, dy=dy, dx=dx, dweight=dw, dbias=db)
+def write_conv2d_unequal(path, generator, errors):
+    with Writer(path) as writer:
+        for index, case in enumerate(CONV2D_UNEQUAL_CASES):
+            n, c, h, w, k, r, s, (down, across), (above, left), bias = case
+            name = (f"{index:02d}_n{n}_c{c}_h{h}_w{w}_k{k}_r{r}_s{s}_stride{down}x{across}_pad{above}x{left}"
+                    + ("_bias" if bias else ""))
+            write_conv2d_case(
+                writer, name, case, generator, errors, stride_height=down, stride_width=across,
+                padding_height=above, padding_width=left)
 
 
 def write_max_pool2d(path, generator, errors):
@@ -418,6 +445,8 @@ attributes of the group: 64-bit integers, 64-bit floats or UTF-8 strings of fixe
   the upstream gradient `dy`, and `dx`, `dweight`, `dbias`. Without bias the datasets `bias` and `dbias` are absent and the attribute `bias` is 0.
   Attributes `stride`, `padding`, for pooling `kernel` and `input`, which says how x was drawn: `normal`, `ties` (small integers), `relu` (many zeros),
   `negative` (padding must not win), `equal` (every window is one tie). In a tie the first element of the window, row by row, gets the gradient.
+* `conv2d_unequal.h5` ({unequal}): the same for stride and padding that differ in height and width: attributes `stride_height`, `stride_width`,
+  `padding_height`, `padding_width`.
 * `cross_entropy.h5` ({loss}): `logits`, `targets` (int64), `loss` and `dlogits` of the **sum** over the batch, and both in float64.
 * `step.h5`: the Fashion classifier. `images` ({steps}, {batch}, 28, 28) uint8 and `labels` ({steps}, {batch}) int64 of {steps} batches, `weights/<key>`; for batch 0 the
   `logits`, the mean `loss` and `gradients/<key>`; for each of the traces `momentum` and `nesterov` (options as attributes) the `losses` of {steps} consecutive SGD
@@ -462,6 +491,7 @@ def main():
         "linear": write_linear,
         "relu": write_relu,
         "cross_entropy": write_cross_entropy,
+        "conv2d_unequal": write_conv2d_unequal,
     }
     for index, (name, write) in enumerate(families.items()):
         write(folder / f"{name}.h5", torch.Generator().manual_seed(SEED + 1 + index), errors)
@@ -475,7 +505,8 @@ def main():
     text = README.format(
         torch=torch.__version__, numpy=np.__version__, h5py=h5py.__version__, hdf5=h5py.version.hdf5_version,
         python=platform.python_version(), seed=SEED, capability=torch.backends.cpu.get_cpu_capability(),
-        files="\n".join(rows), conv=len(CONV2D_CASES), pool=len(MAX_POOL2D_CASES), linear=len(LINEAR_CASES),
+        files="\n".join(rows), conv=len(CONV2D_CASES), unequal=len(CONV2D_UNEQUAL_CASES),
+        pool=len(MAX_POOL2D_CASES), linear=len(LINEAR_CASES),
         relu=len(RELU_CASES), loss=len(CROSS_ENTROPY_CASES), steps=TRACE_STEPS, batch=TRACE_BATCH,
         errors="\n".join(f"| {family} | {quantity} | {value:.1e} |" for (family, quantity), value in errors.rows.items()))
     (folder / "README.md").write_text(text)
