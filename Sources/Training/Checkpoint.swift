@@ -1,7 +1,7 @@
 internal import Diagnostics
 internal import Foundation
 internal import HDF5
-package import Layers
+internal import Layers
 package import Tensors
 
 /// Everything that a run needs to go on besides its data: what a checkpoint file holds. Nothing in it belongs to a rank.

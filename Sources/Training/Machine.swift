@@ -1,6 +1,6 @@
 internal import Digests
 internal import Foundation
-package import Tensors
+internal import Tensors
 
 /// What this process runs on and was built from.
 package enum Machine {
@@ -8,9 +8,11 @@ package enum Machine {
 
     /// Cores that this process may run on.
     package static func coresOfAffinityMask() -> Int {
-        var mask = cpu_set_t()
-        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &mask) == 0 else { return coresOnline() }
-        return withUnsafeBytes(of: mask) { bytes in bytes.reduce(0) { $0 + $1.nonzeroBitCount } }
+        // sched_getaffinity hides behind _GNU_SOURCE, which Swift's import of the C library does not set.
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let mask = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") }?.dropFirst(13)
+        let cores = mask?.compactMap(\.hexDigitValue).reduce(0) { $0 + $1.nonzeroBitCount } ?? 0
+        return cores == 0 ? coresOnline() : min(cores, coresOnline())
     }
 
     package static func coresOnline() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
@@ -42,7 +44,7 @@ package enum Machine {
     /// The largest resident memory of this process so far, in bytes.
     package static func peakResidentBytes() -> Int {
         var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return usage.ru_maxrss * 1024
     }
 

@@ -23,17 +23,24 @@ package final class MetricsLog {
         close(file)
     }
 
-    /// Appends one line. Values are numbers, texts, booleans, lists and dictionaries.
-    package func append(_ event: Event, _ values: [String: Any]) throws {
+    /// Appends one line; values are numbers, texts, booleans, lists and dictionaries. A line that cannot be written is
+    /// lost and never stops a run: the call says why, nil when all is well.
+    @discardableResult
+    package func append(_ event: Event, _ values: [String: Any]) -> String? {
         var object = values.mapValues(Self.finite)
         object["event"] = event.rawValue
-        var line = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        guard var line = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        else { return "\(path): a value of event \(event.rawValue) has no JSON form" }
         line.append(0x0A)
         let written = line.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
         guard written == line.count else {
-            throw Failure(.inputOutput, "\(path): write: \(String(cString: strerror(errno)))")
+            let reason = String(cString: strerror(errno))
+            // Half a line would spoil the ones behind it.
+            if written > 0 { ftruncate(file, off_t(byteCount)) }
+            return "\(path): write: \(reason)"
         }
         byteCount += line.count
+        return nil
     }
 
     /// Makes what has been appended durable.

@@ -1,5 +1,5 @@
 internal import Foundation
-package import Logging
+internal import Logging
 
 /// What rank 0 tells the world about a run: lines or a bar, train.log and metrics.jsonl.
 package final class RunRecorder {
@@ -10,6 +10,7 @@ package final class RunRecorder {
     private let interval: Interval
     private let started = Machine.now()
     private var window = Window()
+    private var hasLostMetrics = false
 
     /// What has happened since the last line.
     private struct Window {
@@ -39,19 +40,19 @@ package final class RunRecorder {
     package func warn(_ text: String) {
         bar?.clear()
         logger.warning("warning: \(text)")
-        try? metrics.append(.warning, ["message": text])
+        metrics.append(.warning, ["message": text])
     }
 
-    package func start(_ facts: [(key: String, value: String)]) throws {
+    package func start(_ facts: [(key: String, value: String)]) {
         let width = facts.map(\.key.count).max() ?? 0
         for (key, value) in facts {
             line(key + String(repeating: " ", count: width - key.count + 2) + value)
         }
-        try metrics.append(.start, Dictionary(facts.map { ($0.key, $0.value) }) { first, _ in first })
+        record(.start, Dictionary(facts.map { ($0.key, $0.value) }) { first, _ in first })
     }
 
     /// Takes note of a step, and says so when the interval has passed.
-    package func step(_ outcome: TrainingStep.Outcome, progress: TrainingProgress, rate: Double) throws {
+    package func step(_ outcome: TrainingStep.Outcome, progress: TrainingProgress, rate: Double) {
         window.samples += Int(outcome.score.samples)
         window.loss += outcome.score.loss
         window.divisor += outcome.score.divisor
@@ -66,7 +67,7 @@ package final class RunRecorder {
         guard isDue else { return }
         let imagesPerSecond = Double(window.samples) / seconds
         let (loss, accuracy) = (window.loss / window.divisor, window.correct1 / Double(window.samples))
-        try metrics.append(
+        record(
             .step,
             [
                 "epoch": progress.currentEpoch, "step": progress.stepsDone, "split": "train", "loss": loss,
@@ -88,9 +89,9 @@ package final class RunRecorder {
         window = Window()
     }
 
-    package func epoch(_ progress: TrainingProgress) throws {
+    package func epoch(_ progress: TrainingProgress) {
         let score = progress.epochScore
-        try metrics.append(
+        record(
             .epoch,
             [
                 "epoch": progress.epochsDone, "step": progress.stepsDone, "split": "train", "loss": score.meanLoss,
@@ -101,8 +102,8 @@ package final class RunRecorder {
                 + "acc1 \(Self.decimal(score.accuracy1, 4))")
     }
 
-    package func evaluation(_ evaluation: Checkpoint.Evaluation, split: String, isBest: Bool, seconds: Double) throws {
-        try metrics.append(
+    package func evaluation(_ evaluation: Checkpoint.Evaluation, split: String, isBest: Bool, seconds: Double) {
+        record(
             .eval,
             [
                 "epoch": evaluation.epoch, "step": evaluation.step, "split": split, "loss": evaluation.loss,
@@ -115,26 +116,33 @@ package final class RunRecorder {
         window.start += seconds
     }
 
-    package func checkpoint(_ path: String, step: Int, seconds: Double) throws {
-        try metrics.append(.checkpoint, ["step": step, "file": (path as NSString).lastPathComponent, "seconds": seconds])
+    package func checkpoint(_ path: String, step: Int, seconds: Double) {
+        record(.checkpoint, ["step": step, "file": (path as NSString).lastPathComponent, "seconds": seconds])
         line("step \(step)  saved \(path)")
         window.start += seconds
     }
 
-    package func end(_ progress: TrainingProgress, weightsDigest: String, exitCode: Int32) throws {
+    package func end(_ progress: TrainingProgress, weightsDigest: String, exitCode: Int32) {
         let last = progress.evaluations.last
         var values: [String: Any] = [
             "epoch": progress.epochsDone, "step": progress.stepsDone, "weights_sha256": weightsDigest,
             "exit_code": Int(exitCode), "seconds": Machine.now() - started,
         ]
         if let last { values["acc1"] = last.accuracy1 }
-        try metrics.append(.end, values)
-        try metrics.synchronize()
+        record(.end, values)
+        try? metrics.synchronize()
         line(
             "done  \(progress.stepsDone) steps in \(Self.decimal(Machine.now() - started, 1)) s  "
                 + "weights_sha256 \(weightsDigest)")
         if let last { line("test accuracy \(Self.decimal(last.accuracy1, 4))") }
         line("run folder \(folder.path)")
+    }
+
+    private func record(_ event: MetricsLog.Event, _ values: [String: Any]) {
+        guard let problem = metrics.append(event, values), !hasLostMetrics else { return }
+        hasLostMetrics = true
+        bar?.clear()
+        logger.warning("warning: \(problem); metrics are being lost, training goes on")
     }
 
     static func decimal(_ value: Double, _ digits: Int) -> String {

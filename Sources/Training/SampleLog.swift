@@ -42,7 +42,7 @@ final class SampleLog {
         let present = all.filter { $0 >= 0 }.map(\.littleEndian)
         let written = present.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
         guard written == present.count * 8 else {
-            throw Failure(.inputOutput, "\(path): write: \(String(cString: strerror(errno)))")
+            throw Failure(.inputOutput, "\(path): write: \(String(cString: strerror(errno)))", isLocal: true)
         }
     }
 }

@@ -1,6 +1,6 @@
 package import DataParallel
 package import Datasets
-package import Diagnostics
+internal import Diagnostics
 
 /// The training loop of one rank.
 package final class Trainer {
@@ -60,12 +60,12 @@ package final class Trainer {
             guard outcome.isFinite else { throw notFinite(outcome) }
 
             progress.addStep(outcome.score)
-            try recorder?.step(outcome, progress: progress, rate: learningRate)
-            if progress.isAtEpochEnd { try recorder?.epoch(progress) }
+            recorder?.step(outcome, progress: progress, rate: learningRate)
+            if progress.isAtEpochEnd { recorder?.epoch(progress) }
             let isBest = try evaluateIfDue()
             try saveIfDue(isBest: isBest)
         }
-        try recorder?.end(progress, weightsDigest: step.state.weightsDigest(), exitCode: ExitCode.done.rawValue)
+        recorder?.end(progress, weightsDigest: step.state.weightsDigest(), exitCode: ExitCode.done.rawValue)
         try communicator.barrier()
     }
 
@@ -79,7 +79,7 @@ package final class Trainer {
         let score = try evaluator.score(weights: step.state.weights)
         let isBest = progress.addEvaluation(score, metric: configuration.bestMetric)
         if let evaluation = progress.evaluations.last {
-            try recorder?.evaluation(
+            recorder?.evaluation(
                 evaluation, split: evaluator.split.name, isBest: isBest, seconds: Machine.now() - start)
         }
         return isBest
@@ -95,7 +95,7 @@ package final class Trainer {
             let path = try keeper.save(
                 Checkpoint(header: currentHeader(metricsBytes: recorder.metrics.byteCount), state: step.state),
                 isBest: isBest)
-            try recorder.checkpoint(path, step: progress.stepsDone, seconds: Machine.now() - start)
+            recorder.checkpoint(path, step: progress.stepsDone, seconds: Machine.now() - start)
         }
     }
 

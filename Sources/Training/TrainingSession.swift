@@ -1,5 +1,5 @@
 package import DataParallel
-package import Datasets
+internal import Datasets
 internal import Diagnostics
 internal import Foundation
 package import Layers
@@ -9,8 +9,6 @@ package import Tensors
 ///
 /// `makeModel` gives the description of the configured network for images of a shape and a number of classes.
 package final class TrainingSession {
-    package typealias MakeModel = (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
-
     package struct Options {
         package var runDirectory: String?
         package var threads: Int?
@@ -34,7 +32,8 @@ package final class TrainingSession {
 
     /// Collective. Throws: `Failure`, the same on every rank.
     package init(
-        configuration: Configuration, options: Options, communicator: any Communicator, makeModel: MakeModel
+        configuration: Configuration, options: Options, communicator: any Communicator, 
+        makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
     ) throws {
         self.configuration = configuration
         self.options = options
@@ -74,7 +73,7 @@ package final class TrainingSession {
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
             header: try header(), recorder: recorder, communicator: communicator)
-        try recorder?.start(startBlock(step: step))
+        recorder?.start(startBlock(step: step))
         try trainer.run()
     }
 
@@ -87,7 +86,8 @@ package final class TrainingSession {
     }
 
     private static func network(
-        _ configuration: Configuration, dataset: DatasetFile, _ makeModel: MakeModel
+        _ configuration: Configuration, dataset: DatasetFile, _ 
+        makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
     ) throws -> Network {
         let model = configuration.model
         if let classes = model.classes, classes != dataset.classes.count {

@@ -110,3 +110,9 @@ static inline void CKernels_pause(void) {
     __asm__ volatile("yield");
 #endif
 }
+
+// ---- Yardstick -----------------------------------------------------------------------------------------------------
+
+/// Runs `rounds` rounds of independent fused multiply-adds on the widest vectors of this processor and returns how many
+/// floating-point operations (two a lane and instruction) that was; `sink` keeps the work from being removed.
+double CKernels_fusedMultiplyAdds(int64_t rounds, float *sink);

@@ -1,0 +1,33 @@
+package import DataParallel
+internal import Diagnostics
+internal import Foundation
+
+/// Brings the configuration file that rank 0 reads to all ranks, whose hosts may not see it.
+package enum ConfigurationBroadcast {
+    /// The file's text on every rank; nil without a file. Collective. Throws: `Failure`, the same on every rank.
+    package static func text(ofFile path: String?, over communicator: any Communicator) throws -> String? {
+        guard let path else { return nil }
+        var text = try RankAgreement.together(communicator) {
+            communicator.rank == 0 ? try Array(read(path).utf8) : []
+        }
+        var count = Int64(text.count)
+        try withUnsafeMutableBytes(of: &count) { try communicator.broadcast($0, from: 0) }
+        if text.count != Int(count) { text = [UInt8](repeating: 0, count: Int(count)) }
+        try text.withUnsafeMutableBytes { try communicator.broadcast($0, from: 0) }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private static func read(_ path: String) throws -> String {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw Failure(.inputMissing, "\(path): no such configuration file; configs/ has examples")
+        }
+        guard !isFolder.boolValue, let bytes = FileManager.default.contents(atPath: path) else {
+            throw Failure(.inputMissing, "\(path): cannot be read; expected a YAML file")
+        }
+        guard let text = String(data: bytes, encoding: .utf8) else {
+            throw Failure(.configuration, "\(path): not UTF-8 text; expected a YAML file")
+        }
+        return text
+    }
+}

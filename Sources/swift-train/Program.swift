@@ -1,0 +1,80 @@
+internal import ArgumentParser
+internal import DataParallel
+internal import Diagnostics
+internal import Foundation
+
+/// Parses, connects the ranks, runs a command and ends the process with the contract's exit code.
+@main
+enum Program {
+    private typealias Code = Diagnostics.ExitCode
+
+    static func main() {
+        let variables = ProcessInfo.processInfo.environment
+        let launch = LaunchEnvironment(variables)
+        do {
+            var command = try SwiftTrain.parseAsRoot()
+            if let collective = command as? any Command {
+                run(collective, launch, variables)
+            }
+            // The other commands serve one process; under a launcher rank 0 does the work.
+            if launch.rank == 0 { try command.run() }
+        } catch {
+            leave(afterSingle: error, rank: launch.rank)
+        }
+        exit(Code.done.rawValue)
+    }
+
+    private static func run(_ command: any Command, _ launch: LaunchEnvironment, _ variables: [String: String]) -> Never {
+        var command = command
+        do {
+            let communicator = try launch.connect()
+            do {
+                try command.execute(over: communicator, environment: variables)
+            } catch {
+                leave(after: error, communicator)
+            }
+            try (communicator as? MPICommunicator)?.finalize()
+        } catch {
+            if launch.rank == 0 { complain("\(error)") }
+            exit(code(of: error).rawValue)
+        }
+        exit(Code.done.rawValue)
+    }
+
+    /// Help and version go to standard output; a usage error is one line that rank 0 prints.
+    private static func leave(afterSingle error: any Error, rank: Int) -> Never {
+        if let failure = error as? Failure {
+            if rank == 0 { complain("\(failure)") }
+            exit(failure.code.rawValue)
+        }
+        if SwiftTrain.exitCode(for: error) == .success {
+            if rank == 0 { print(SwiftTrain.fullMessage(for: error)) }
+            exit(Code.done.rawValue)
+        }
+        let words = SwiftTrain.message(for: error).split(whereSeparator: \.isNewline)
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+        if rank == 0 { complain("\(Code.usage.label): \(words.joined(separator: " ")) (see swift-train --help)") }
+        exit(Code.usage.rawValue)
+    }
+
+    /// A failure that all ranks share ends them one by one, with one message; any other ends the job at once.
+    private static func leave(after error: any Error, _ communicator: any Communicator) -> Never {
+        let code = code(of: error)
+        let isShared = (error as? Failure).map { !$0.isLocal } ?? false
+        if isShared || communicator.size == 1 {
+            if communicator.rank == 0 { complain("\(error)") }
+            try? (communicator as? MPICommunicator)?.finalize()
+            exit(code.rawValue)
+        }
+        complain("[rank \(communicator.rank)@\(RankAgreement.hostName())] \(error)")
+        communicator.abort(exitCode: code.rawValue)
+    }
+
+    private static func code(of error: any Error) -> Code {
+        (error as? Failure)?.code ?? .internalError
+    }
+
+    private static func complain(_ text: String) {
+        FileHandle.standardError.write(Data((text + "\n").utf8))
+    }
+}

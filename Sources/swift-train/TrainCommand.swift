@@ -1,0 +1,78 @@
+internal import ArgumentParser
+internal import DataParallel
+internal import Diagnostics
+internal import Foundation
+internal import Ingest
+internal import Models
+internal import Training
+
+struct TrainCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a network; without a configuration the Fashion classifier on built-in synthetic data.")
+
+    @Option(help: ArgumentHelp("The configuration.", valueName: "file"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("The dataset file, instead of the configuration's data.file.", valueName: "file"))
+    var data: String?
+
+    @Option(name: .customLong("set"), help: ArgumentHelp("Set any key of the configuration.", valueName: "key=value"))
+    var assignments: [String] = []
+
+    @Option(help: ArgumentHelp("The run folder itself, instead of a new one below runs_dir.", valueName: "dir"))
+    var runDir: String?
+
+    @Option(help: "Threads of each rank; default: its share of the cores.")
+    var threads: Int?
+
+    @Flag(help: "Print the effective configuration and stop.")
+    var printConfig = false
+
+    func validate() throws {
+        if let threads, threads < 1 || threads > 1024 {
+            throw ValidationError("--threads \(threads): expected 1…1024")
+        }
+    }
+
+    mutating func execute(over communicator: any Communicator, environment: [String: String]) throws {
+        let text = try ConfigurationBroadcast.text(ofFile: config, over: communicator)
+        let configuration = try RankAgreement.together(communicator) {
+            var configuration = try Configuration(
+                yaml: text, file: config ?? "built-in configuration", assignments: assignments,
+                models: ModelRegistry.names, defaults: text == nil ? .builtIn : Configuration())
+            if let data { configuration.data.file = data }
+            return configuration
+        }
+        if printConfig {
+            if communicator.rank == 0 { print(try configuration.yaml(), terminator: "") }
+            return
+        }
+        if configuration.data.file == Configuration.builtIn.data.file {
+            try makeSyntheticData(configuration.data.file, over: communicator)
+        }
+        var options = TrainingSession.Options()
+        options.runDirectory = runDir
+        options.threads = threads
+        options.command = CommandLine.arguments
+        let session = try TrainingSession(
+            configuration: configuration, options: options, communicator: communicator,
+            makeModel: ModelRegistry.description)
+        try session.run(environment: environment)
+    }
+
+    /// Rank 0 draws the built-in data where it is missing; the file appears whole or not at all.
+    private func makeSyntheticData(_ path: String, over communicator: any Communicator) throws {
+        try RankAgreement.together(communicator) {
+            guard communicator.rank == 0, !FileManager.default.fileExists(atPath: path) else { return }
+            print("drawing the synthetic dataset \(path)")
+            let folder = (path as NSString).deletingLastPathComponent
+            do {
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            } catch {
+                throw Failure(.cannotCreate, "\(folder): cannot make this folder: \(error.localizedDescription)")
+            }
+            try SyntheticDataset.write(to: path)
+        }
+    }
+}
