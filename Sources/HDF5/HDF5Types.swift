@@ -75,10 +75,21 @@ package enum HDF5Storage: Equatable, Sendable {
 }
 
 /// The value of an attribute.
-package enum HDF5Value: Equatable, Sendable {
+package enum HDF5Value: Equatable, Sendable, CustomStringConvertible {
     case string(String)
     case integer(Int64)
     case real(Double)
     case integers([Int64])
     case reals([Double])
+
+    /// The value alone: `text`, `3`, `[0.5, 1.0]`.
+    package var description: String {
+        switch self {
+        case .string(let text): text
+        case .integer(let number): "\(number)"
+        case .real(let number): "\(number)"
+        case .integers(let numbers): "\(numbers)"
+        case .reals(let numbers): "\(numbers)"
+        }
+    }
 }

@@ -1,0 +1,81 @@
+internal import Datasets
+internal import Diagnostics
+
+/// What `inspect` says of a dataset file, as text and as JSON.
+package struct DatasetReport {
+    private let file: DatasetFile
+    private let isVerified: Bool
+    private let command: String?
+    private let sources: String?
+
+    /// Opens the file; with `verifying`, reads all pixels and throws 65 when a stored digest does not hold.
+    package init(path: String, verifying: Bool) throws {
+        file = try DatasetFile(path: path)
+        isVerified = verifying
+        command = try file.text("command")
+        sources = try file.text("sources")
+        guard verifying else { return }
+        for header in file.headers {
+            let place = "\(path):/\(header.name)/images"
+            guard let stored = header.storedImageDigest else {
+                throw Failure(.badData, "\(place)@sha256 is missing, so nothing can be verified. Convert again.")
+            }
+            let found = try file.computeImageDigest(header.name)
+            guard found == stored else {
+                throw Failure(
+                    .badData, "\(place) has SHA-256 \(found), expected \(stored); the file is damaged. Convert again.")
+            }
+        }
+    }
+
+    package var text: String {
+        var lines = [
+            "\(file.path): dataset, \(file.classes.count) classes, images \(file.height)×\(file.width)×\(file.channels)",
+            "classes   \(file.classes.joined(separator: ", "))",
+        ]
+        for header in file.headers {
+            lines += [
+                "\(header.name): \(header.count) images, \(header.pixelType.rawValue), \(header.storage)",
+                "  counts  \(Self.list(header.counts(of: file.classes.count)))",
+                "  mean    \(Self.list(header.mean))   std \(Self.list(header.std))",
+                "  sha256  \(header.storedImageDigest ?? "not stored")",
+            ]
+        }
+        if let command { lines.append("command   \(command)") }
+        if let sources { lines.append("sources   \(sources)") }
+        lines.append("digest    \(file.digest)")
+        if isVerified { lines.append("verified  images and labels agree with their stored SHA-256") }
+        return lines.joined(separator: "\n")
+    }
+
+    package var json: String {
+        let splits = file.headers.map { header in
+            JSONText.object([
+                ("name", JSONText.string(header.name)),
+                ("shape", "[\(header.count), \(header.height), \(header.width), \(header.channels)]"),
+                ("type", JSONText.string(header.pixelType.rawValue)),
+                ("storage", JSONText.string(header.storage)),
+                ("counts", JSONText.array(header.counts(of: file.classes.count).map { "\($0)" })),
+                ("mean", JSONText.array(header.mean.map { "\($0)" })),
+                ("std", JSONText.array(header.std.map { "\($0)" })),
+                ("images_sha256", header.storedImageDigest.map { JSONText.string($0) } ?? "null"),
+                ("labels_sha256", JSONText.string(header.labelDigest)),
+            ])
+        }
+        var members = [
+            ("format", JSONText.string(DatasetFileFormat.name)), ("format_version", "\(DatasetFileFormat.version)"),
+            ("classes", JSONText.array(file.classes.map { JSONText.string($0) })),
+            ("splits", JSONText.array(splits)),
+            ("command", command.map { JSONText.string($0) } ?? "null"),
+            // JSON in the file; as a string, so that a foreign writer's mistake cannot break ours.
+            ("sources", sources.map { JSONText.string($0) } ?? "null"),
+            ("digest", JSONText.string(file.digest)),
+        ]
+        if isVerified { members.append(("verified", "true")) }
+        return JSONText.object(members)
+    }
+
+    private static func list(_ values: [some CustomStringConvertible]) -> String {
+        values.map(\.description).joined(separator: " ")
+    }
+}

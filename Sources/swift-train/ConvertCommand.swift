@@ -1,0 +1,80 @@
+internal import ArgumentParser
+internal import Diagnostics
+internal import Ingest
+
+/// `swift-train convert`: source files to a dataset file.
+struct ConvertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert", abstract: "Convert source files to a dataset file.",
+        subcommands: [IDX.self, Synthetic.self])
+
+    /// What every conversion takes.
+    struct Output: ParsableArguments {
+        @Option(name: .long, help: "The dataset file to write.")
+        var output: String
+
+        @Option(name: .long, help: "Compress images: gzip or gzip:1 … gzip:9. Compressed images are read into memory.")
+        var compress: String?
+
+        @Flag(name: .long, help: "Store a Fletcher32 checksum with every chunk of images.")
+        var checksum = false
+
+        @Flag(name: .long, help: "Replace the output if it exists.")
+        var force = false
+
+        func options() throws -> ConversionOptions {
+            ConversionOptions(
+                gzipLevel: try compress.map { try ConversionOptions.gzipLevel($0) }, checksum: checksum,
+                replaceExisting: force)
+        }
+    }
+
+    struct IDX: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "idx", abstract: "Convert the four IDX files of MNIST or Fashion-MNIST, plain or gzip.")
+
+        @Argument(help: "The folder with train-images-idx3-ubyte, train-labels-idx1-ubyte and the two of t10k.")
+        var folder: String
+
+        @Option(name: .long, help: "Class names a,b,c in the order of the labels, or fashion-mnist.")
+        var classNames: String?
+
+        @OptionGroup var output: Output
+
+        func run() throws {
+            let report = try IDXConverter.convert(
+                folder: folder, to: output.output, classNames: classNames, options: output.options())
+            print(report.line)
+        }
+    }
+
+    struct Synthetic: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "synthetic", abstract: "Draw the built-in data: ten classes of 28×28 glyphs.")
+
+        @Option(name: .long, help: "Number of train images.")
+        var train = SyntheticDataset.defaultTrainCount
+
+        @Option(name: .long, help: "Number of test images.")
+        var test = SyntheticDataset.defaultTestCount
+
+        @Option(name: .long, help: "Equal seeds give equal files.")
+        var seed = SyntheticDataset.defaultSeed
+
+        @OptionGroup var output: Output
+
+        func run() throws {
+            let report = try SyntheticDataset.write(
+                to: output.output, train: train, test: test, seed: seed, options: output.options())
+            print(report.line)
+        }
+    }
+}
+
+extension ConversionReport {
+    /// `data/x.h5: train 60000, test 10000 images, 10 classes, digest 0123…`
+    fileprivate var line: String {
+        let counts = splits.map { "\($0.name) \($0.count)" }.joined(separator: ", ")
+        return "\(path): \(counts) images, \(classCount) classes, digest \(digest)"
+    }
+}
