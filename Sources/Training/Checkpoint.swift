@@ -56,7 +56,7 @@ package struct Checkpoint: Sendable {
     }
 
     package var header: Header
-    /// The tensors by key, in the network's order.
+    /// The tensors in the order of the network's parameter list; the file keeps that order in /parameters.
     package var weights: [Tensor]
     package var optimizer: [(slot: String, tensors: [Tensor])]
 
@@ -89,6 +89,15 @@ extension Checkpoint {
             }
             try copy(stored.tensors, to: slot.vector, state.parameterList, path: "\(path):/optimizer/\(slot.name)")
         }
+    }
+
+    /// The weights' `weights_sha256`.
+    package func weightsDigest() -> String {
+        var digest = WeightsDigest()
+        for tensor in weights {
+            tensor.values.withUnsafeBufferPointer { digest.add(key: tensor.key, shape: tensor.shape, values: $0) }
+        }
+        return digest.hexadecimal()
     }
 
     /// The weights alone, for evaluation.

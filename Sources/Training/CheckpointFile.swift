@@ -29,6 +29,17 @@ package enum CheckpointFile {
         }
     }
 
+    /// Whether the file ends in something that looks like a checkpoint's seal.
+    package static func isSealed(_ path: String) -> Bool {
+        guard let file = FileHandle(forReadingAtPath: path) else { return false }
+        defer { try? file.close() }
+        guard let end = try? file.seekToEnd(), end > CheckpointSeal.byteCount,
+            (try? file.seek(toOffset: end - UInt64(CheckpointSeal.byteCount))) != nil,
+            let tail = try? file.read(upToCount: CheckpointSeal.byteCount)
+        else { return false }
+        return tail.withUnsafeBytes(CheckpointSeal.isMarked)
+    }
+
     private static func withVerifiedFile<T>(_ path: String, _ body: (HDF5File) throws -> T) throws -> T {
         let handle = open(path, O_RDONLY | O_CLOEXEC)
         guard handle >= 0 else {
@@ -68,6 +79,7 @@ package enum CheckpointFile {
 
 extension CheckpointFile {
     private static func fill(_ file: HDF5File, with checkpoint: Checkpoint) throws {
+        try file.write("/parameters", strings: checkpoint.weights.map(\.key))
         try file.createGroup("/model")
         try write(checkpoint.weights, to: "/model", in: file)
         try file.createGroup("/optimizer")
@@ -158,14 +170,19 @@ extension CheckpointFile {
                 loss: try attributes.real("best_loss"), accuracy1: try attributes.real("best_acc1"),
                 accuracy5: try attributes.real("best_acc5"))
         }
+        let keys = try file.dataset("/parameters").readStrings()
+        let stored = try file.children(of: "/model")
+        guard keys.sorted() == stored.sorted() else {
+            throw Failure(.badData, "\(path): /parameters lists other keys than /model holds")
+        }
         let slots = try file.children(of: "/optimizer")
         return Checkpoint(
-            header: header, weights: try tensors(in: "/model", of: file),
-            optimizer: try slots.map { ($0, try tensors(in: "/optimizer/\($0)", of: file)) })
+            header: header, weights: try tensors(keys, in: "/model", of: file),
+            optimizer: try slots.map { ($0, try tensors(keys, in: "/optimizer/\($0)", of: file)) })
     }
 
-    private static func tensors(in group: String, of file: HDF5File) throws -> [Checkpoint.Tensor] {
-        try file.children(of: group).map { key in
+    private static func tensors(_ keys: [String], in group: String, of file: HDF5File) throws -> [Checkpoint.Tensor] {
+        try keys.map { key in
             let dataset = try file.dataset("\(group)/\(key)")
             return Checkpoint.Tensor(key: key, shape: Shape(dataset.shape), values: try dataset.readAll(as: Float.self))
         }

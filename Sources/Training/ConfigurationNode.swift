@@ -81,7 +81,16 @@ struct ConfigurationNode {
             value.content = .scalar("")
         }
         value.place = place
+        if let other = Self.alternatives[assignment[..<equals].description] { remove(other) }
         set(path[...], to: value)
+    }
+
+    /// Keys of which only one can hold: setting one takes the file's other one back.
+    private static let alternatives = ["epochs": "steps", "steps": "epochs"]
+
+    private mutating func remove(_ key: String) {
+        guard case .mapping(let pairs) = content else { return }
+        content = .mapping(pairs.filter { $0.key != key })
     }
 
     private mutating func set(_ path: ArraySlice<String>, to value: ConfigurationNode) {
