@@ -64,7 +64,7 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         tests("TensorsTests", ["Tensors", "CKernels"]),
-        tests("HDF5Tests", ["HDF5"]),
+        tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
         tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
         tests("LayersTests", ["Layers", "Models", "Tensors", "HDF5"], resources: [.copy("Golden")]),
