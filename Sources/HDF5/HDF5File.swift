@@ -82,16 +82,16 @@ package final class HDF5File {
         try HDF5Library.prepare()
         let closing = id
         id = -1
-        let flushed = H5Fflush(closing, H5F_SCOPE_GLOBAL)
-        let flushError: HDF5Error?
+        var flushError: HDF5Error?
         do {
-            try HDF5Library.check(flushed, "H5Fflush", path)
-            flushError = nil
+            try HDF5Library.check(H5Fflush(closing, H5F_SCOPE_GLOBAL), "H5Fflush", path)
         } catch {
             flushError = error
         }
-        try HDF5Library.check(H5Fclose(closing), "H5Fclose", path)
+        let closed = H5Fclose(closing)
+        // A failed flush makes closing fail too, with words that no longer name the cause.
         if let flushError { throw flushError }
+        try HDF5Library.check(closed, "H5Fclose", path)
     }
 
     /// Lends the bytes of a file made by `createInMemory`, without copying them. They are valid inside `body` only.
