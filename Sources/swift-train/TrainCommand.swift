@@ -36,6 +36,9 @@ struct TrainCommand: Command {
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws {
+        // What follows is done in step only if all ranks were told so.
+        try RankAgreement.check(
+            [.init("--config", config ?? "(none)"), .init("--print-config", "\(printConfig)")], over: communicator)
         let text = try ConfigurationBroadcast.text(ofFile: config, over: communicator)
         let configuration = try RankAgreement.together(communicator) {
             var configuration = try Configuration(
@@ -44,6 +47,7 @@ struct TrainCommand: Command {
             if let data { configuration.data.file = data }
             return configuration
         }
+        try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
         if printConfig {
             if communicator.rank == 0 { print(try configuration.yaml(), terminator: "") }
             return

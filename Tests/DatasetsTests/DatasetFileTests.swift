@@ -60,7 +60,7 @@ struct DatasetFileTests {
         let file = try DatasetFile(path: scratch.file("d.h5"))
         #expect(file.classes == ["a", "b", "c"])
         #expect(file.splitNames == ["test", "train"])
-        #expect([file.height, file.width, file.channels] == [2, 3, 1])
+        #expect((file.height, file.width, file.channels) == (2, 3, 1))
         let split = try file.split("train")
         #expect(split.count == 4 && split.imageBytes == 6 && split.pixelType == .uint8 && split.isMapped)
         #expect(split.labels == [0, 1, 2, 1] && split.mean == [0.25] && split.std == [0.5])
