@@ -44,6 +44,12 @@ struct TrainCommand: Command {
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
+        // What follows is done in step only if all ranks were told so.
+        try RankAgreement.check(
+            [
+                .init("--config", config ?? "(none)"), .init("--print-config", "\(printConfig)"),
+                .init("--run-dir", runDir ?? "(none)"), .init("--resume", resume ?? "(default)"),
+            ], over: communicator)
         let text = try ConfigurationBroadcast.text(ofFile: config, over: communicator)
         let mode = resume.map(ResumePoint.Mode.init) ?? (runDir == nil ? .never : .auto)
         let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
@@ -56,6 +62,7 @@ struct TrainCommand: Command {
             if let data { configuration.data.file = data }
             return configuration
         }
+        try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
         if printConfig {
             if communicator.rank == 0 { print(try configuration.yaml(), terminator: "") }
             return .done

@@ -1,7 +1,4 @@
-<<<<<<< HEAD
-=======
 import Datasets
->>>>>>> h1
 import Foundation
 
 /// A folder for one test, removed with it.
@@ -28,11 +25,8 @@ final class Scratch {
 
     var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
 }
-<<<<<<< HEAD
-=======
 
 /// A copy of a split's image bytes.
 func pixels(of split: DatasetSplit) -> [UInt8] {
     withExtendedLifetime(split) { Array(split.images) }
 }
->>>>>>> h1
