@@ -50,6 +50,21 @@ package enum DurableFile {
         try finish(temporary, as: path)
     }
 
+    /// Makes a folder and those above it that are missing. Throws: `Failure(.cannotCreate)` naming the first that fails.
+    package static func makeFolders(_ path: String) throws {
+        var made = path.hasPrefix("/") ? "/" : ""
+        for name in path.split(separator: "/") {
+            made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + name
+            if mkdir(made, 0o755) == 0 { continue }
+            let problem = errno
+            var status = stat()
+            guard stat(made, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                let reason = problem == EEXIST ? "a file of this name exists" : String(cString: strerror(problem))
+                throw Failure(.cannotCreate, "\(made): cannot make this folder: \(reason); name another path")
+            }
+        }
+    }
+
     package static func synchronizeFolder(_ folder: String) throws {
         let handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard handle >= 0 else { throw failure(.inputOutput, "open", folder) }

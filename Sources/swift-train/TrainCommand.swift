@@ -89,11 +89,7 @@ struct TrainCommand: Command {
             guard communicator.rank == 0, !FileManager.default.fileExists(atPath: path) else { return }
             print("drawing the synthetic dataset \(path)")
             let folder = (path as NSString).deletingLastPathComponent
-            do {
-                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            } catch {
-                throw Failure(.cannotCreate, "\(folder): cannot make this folder: \(error.localizedDescription)")
-            }
+            if !folder.isEmpty { try DurableFile.makeFolders(folder) }
             try SyntheticDataset.write(to: path)
         }
     }
