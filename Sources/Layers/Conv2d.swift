@@ -5,7 +5,7 @@ package import Tensors
 /// Shapes: x [N, C, H, W] · weight [K, C, R, S] · bias [K] → y [N, K, P, Q],
 ///         P = (H + 2·padding − R) / stride + 1, rounded down; Q likewise.
 /// Source: layout and defaults of torch.nn.Conv2d.
-package struct Conv2d: Layer {
+package struct Conv2d: SingleInputLayer {
     package let outChannels: Int
     package let kernel: (height: Int, width: Int)
     package let stride: (height: Int, width: Int)

@@ -39,10 +39,11 @@ package final class ExecutionPlan {
         var forward = [Self.inputPass(input, into: memory.input(in: arena), imagesPerShard, shards, context)]
         var backward: [Pass] = []
         for index in network.stages.indices {
-            let site = memory.site(index, in: arena, context: context)
+            let (site, additions) = memory.site(index, in: arena, context: context)
             forward += try network.stages[index].layer.forwardPasses(at: site)
             if mode == .training {
-                backward.insert(contentsOf: try network.stages[index].layer.backwardPasses(at: site), at: 0)
+                let passes = try network.stages[index].layer.backwardPasses(at: site)
+                backward.insert(contentsOf: passes + additions.map { Self.additionPass($0, at: site) }, at: 0)
             }
         }
         let logits = memory.logits(in: arena)
@@ -107,6 +108,19 @@ package final class ExecutionPlan {
             for slot in chunks.slots(of: unit, counts: context.counts) {
                 input.convert(context.images + slot * input.imageByteCount, to: planes + slot * count)
             }
+        }
+    }
+
+    private static func additionPass(_ addition: GradientAddition, at site: BoundSite) -> Pass {
+        let chunks = ImageChunks(
+            shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard,
+            imagesPerChunk: max(1, 32_768 / addition.count))
+        let context = site.context
+        return Pass("\(site.plan.path) gradient sum", units: chunks.units) { unit, _ in
+            let slots = chunks.slots(of: unit, counts: context.counts)
+            let start = slots.lowerBound * addition.count
+            ElementwiseSum.add(
+                addition.addend + start, to: addition.target + start, count: slots.count * addition.count)
         }
     }
 

@@ -1,7 +1,7 @@
 package import Tensors
 
 /// Turns a sample of any shape into a vector; costs nothing, since samples are stored row-major. Source: torch.nn.Flatten.
-package struct Flatten: Layer {
+package struct Flatten: SingleInputLayer {
     package init() {}
 
     package var typeName: String { "Flatten" }
@@ -15,6 +15,33 @@ package struct Flatten: Layer {
         return demand
     }
 
-    package func forwardPasses(at site: BoundSite) -> [Pass] { [] }
-    package func backwardPasses(at site: BoundSite) -> [Pass] { [] }
+    package func forwardPasses(at site: BoundSite) -> [Pass] {
+        CopyPass.passes("\(site.plan.path) forward", from: site.x, to: site.y, site)
+    }
+
+    package func backwardPasses(at site: BoundSite) -> [Pass] {
+        guard let dy = site.dy, let dx = site.dx else { return [] }
+        return CopyPass.passes("\(site.plan.path) backward", from: dy, to: dx, site)
+    }
+}
+
+/// Moves a value to where its other shape lies; nothing where both lie in one place.
+private enum CopyPass {
+    static func passes(
+        _ name: String, from source: UnsafeMutablePointer<Float>, to target: UnsafeMutablePointer<Float>,
+        _ site: BoundSite
+    ) -> [Pass] {
+        guard source != target else { return [] }
+        let chunks = ImageChunks(
+            shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard,
+            imagesPerChunk: max(1, 32_768 / site.plan.output.count))
+        let (context, count) = (site.context, site.plan.output.count)
+        return [
+            Pass(name, units: chunks.units) { unit, _ in
+                let slots = chunks.slots(of: unit, counts: context.counts)
+                (target + slots.lowerBound * count).update(
+                    from: source + slots.lowerBound * count, count: slots.count * count)
+            }
+        ]
+    }
 }

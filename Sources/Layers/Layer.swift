@@ -5,9 +5,9 @@ package protocol Layer: Sendable {
     /// PyTorch's name of the module ("Conv2d").
     var typeName: String { get }
 
-    /// The shape of one sample after this layer. Throws: `ShapeMismatch`.
-    func outputShape(for input: Shape) throws -> Shape
-    /// Weights in PyTorch's names, shapes and order, for samples of this shape.
+    /// The shape of one sample after this layer, from those of its inputs. Throws: `ShapeMismatch`.
+    func outputShape(for inputs: [Shape]) throws -> Shape
+    /// Weights in PyTorch's names, shapes and order, for samples of this shape (of the first input).
     func parameters(for input: Shape) -> [ParameterDescription]
     /// Multiplications with an addition, for one sample.
     func multiplyAdds(for input: Shape) throws -> Int
@@ -18,6 +18,19 @@ package protocol Layer: Sendable {
     func forwardPasses(at site: BoundSite) throws -> [Pass]
     /// The passes that compute the gradients of x (where `site.dx` is not nil) and of the parameters from that of y.
     func backwardPasses(at site: BoundSite) throws -> [Pass]
+}
+
+/// A layer that takes one value; nearly all do.
+package protocol SingleInputLayer: Layer {
+    /// Throws: `ShapeMismatch`.
+    func outputShape(for input: Shape) throws -> Shape
+}
+
+extension SingleInputLayer {
+    package func outputShape(for inputs: [Shape]) throws -> Shape {
+        guard inputs.count == 1 else { throw ShapeMismatch("\(typeName) takes one value, found \(inputs.count)") }
+        return try outputShape(for: inputs[0])
+    }
 }
 
 /// A shape that a layer cannot take.

@@ -4,7 +4,7 @@ package import Tensors
 ///
 /// Shapes: x [N, inputs] · weight [outputs, inputs] · bias [outputs] → y [N, outputs].
 /// Source: layout and defaults of torch.nn.Linear.
-package struct Linear: Layer {
+package struct Linear: SingleInputLayer {
     package let outputs: Int
     package let bias: Bool
 

@@ -4,7 +4,7 @@ package import Tensors
 ///
 /// Shapes: x [N, C, H, W] → y [N, C, P, Q], P = (H + 2·padding − kernel) / stride + 1, rounded down; Q likewise.
 /// Source: layout and defaults of torch.nn.MaxPool2d; padding is at most half the kernel.
-package struct MaxPool2d: Layer {
+package struct MaxPool2d: SingleInputLayer {
     package let kernel, stride, padding: Int
 
     package init(kernel: Int, stride: Int? = nil, padding: Int = 0) {

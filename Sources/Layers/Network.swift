@@ -5,7 +5,9 @@ package struct Network: Sendable {
     package struct Stage: Sendable {
         package let path: String
         package let layer: any Layer
-        package let input: Shape
+        /// What the layer takes, numbered as in `ModelDescription.Value`, and one sample of each.
+        package let inputValues: [Int]
+        package let inputs: [Shape]
         package let output: Shape
         /// Indices into the parameter list.
         package let parameters: Range<Int>
@@ -18,26 +20,28 @@ package struct Network: Sendable {
     /// Throws: `ShapeMismatch`, naming the layer, when a layer cannot take what the one before it gives, or when the last
     /// one does not give one logit a class.
     package init(_ description: ModelDescription) throws {
-        var shape = description.input
+        var shapes = [description.input]
         var stages: [Stage] = []
         var described: [(key: String, description: ParameterDescription)] = []
         for node in description.nodes {
+            let inputs = node.inputs.map { shapes[$0.index] }
             let output: Shape
             do {
-                output = try node.layer.outputShape(for: shape)
+                output = try node.layer.outputShape(for: inputs)
             } catch {
                 throw ShapeMismatch("\(description.name), layer \(node.path): \(error)")
             }
             let first = described.count
-            described += node.layer.parameters(for: shape).map { ("\(node.path).\($0.name)", $0) }
+            described += node.layer.parameters(for: inputs[0]).map { ("\(node.path).\($0.name)", $0) }
             stages.append(
                 Stage(
-                    path: node.path, layer: node.layer, input: shape, output: output,
-                    parameters: first..<described.count))
-            shape = output
+                    path: node.path, layer: node.layer, inputValues: node.inputs.map(\.index), inputs: inputs,
+                    output: output, parameters: first..<described.count))
+            shapes.append(output)
         }
-        guard shape == [description.classes] else {
-            throw ShapeMismatch("\(description.name) ends in \(shape), expected one logit for each of \(description.classes) classes")
+        let last = shapes[shapes.count - 1]
+        guard last == [description.classes] else {
+            throw ShapeMismatch("\(description.name) ends in \(last), expected one logit for each of \(description.classes) classes")
         }
         let keys = Set(described.map(\.key))
         guard keys.count == described.count else {
@@ -50,7 +54,7 @@ package struct Network: Sendable {
 
     /// Multiplications with an addition of one sample's forward pass.
     package func multiplyAdds() throws -> Int {
-        try stages.reduce(0) { try $0 + $1.layer.multiplyAdds(for: $1.input) }
+        try stages.reduce(0) { try $0 + $1.layer.multiplyAdds(for: $1.inputs[0]) }
     }
 
     /// Floating-point operations of one sample's training step: forward, weight gradients and, from the second layer
@@ -58,7 +62,7 @@ package struct Network: Sendable {
     package func trainingOperations() throws -> Int {
         var seenParameters = false
         return try stages.reduce(0) { sum, stage in
-            let multiplyAdds = try stage.layer.multiplyAdds(for: stage.input)
+            let multiplyAdds = try stage.layer.multiplyAdds(for: stage.inputs[0])
             defer { seenParameters = seenParameters || !stage.parameters.isEmpty }
             return sum + 2 * multiplyAdds * (seenParameters ? 3 : 2)
         }

@@ -46,14 +46,17 @@ package final class StepContext {
 /// Where a layer stands in a plan, before memory is placed.
 package struct PlanSite: Sendable {
     package let path: String
-    package let input: Shape
+    /// One sample of each input.
+    package let inputs: [Shape]
     package let output: Shape
     package let shards: Int
     package let imagesPerShard: Int
-    package let needsInputGradient: Bool
+    package let needsInputGradients: [Bool]
     package let isTraining: Bool
 
     package var slots: Int { shards * imagesPerShard }
+    /// The only input of layers that have one.
+    package var input: Shape { inputs[0] }
 }
 
 /// A layer's place in a plan with its memory: every pointer is valid as long as the plan.
@@ -62,10 +65,10 @@ package struct PlanSite: Sendable {
 package struct BoundSite {
     package let plan: PlanSite
     package let context: StepContext
-    package let x: UnsafeMutablePointer<Float>
+    package let xs: [UnsafeMutablePointer<Float>]
     package let y: UnsafeMutablePointer<Float>
-    /// nil where no one asks for the gradient: in front of the first layer with parameters.
-    package let dx: UnsafeMutablePointer<Float>?
+    /// nil where no one asks for the gradient: no parameters lie before that input.
+    package let dxs: [UnsafeMutablePointer<Float>?]
     package let dy: UnsafeMutablePointer<Float>?
     package let saved: UnsafeMutableRawPointer
     package let partialGradients: UnsafeMutableRawPointer
@@ -73,6 +76,10 @@ package struct BoundSite {
     package let workspaceStride: Int
     /// Offsets of the layer's parameters in the parameter vector, in the order of `Layer.parameters`.
     package let parameterOffsets: [Int]
+
+    /// The only input of layers that have one, and its gradient.
+    package var x: UnsafeMutablePointer<Float> { xs[0] }
+    package var dx: UnsafeMutablePointer<Float>? { dxs[0] }
 
     package func workspace(of worker: Int) -> UnsafeMutablePointer<Float> {
         (workspace + worker * workspaceStride).assumingMemoryBound(to: Float.self)

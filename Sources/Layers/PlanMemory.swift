@@ -2,17 +2,20 @@ internal import Tensors
 
 /// Decides where every value, gradient and scratch buffer of a plan lies, by when each is alive.
 ///
-/// Time runs over the stages forward (0 ..< n), the loss (n) and the stages backward (stage i at 2n − i).
+/// Time runs over the stages forward (0 ..< n), the loss (n) and the stages backward (stage i at 2n − i). Values are
+/// numbered as in `ModelDescription.Value`: 0 is the image, i + 1 what stage i makes.
 struct PlanMemory {
     private let network: Network
-    private let mode: ExecutionPlan.Mode
     private let sites: [PlanSite]
-    private let demands: [MemoryDemand]
-    private let threads: Int
-    /// Slots by value: 0 is the input, i + 1 the output of stage i. Values that share bytes share a slot.
+    private let workspaceStride: Int
+    /// Slots by value; values that share bytes share a slot.
     private let values: [ArenaLayout.Slot]
+    /// nil for values whose gradient nobody asks for.
     private let gradients: [ArenaLayout.Slot?]
-    private let saved, partialGradients, workspaces: [ArenaLayout.Slot]
+    /// Slots by stage and input, where the gradient cannot be written to its place but is added to it.
+    private let addends: [[ArenaLayout.Slot?]]
+    private let saved, partialGradients: [ArenaLayout.Slot]
+    private let workspace: ArenaLayout.Slot
     private let solution: ArenaLayout.Solution
 
     var byteCount: Int { solution.byteCount }
@@ -21,88 +24,73 @@ struct PlanMemory {
         let stages = network.stages
         let count = stages.count
         let isTraining = mode == .training
-        let firstTrained = stages.firstIndex { !$0.parameters.isEmpty } ?? count
-        let sites = stages.enumerated().map { index, stage in
+        let slots = shards * imagesPerShard
+        let graph = ValueGraph(stages)
+        sites = stages.indices.map { index in
             PlanSite(
-                path: stage.path, input: stage.input, output: stage.output, shards: shards,
-                imagesPerShard: imagesPerShard, needsInputGradient: isTraining && index > firstTrained,
+                path: stages[index].path, inputs: stages[index].inputs, output: stages[index].output, shards: shards,
+                imagesPerShard: imagesPerShard,
+                needsInputGradients: stages[index].inputValues.map { isTraining && graph.dependsOnParameters[$0] },
                 isTraining: isTraining)
         }
         let demands = try zip(stages, sites).map { try $0.layer.demand(for: $1) }
-        let slots = shards * imagesPerShard
-
-        // Which stages put their output where their input lies.
-        let shares = demands.indices.map { index in
-            switch demands[index].sharing {
-            case .ownOutput: false
-            case .sameBytes: true
-            case .mayOverwriteInput:
-                !demands[index].backwardReadsInput && (index == 0 || !Self.isReadBackwards(outputOf: index - 1, demands))
-            }
-        }
-        // A storage is a run of values that share bytes; it is alive until the last pass that reads one of them.
-        var storageOfValue = [0]
-        for index in stages.indices {
-            storageOfValue.append(shares[index] ? storageOfValue[index] : storageOfValue[index] + 1)
-        }
-        let storageCount = storageOfValue[count] + 1
-        var bytes = [Int](repeating: 0, count: storageCount)
-        var firstUse = [Int](repeating: Int.max, count: storageCount)
-        var lastUse = [Int](repeating: 0, count: storageCount)
-        var lastGradientUse = [Int](repeating: 0, count: storageCount)
-        for value in 0...count {
-            let storage = storageOfValue[value]
-            let shape = value == 0 ? network.description.input : stages[value - 1].output
-            bytes[storage] = max(bytes[storage], slots * shape.count * MemoryLayout<Float>.stride)
-            firstUse[storage] = min(firstUse[storage], max(0, value - 1))
-            lastUse[storage] = max(lastUse[storage], value)
-            if isTraining, value < count, demands[value].backwardReadsInput {
-                lastUse[storage] = max(lastUse[storage], 2 * count - value)
-            }
-            if isTraining, value > 0 {
-                if demands[value - 1].backwardReadsOutput { lastUse[storage] = max(lastUse[storage], 2 * count - value + 1) }
-                lastGradientUse[storage] = max(lastGradientUse[storage], 2 * count - value + 1)
-            }
-        }
-        // The gradient of a storage is written by the stage after its last value and read by the stage before its first.
-        var firstGradientUse = [Int](repeating: 0, count: storageCount)
-        for value in 0...count { firstGradientUse[storageOfValue[value]] = 2 * count - value }
+        let sharing = ValueSharing(graph, stages, demands)
 
         var layout = ArenaLayout()
-        let storageSlots = (0..<storageCount).map {
-            layout.request(byteCount: bytes[$0], lifetime: firstUse[$0]...max(firstUse[$0], lastUse[$0]))
+        func shape(_ value: Int) -> Shape { value == 0 ? network.description.input : stages[value - 1].output }
+        func bytes(_ value: Int) -> Int { slots * shape(value).count * MemoryLayout<Float>.stride }
+
+        // A value is alive from the stage that makes it to the last pass that reads it, forward or backward.
+        let lifetimes = (0...count).map { value in
+            var last = value == count ? count : value
+            for consumer in graph.consumers[value] {
+                last = max(last, consumer)
+                if isTraining && demands[consumer].backwardReadsInput { last = max(last, 2 * count - consumer) }
+            }
+            if isTraining, value > 0, demands[value - 1].backwardReadsOutput { last = max(last, 2 * count - value + 1) }
+            return max(0, value - 1)...max(last, max(0, value - 1))
         }
-        let gradientSlots: [ArenaLayout.Slot?] = (0..<storageCount).map {
-            guard isTraining, lastGradientUse[$0] >= firstGradientUse[$0] else { return nil }
-            return layout.request(byteCount: bytes[$0], lifetime: firstGradientUse[$0]...lastGradientUse[$0])
+        values = Self.slots(sharing.ofValues, lifetimes: lifetimes.map { $0 }, bytes: bytes, in: &layout).compactMap { $0 }
+
+        // A gradient is alive from the first backward pass that writes it to the one that consumes it.
+        let gradientLifetimes: [ClosedRange<Int>?] = (0...count).map { value in
+            guard isTraining, graph.dependsOnParameters[value] else { return nil }
+            let first = value == count ? count : 2 * count - (graph.consumers[value].last ?? count)
+            return first...2 * count - value + 1
         }
-        values = storageOfValue.map { storageSlots[$0] }
-        gradients = storageOfValue.map { gradientSlots[$0] }
+        gradients = Self.slots(sharing.ofGradients, lifetimes: gradientLifetimes, bytes: bytes, in: &layout)
+        addends = stages.enumerated().map { index, stage in
+            stage.inputValues.enumerated().map { place, value in
+                guard gradientLifetimes[value] != nil, !graph.writesGradientFirst(stage: index, input: place) else { return nil }
+                return layout.request(byteCount: bytes(value), lifetime: 2 * count - index...2 * count - index)
+            }
+        }
         saved = demands.enumerated().map { index, demand in
             layout.request(byteCount: demand.savedBytes, lifetime: index...(isTraining ? 2 * count - index : index))
         }
         partialGradients = demands.enumerated().map { index, demand in
             layout.request(byteCount: demand.partialGradientBytes, lifetime: 2 * count - index...2 * count - index)
         }
-        // A workspace serves the forward and the backward passes of its stage; one buffer serves all stages.
-        let widest = demands.map { Self.roundedToLine($0.workspaceBytes) }.max() ?? 0
-        let workspace = layout.request(byteCount: widest * threads, lifetime: 0...2 * count)
-        workspaces = demands.map { _ in workspace }
+        // One workspace a worker serves all stages, forward and backward.
+        workspaceStride = demands.map { ($0.workspaceBytes + 63) & ~63 }.max() ?? 0
+        workspace = layout.request(byteCount: workspaceStride * threads, lifetime: 0...2 * count)
         solution = layout.solve()
         self.network = network
-        self.mode = mode
-        self.sites = sites
-        self.demands = demands
-        self.threads = threads
     }
 
-    /// Whether the stage that makes this output, or one it shares bytes with, reads it in its backward pass.
-    private static func isReadBackwards(outputOf index: Int, _ demands: [MemoryDemand]) -> Bool {
-        if demands[index].backwardReadsOutput { return true }
-        return demands[index].sharing == .sameBytes && index > 0 && isReadBackwards(outputOf: index - 1, demands)
+    /// One slot for each group of values that share bytes, as large as the largest and alive as long as any.
+    private static func slots(
+        _ groups: [Int], lifetimes: [ClosedRange<Int>?], bytes: (Int) -> Int, in layout: inout ArenaLayout
+    ) -> [ArenaLayout.Slot?] {
+        var byGroup: [Int: ArenaLayout.Slot] = [:]
+        for group in Set(groups).sorted() {
+            let members = groups.indices.filter { groups[$0] == group && lifetimes[$0] != nil }
+            let alive = members.compactMap { lifetimes[$0] }
+            guard let first = alive.map(\.lowerBound).min(), let last = alive.map(\.upperBound).max() else { continue }
+            byGroup[group] = layout.request(byteCount: members.map(bytes).max() ?? 0, lifetime: first...last)
+        }
+        return groups.indices.map { lifetimes[$0] == nil ? nil : byGroup[groups[$0]] }
     }
-
-    private static func roundedToLine(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
 
     func input(in arena: Arena) -> UnsafeMutablePointer<Float> { arena.pointer(at: solution[values[0]]) }
 
@@ -114,16 +102,34 @@ struct PlanMemory {
         gradients[gradients.count - 1].map { arena.pointer(at: solution[$0]) }
     }
 
-    func site(_ index: Int, in arena: Arena, context: StepContext) -> BoundSite {
-        let widest = demands.map { Self.roundedToLine($0.workspaceBytes) }.max() ?? 0
-        return BoundSite(
-            plan: sites[index], context: context, x: arena.pointer(at: solution[values[index]]),
-            y: arena.pointer(at: solution[values[index + 1]]),
-            dx: sites[index].needsInputGradient ? gradients[index].map { arena.pointer(at: solution[$0]) } : nil,
-            dy: gradients[index + 1].map { arena.pointer(at: solution[$0]) },
-            saved: arena.base + solution[saved[index]],
+    /// The memory of a stage, and the additions that bring its input gradients to their places afterwards.
+    func site(_ index: Int, in arena: Arena, context: StepContext) -> (site: BoundSite, additions: [GradientAddition]) {
+        let stage = network.stages[index]
+        func pointer(_ slot: ArenaLayout.Slot?) -> UnsafeMutablePointer<Float>? {
+            slot.map { arena.pointer(at: solution[$0]) }
+        }
+        var additions: [GradientAddition] = []
+        let inputGradients = stage.inputValues.enumerated().map { place, value in
+            let target = pointer(gradients[value])
+            guard let target, let addend = pointer(addends[index][place]) else { return target }
+            additions.append(GradientAddition(target: target, addend: addend, count: stage.inputs[place].count))
+            return addend
+        }
+        let site = BoundSite(
+            plan: sites[index], context: context, xs: stage.inputValues.compactMap { pointer(values[$0]) },
+            y: arena.pointer(at: solution[values[index + 1]]), dxs: inputGradients,
+            dy: pointer(gradients[index + 1]), saved: arena.base + solution[saved[index]],
             partialGradients: arena.base + solution[partialGradients[index]],
-            workspace: arena.base + solution[workspaces[index]], workspaceStride: widest,
-            parameterOffsets: network.stages[index].parameters.map { network.parameterList.parameters[$0].offset })
+            workspace: arena.base + solution[workspace], workspaceStride: workspaceStride,
+            parameterOffsets: stage.parameters.map { network.parameterList.parameters[$0].offset })
+        return (site, additions)
     }
+}
+
+/// A gradient that arrives at a value which has one already: the value has several consumers.
+struct GradientAddition {
+    let target: UnsafeMutablePointer<Float>
+    let addend: UnsafeMutablePointer<Float>
+    /// Elements of one image.
+    let count: Int
 }

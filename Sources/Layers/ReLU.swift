@@ -1,7 +1,7 @@
 package import Tensors
 
 /// max(x, 0), element by element; in place where the plan allows it. Source: torch.nn.ReLU.
-package struct ReLU: Layer {
+package struct ReLU: SingleInputLayer {
     package init() {}
 
     package var typeName: String { "ReLU" }

@@ -80,6 +80,11 @@ typedef struct {
 void CKernels_crossEntropy_f32__portable(const float *logits, const int32_t *labels, int64_t samples, int64_t classes,
                                          CKernels_Score *score, float *dlogits, double *losses);
 
+// ---- Element by element --------------------------------------------------------------------------------------------
+
+/// sum = a + b. sum may be a or b.
+void CKernels_add_f32__portable(const float *a, const float *b, int64_t count, float *sum);
+
 // ---- Sums over shards and over parameters --------------------------------------------------------------------------
 
 /// Adds `leaves` arrays (a power of two, `stride` elements apart) in one binary tree, neighbours first, the lower one as
