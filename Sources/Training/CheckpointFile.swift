@@ -151,6 +151,13 @@ extension CheckpointFile {
         header.input = try attributes.integers("input")
         header.inputMean = try attributes.reals("input_mean").map(Float.init)
         header.inputStd = try attributes.reals("input_std").map(Float.init)
+        guard header.input.count == 3, header.input.allSatisfy({ $0 > 0 }), header.inputMean.count == header.input[0],
+            header.inputStd.count == header.input[0]
+        else {
+            throw Failure(
+                .badData, "\(path): input \(header.input), input_mean \(header.inputMean), input_std \(header.inputStd), "
+                    + "expected an image [C, H, W] and C values of each")
+        }
         header.epoch = try attributes.integer("epoch")
         header.step = try attributes.integer("step")
         header.samplesSeen = try attributes.integer("samples_seen")

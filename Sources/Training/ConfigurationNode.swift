@@ -46,6 +46,11 @@ struct ConfigurationNode {
         guard depth <= Self.maximumDepth else {
             throw Failure(.configuration, "\(place): nested more than \(Self.maximumDepth) levels deep")
         }
+        // The parser puts the value of `*name` in its place; few lines could stand for billions of values. An anchor comes
+        // before its aliases, so this refuses both.
+        guard node.anchor == nil else {
+            throw Failure(.configuration, "\(place): anchors and aliases are not accepted; write the value out")
+        }
         switch node {
         case .scalar(let scalar):
             content = .scalar(scalar.string)
@@ -63,7 +68,7 @@ struct ConfigurationNode {
                     return (name, value)
                 })
         case .alias:
-            throw Failure(.configuration, "\(place): aliases are not accepted; write the value out")
+            throw Failure(.configuration, "\(place): anchors and aliases are not accepted; write the value out")
         }
     }
 

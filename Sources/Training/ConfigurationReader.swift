@@ -29,7 +29,7 @@ extension Configuration {
                 throw top.failure("data", "names no file, expected data: {file: FILE.h5}")
             }
         }
-        try readModel(top, models: models)
+        try readModel(top, models: models, mustBeNamed: mustBeComplete)
         try readData(top)
         try readBatch(top)
         try readLength(top)
@@ -67,14 +67,16 @@ extension Configuration {
         runsDirectory = try top.text("runs_dir") ?? runsDirectory
     }
 
-    private mutating func readModel(_ top: ConfigurationSection, models: [String]) throws {
+    private mutating func readModel(_ top: ConfigurationSection, models: [String], mustBeNamed: Bool) throws {
         guard let node = top.node("model") else { return }
         var name: String?
         if case .scalar(let text) = node.content {
             model = Model(name: text)
             name = text
         } else if let section = try top.section("model", known: ["name", "classes", "channels"]) {
-            guard let text = try section.text("name") else { throw section.failure("name", "is missing") }
+            guard let text = try section.text("name") ?? (mustBeNamed ? nil : model.name) else {
+                throw section.failure("name", "is missing")
+            }
             model = Model(name: text)
             model.classes = try section.integer("classes", in: 1...1_000_000)
             model.channels = try section.integer("channels", in: 1...4_096)

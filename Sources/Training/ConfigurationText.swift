@@ -59,7 +59,8 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let value = first.value.hasPrefix("[") ? try Yams.compose(yaml: first.value) : Node(first.value)
+                let isList = path.hasPrefix("data.normalize.")
+                let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {
                 let children = rest.prefix { $0.key.hasPrefix(path + ".") }

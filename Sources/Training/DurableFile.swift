@@ -8,8 +8,10 @@ package enum DurableFile {
     /// Memory: none. Throws: `Failure` with the failing call, `.inputOutput` once the file could be created; the
     /// temporary file is removed.
     package static func write(_ pieces: [UnsafeRawBufferPointer], to path: String) throws {
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = folder(of: path)
         let temporary = folder + "/." + (path as NSString).lastPathComponent + ".\(getpid()).tmp"
+        // What a killed process of the same number left behind; in containers numbers repeat.
+        unlink(temporary)
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw failure(.cannotCreate, "open", temporary) }
         do {
@@ -48,6 +50,21 @@ package enum DurableFile {
         try finish(temporary, as: path)
     }
 
+    /// Makes a folder and those above it that are missing. Throws: `Failure(.cannotCreate)` naming the first that fails.
+    package static func makeFolders(_ path: String) throws {
+        var made = path.hasPrefix("/") ? "/" : ""
+        for name in path.split(separator: "/") {
+            made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + name
+            if mkdir(made, 0o755) == 0 { continue }
+            let problem = errno
+            var status = stat()
+            guard stat(made, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                let reason = problem == EEXIST ? "a file of this name exists" : String(cString: strerror(problem))
+                throw Failure(.cannotCreate, "\(made): cannot make this folder: \(reason); name another path")
+            }
+        }
+    }
+
     package static func synchronizeFolder(_ folder: String) throws {
         let handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard handle >= 0 else { throw failure(.inputOutput, "open", folder) }
@@ -61,7 +78,12 @@ package enum DurableFile {
             unlink(temporary)
             throw failure
         }
-        try synchronizeFolder((path as NSString).deletingLastPathComponent)
+        try synchronizeFolder(folder(of: path))
+    }
+
+    private static func folder(of path: String) -> String {
+        let folder = (path as NSString).deletingLastPathComponent
+        return folder.isEmpty ? "." : folder
     }
 
     private static func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, path: String) throws {

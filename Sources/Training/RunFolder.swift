@@ -20,7 +20,7 @@ package final class RunFolder {
     package init(runDirectory: String?, parent: String, model: String, mayContinue: Bool) throws {
         if let runDirectory {
             path = runDirectory
-            try Self.makeFolders(path)
+            try DurableFile.makeFolders(path)
         } else {
             path = try Self.makeTimestamped(below: parent, model: model)
         }
@@ -31,7 +31,7 @@ package final class RunFolder {
                 .cannotCreate, "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir, or go on with --resume auto")
         }
         do {
-            try Self.makeFolders(path + "/checkpoints")
+            try DurableFile.makeFolders(path + "/checkpoints")
         } catch {
             close(lock)
             throw error
@@ -53,18 +53,9 @@ package final class RunFolder {
         try DurableFile.write(String(decoding: json, as: UTF8.self) + "\n", to: path + "/environment.json")
     }
 
-    private static func makeFolders(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            let reason = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.localizedDescription
-            throw Failure(.cannotCreate, "\(path): cannot make this folder: \(reason ?? error.localizedDescription)")
-        }
-    }
-
     /// <yyyymmdd-hhmmss>-<model>, with a number behind it when two runs start in one second.
     private static func makeTimestamped(below parent: String, model: String) throws -> String {
-        try makeFolders(parent)
+        try DurableFile.makeFolders(parent)
         let formatter = DateFormatter()
         formatter.locale = Locale(identifier: "en_US_POSIX")
         formatter.dateFormat = "yyyyMMdd-HHmmss"

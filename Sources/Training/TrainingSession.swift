@@ -53,6 +53,11 @@ package final class TrainingSession {
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         let (dataset, training, evaluation) = try RankAgreement.together(communicator) {
             let dataset = try DatasetFile(path: configuration.data.file)
+            guard dataset.splitNames.contains("train") else {
+                throw Failure(
+                    .badData, "\(dataset.path): has the splits \(dataset.splitNames.joined(separator: ", ")), expected one named "
+                        + "train to train on; convert the source again")
+            }
             return (dataset, try dataset.split("train"), try dataset.split(configuration.evaluate.split))
         }
         try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
@@ -230,7 +235,7 @@ package final class TrainingSession {
             (
                 "model",
                 "\(configuration.model.name), \(network.parameterList.count) parameters, "
-                    + "\(step.plan.arenaBytes >> 20) MiB of activations and scratch a rank"
+                    + "\(RunRecorder.decimal(Double(step.plan.arenaBytes) / 1e6, 1)) MB of activations and scratch a rank"
             ),
             (
                 "length",

@@ -44,6 +44,12 @@ struct TrainCommand: Command {
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
+        // What follows is done in step only if all ranks were told so.
+        try RankAgreement.check(
+            [
+                .init("--config", config ?? "(none)"), .init("--print-config", "\(printConfig)"),
+                .init("--run-dir", runDir ?? "(none)"), .init("--resume", resume ?? "(default)"),
+            ], over: communicator)
         let text = try ConfigurationBroadcast.text(ofFile: config, over: communicator)
         let mode = resume.map(ResumePoint.Mode.init) ?? (runDir == nil ? .never : .auto)
         let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
@@ -56,6 +62,7 @@ struct TrainCommand: Command {
             if let data { configuration.data.file = data }
             return configuration
         }
+        try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
         if printConfig {
             if communicator.rank == 0 { print(try configuration.yaml(), terminator: "") }
             return .done
@@ -82,11 +89,7 @@ struct TrainCommand: Command {
             guard communicator.rank == 0, !FileManager.default.fileExists(atPath: path) else { return }
             print("drawing the synthetic dataset \(path)")
             let folder = (path as NSString).deletingLastPathComponent
-            do {
-                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            } catch {
-                throw Failure(.cannotCreate, "\(folder): cannot make this folder: \(error.localizedDescription)")
-            }
+            if !folder.isEmpty { try DurableFile.makeFolders(folder) }
             try SyntheticDataset.write(to: path)
         }
     }
