@@ -97,7 +97,7 @@ final class LayerProbe {
         for buffer in [xBuffer, yBuffer, dxBuffer, dyBuffer, gradients, saved, partials, workspace] {
             #expect(buffer.isIntact, "a pass of \(layer.typeName) wrote behind a buffer, \(arrangement)")
         }
-        #expect(gradients.prefix(Self.offset).allSatisfy(\.isNaN), "the gradients of other layers were written")
+        #expect(gradients.prefix(Self.offset).allSatisfy { $0.isNaN }, "the gradients of other layers were written")
         let all = gradients.prefix(weights.count)
         return Result(
             y: y, dx: dxBuffer.prefix(x.count),

@@ -28,7 +28,7 @@ struct PlanInvarianceTests {
             try PlanProbe.fashion(imagesPerShard: imagesPerShard, shards: shards, threads: threads)
                 .run(images: data.images, labels: data.labels, counts: counts)
         }
-        #expect(runs[0].gradients.allSatisfy(\.isFinite))
+        #expect(runs[0].gradients.allSatisfy { $0.isFinite })
         for run in runs[1...] {
             #expect(sameBits(run.gradients, runs[0].gradients))
             #expect(run.scores == runs[0].scores)

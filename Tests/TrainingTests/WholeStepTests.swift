@@ -124,7 +124,7 @@ struct WholeStepTests {
         let theirs = try single.dataset(path).readAll(as: Float.self).map { Double($0) }
         try #require(values.count == exact.count && theirs.count == exact.count, sourceLocation: sourceLocation)
         let largest = exact.reduce(0) { max($0, abs($1)) }
-        #expect(values.allSatisfy(\.isFinite), "\(path)", sourceLocation: sourceLocation)
+        #expect(values.allSatisfy { $0.isFinite }, "\(path)", sourceLocation: sourceLocation)
         let ourError = zip(values, exact).reduce(0) { max($0, abs($1.0 - $1.1)) }
         let theirError = zip(theirs, exact).reduce(0) { max($0, abs($1.0 - $1.1)) }
         #expect(
