@@ -20,16 +20,32 @@ package enum CheckpointFile {
     ///
     /// Throws: `Failure(.inputMissing)` when there is no such file, `.badData` for one that is damaged or not ours.
     package static func read(_ path: String) throws -> Checkpoint {
-        try withVerifiedFile(path) { file in
-            do {
-                return try parse(file, path: path)
-            } catch let error as HDF5Error {
-                throw Failure(.badData, "\(path): \(error)")
-            }
+        try withBytes(of: path) { try parse(sealed: $0, path: path) }
+    }
+
+    /// The checkpoint in the bytes of a whole file, verified first. `path` is for messages.
+    package static func parse(sealed bytes: UnsafeRawBufferPointer, path: String) throws -> Checkpoint {
+        let image = try CheckpointSeal.image(in: bytes, path: path)
+        do {
+            let file = try HDF5File.open(image: image, name: (path as NSString).lastPathComponent)
+            return try parse(file, path: path)
+        } catch let error as HDF5Error {
+            throw Failure(.badData, "\(path): \(error)")
         }
     }
 
-    private static func withVerifiedFile<T>(_ path: String, _ body: (HDF5File) throws -> T) throws -> T {
+    /// Whether the file ends in something that looks like a checkpoint's seal.
+    package static func isSealed(_ path: String) -> Bool {
+        guard let file = FileHandle(forReadingAtPath: path) else { return false }
+        defer { try? file.close() }
+        guard let end = try? file.seekToEnd(), end > CheckpointSeal.byteCount,
+            (try? file.seek(toOffset: end - UInt64(CheckpointSeal.byteCount))) != nil,
+            let tail = try? file.read(upToCount: CheckpointSeal.byteCount)
+        else { return false }
+        return tail.withUnsafeBytes(CheckpointSeal.isMarked)
+    }
+
+    private static func withBytes<T>(of path: String, _ body: (UnsafeRawBufferPointer) throws -> T) throws -> T {
         let handle = open(path, O_RDONLY | O_CLOEXEC)
         guard handle >= 0 else {
             let reason = String(cString: strerror(errno))
@@ -53,14 +69,7 @@ package enum CheckpointFile {
                 throw Failure(.inputOutput, "\(path): read: \(String(cString: strerror(errno)))")
             }
         }
-        let image = try CheckpointSeal.image(in: UnsafeRawBufferPointer(rebasing: bytes[..<done]), path: path)
-        let file: HDF5File
-        do {
-            file = try HDF5File.open(image: image, name: (path as NSString).lastPathComponent)
-        } catch {
-            throw Failure(.badData, "\(path): \(error)")
-        }
-        return try body(file)
+        return try body(UnsafeRawBufferPointer(rebasing: bytes[..<done]))
     }
 }
 
@@ -68,6 +77,7 @@ package enum CheckpointFile {
 
 extension CheckpointFile {
     private static func fill(_ file: HDF5File, with checkpoint: Checkpoint) throws {
+        try file.write("/parameters", strings: checkpoint.weights.map(\.key))
         try file.createGroup("/model")
         try write(checkpoint.weights, to: "/model", in: file)
         try file.createGroup("/optimizer")
@@ -104,7 +114,10 @@ extension CheckpointFile {
             ("shards", .integer(Int64(header.shards))), ("config", .string(header.configuration)),
             ("config_digest", .string(header.configurationDigest)),
             ("dataset_digest", .string(header.datasetDigest)),
-            ("metrics_bytes", .integer(Int64(header.metricsBytes))), ("build", .string(header.build)),
+            ("epoch_score", .reals(header.epochScore.fields)), ("skipped_steps", .integer(Int64(header.skippedSteps))),
+            ("pending_evaluation", .integer(header.hasPendingEvaluation ? 1 : 0)),
+            ("metrics_bytes", .integer(Int64(header.metricsBytes))), ("kernel_set", .string(header.kernelSet)),
+            ("build", .string(header.build)),
             ("libraries", .string(header.libraries)),
         ]
         if let best = header.best {
@@ -138,6 +151,13 @@ extension CheckpointFile {
         header.input = try attributes.integers("input")
         header.inputMean = try attributes.reals("input_mean").map(Float.init)
         header.inputStd = try attributes.reals("input_std").map(Float.init)
+        guard header.input.count == 3, header.input.allSatisfy({ $0 > 0 }), header.inputMean.count == header.input[0],
+            header.inputStd.count == header.input[0]
+        else {
+            throw Failure(
+                .badData, "\(path): input \(header.input), input_mean \(header.inputMean), input_std \(header.inputStd), "
+                    + "expected an image [C, H, W] and C values of each")
+        }
         header.epoch = try attributes.integer("epoch")
         header.step = try attributes.integer("step")
         header.samplesSeen = try attributes.integer("samples_seen")
@@ -147,7 +167,11 @@ extension CheckpointFile {
         header.configuration = try attributes.text("config")
         header.configurationDigest = try attributes.text("config_digest")
         header.datasetDigest = try attributes.text("dataset_digest")
+        header.epochScore = try score(attributes, "epoch_score")
+        header.skippedSteps = try attributes.integer("skipped_steps")
+        header.hasPendingEvaluation = try attributes.integer("pending_evaluation") != 0
         header.metricsBytes = try attributes.integer("metrics_bytes")
+        header.kernelSet = try attributes.text("kernel_set")
         header.build = try attributes.text("build")
         header.libraries = try attributes.text("libraries")
         header.classes = try file.dataset("/classes").readStrings()
@@ -158,17 +182,31 @@ extension CheckpointFile {
                 loss: try attributes.real("best_loss"), accuracy1: try attributes.real("best_acc1"),
                 accuracy5: try attributes.real("best_acc5"))
         }
+        let keys = try file.dataset("/parameters").readStrings()
+        let stored = try file.children(of: "/model")
+        guard keys.sorted() == stored.sorted() else {
+            throw Failure(.badData, "\(path): /parameters lists other keys than /model holds")
+        }
         let slots = try file.children(of: "/optimizer")
         return Checkpoint(
-            header: header, weights: try tensors(in: "/model", of: file),
-            optimizer: try slots.map { ($0, try tensors(in: "/optimizer/\($0)", of: file)) })
+            header: header, weights: try tensors(keys, in: "/model", of: file),
+            optimizer: try slots.map { ($0, try tensors(keys, in: "/optimizer/\($0)", of: file)) })
     }
 
-    private static func tensors(in group: String, of file: HDF5File) throws -> [Checkpoint.Tensor] {
-        try file.children(of: group).map { key in
+    private static func tensors(_ keys: [String], in group: String, of file: HDF5File) throws -> [Checkpoint.Tensor] {
+        try keys.map { key in
             let dataset = try file.dataset("\(group)/\(key)")
             return Checkpoint.Tensor(key: key, shape: Shape(dataset.shape), values: try dataset.readAll(as: Float.self))
         }
+    }
+
+    private static func score(_ attributes: AttributeReader, _ name: String) throws -> Score {
+        var fields = try attributes.reals(name)
+        guard fields.count == Score.fieldCount else {
+            throw Failure(
+                .badData, "\(attributes.path): attribute \(name) has \(fields.count) values, expected \(Score.fieldCount)")
+        }
+        return fields.withUnsafeMutableBufferPointer { Score(reading: $0) }
     }
 
     private static func evaluations(in file: HDF5File) throws -> [Checkpoint.Evaluation] {

@@ -16,6 +16,9 @@ enum CheckpointSeal {
             + [UInt8](repeating: 0, count: 8)
     }
 
+    /// Whether these bytes open with the seal's magic.
+    static func isMarked(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.prefix(magic.count).elementsEqual(magic) }
+
     /// The image in front of a whole and unchanged seal. Throws: `Failure(.badData)`.
     static func image(in file: UnsafeRawBufferPointer, path: String) throws -> UnsafeRawBufferPointer {
         guard file.count > byteCount else {
@@ -23,7 +26,7 @@ enum CheckpointSeal {
         }
         let image = UnsafeRawBufferPointer(rebasing: file[..<(file.count - byteCount)])
         let found = file[(file.count - byteCount)...]
-        guard found.prefix(magic.count).elementsEqual(magic) else {
+        guard isMarked(UnsafeRawBufferPointer(rebasing: found)) else {
             throw Failure(
                 .badData, "\(path): no seal in the last \(byteCount) bytes, expected one; the file is truncated, or not a "
                     + "checkpoint of this program")

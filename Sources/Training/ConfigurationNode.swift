@@ -46,6 +46,11 @@ struct ConfigurationNode {
         guard depth <= Self.maximumDepth else {
             throw Failure(.configuration, "\(place): nested more than \(Self.maximumDepth) levels deep")
         }
+        // The parser puts the value of `*name` in its place; few lines could stand for billions of values. An anchor comes
+        // before its aliases, so this refuses both.
+        guard node.anchor == nil else {
+            throw Failure(.configuration, "\(place): anchors and aliases are not accepted; write the value out")
+        }
         switch node {
         case .scalar(let scalar):
             content = .scalar(scalar.string)
@@ -63,7 +68,7 @@ struct ConfigurationNode {
                     return (name, value)
                 })
         case .alias:
-            throw Failure(.configuration, "\(place): aliases are not accepted; write the value out")
+            throw Failure(.configuration, "\(place): anchors and aliases are not accepted; write the value out")
         }
     }
 
@@ -81,7 +86,16 @@ struct ConfigurationNode {
             value.content = .scalar("")
         }
         value.place = place
+        if let other = Self.alternatives[assignment[..<equals].description] { remove(other) }
         set(path[...], to: value)
+    }
+
+    /// Keys of which only one can hold: setting one takes the file's other one back.
+    private static let alternatives = ["epochs": "steps", "steps": "epochs"]
+
+    private mutating func remove(_ key: String) {
+        guard case .mapping(let pairs) = content else { return }
+        content = .mapping(pairs.filter { $0.key != key })
     }
 
     private mutating func set(_ path: ArraySlice<String>, to value: ConfigurationNode) {

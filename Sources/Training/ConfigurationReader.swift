@@ -20,7 +20,7 @@ extension Configuration {
             root, path: "",
             known: [
                 "model", "data", "batch_size", "shards", "epochs", "steps", "seed", "optimizer", "schedule", "evaluate",
-                "best_metric", "checkpoint", "log", "runs_dir",
+                "best_metric", "checkpoint", "log", "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
             ])
         if mustBeComplete {
             guard top.has("model") else { throw top.failure("model", "is missing, expected one of \(models.joined(separator: ", "))") }
@@ -29,7 +29,7 @@ extension Configuration {
                 throw top.failure("data", "names no file, expected data: {file: FILE.h5}")
             }
         }
-        try readModel(top, models: models)
+        try readModel(top, models: models, mustBeNamed: mustBeComplete)
         try readData(top)
         try readBatch(top)
         try readLength(top)
@@ -53,17 +53,30 @@ extension Configuration {
             log.every = try section.interval("every", units: [.step, .epoch, .second]) ?? log.every
             log.samples = try section.boolean("samples") ?? log.samples
         }
+        onNotFinite =
+            try top.value("on_not_finite", expected: OnNotFinite.allCases.map(\.rawValue).joined(separator: " or ")) {
+                OnNotFinite(rawValue: $0)
+            } ?? onNotFinite
+        if let section = try top.section("watchdog", known: ["warn", "stop"]) {
+            watchdog.warnSeconds = try section.interval("warn", units: [.second])?.count ?? watchdog.warnSeconds
+            watchdog.stopSeconds = try section.interval("stop", units: [.second])?.count ?? watchdog.stopSeconds
+        }
+        if let section = try top.section("compare_ranks", known: ["every"]) {
+            compareRanksEvery = try section.interval("every", units: [.step, .epoch]) ?? compareRanksEvery
+        }
         runsDirectory = try top.text("runs_dir") ?? runsDirectory
     }
 
-    private mutating func readModel(_ top: ConfigurationSection, models: [String]) throws {
+    private mutating func readModel(_ top: ConfigurationSection, models: [String], mustBeNamed: Bool) throws {
         guard let node = top.node("model") else { return }
         var name: String?
         if case .scalar(let text) = node.content {
             model = Model(name: text)
             name = text
         } else if let section = try top.section("model", known: ["name", "classes", "channels"]) {
-            guard let text = try section.text("name") else { throw section.failure("name", "is missing") }
+            guard let text = try section.text("name") ?? (mustBeNamed ? nil : model.name) else {
+                throw section.failure("name", "is missing")
+            }
             model = Model(name: text)
             model.classes = try section.integer("classes", in: 1...1_000_000)
             model.channels = try section.integer("channels", in: 1...4_096)

@@ -37,7 +37,10 @@ extension Configuration {
             ("evaluate.every", "\(evaluate.every)"), ("evaluate.split", evaluate.split),
             ("evaluate.batch_size", "\(evaluate.batchSize)"), ("best_metric", bestMetric.rawValue),
             ("checkpoint.every", "\(checkpoint.every)"), ("checkpoint.keep", "\(checkpoint.keep)"),
-            ("log.every", "\(log.every)"), ("log.samples", "\(log.samples)"), ("runs_dir", runsDirectory),
+            ("log.every", "\(log.every)"), ("log.samples", "\(log.samples)"),
+            ("on_not_finite", onNotFinite.rawValue), ("watchdog.warn", "\(Interval(watchdog.warnSeconds, .second))"),
+            ("watchdog.stop", "\(Interval(watchdog.stopSeconds, .second))"),
+            ("compare_ranks.every", "\(compareRanksEvery)"), ("runs_dir", runsDirectory),
         ]
         return entries
     }
@@ -56,7 +59,8 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let value = first.value.hasPrefix("[") ? try Yams.compose(yaml: first.value) : Node(first.value)
+                let isList = path.hasPrefix("data.normalize.")
+                let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {
                 let children = rest.prefix { $0.key.hasPrefix(path + ".") }

@@ -8,8 +8,10 @@ package enum DurableFile {
     /// Memory: none. Throws: `Failure` with the failing call, `.inputOutput` once the file could be created; the
     /// temporary file is removed.
     package static func write(_ pieces: [UnsafeRawBufferPointer], to path: String) throws {
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = folder(of: path)
         let temporary = folder + "/." + (path as NSString).lastPathComponent + ".\(getpid()).tmp"
+        // What a killed process of the same number left behind; in containers numbers repeat.
+        unlink(temporary)
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw failure(.cannotCreate, "open", temporary) }
         do {
@@ -61,7 +63,12 @@ package enum DurableFile {
             unlink(temporary)
             throw failure
         }
-        try synchronizeFolder((path as NSString).deletingLastPathComponent)
+        try synchronizeFolder(folder(of: path))
+    }
+
+    private static func folder(of path: String) -> String {
+        let folder = (path as NSString).deletingLastPathComponent
+        return folder.isEmpty ? "." : folder
     }
 
     private static func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, path: String) throws {

@@ -46,6 +46,11 @@ package final class EvaluationSession {
         let network = try Network(description)
         let state = ModelState(parameterList: network.parameterList)
         try checkpoint.restoreWeights(state, path: checkpointPath)
+        try RankAgreement.check(
+            [
+                .init("weights (SHA-256)", state.weightsDigest()), .init("split", splitName),
+                .init("evaluate.batch_size", "\(configuration.evaluate.batchSize)"),
+            ], over: communicator)
         let pool = try ThreadPool(
             threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
         evaluator = try Evaluator(

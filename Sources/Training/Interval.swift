@@ -12,10 +12,13 @@ package struct Interval: Equatable, Sendable, CustomStringConvertible {
         self.unit = unit
     }
 
-    /// nil when the text is not a positive number and a unit.
+    /// So many epochs of any dataset still fit a step counter.
+    private static let largestCount = 1_000_000_000
+
+    /// nil when the text is not a number from 1 to a billion and a unit.
     package init?(_ text: String) {
         let words = text.split(separator: " ")
-        guard words.count == 2, let count = Int(words[0]), count >= 1 else { return nil }
+        guard words.count == 2, let count = Int(words[0]), (1...Self.largestCount).contains(count) else { return nil }
         guard let unit = Unit.allCases.first(where: { words[1] == $0.rawValue || words[1] == $0.rawValue + "s" })
         else { return nil }
         self.init(count, unit)

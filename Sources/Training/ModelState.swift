@@ -1,4 +1,3 @@
-internal import Digests
 package import Layers
 
 /// The weights of a network and what its optimizer keeps for each of them: one vector each, all in the order of the
@@ -33,18 +32,15 @@ package final class ModelState {
         velocities.update(repeating: 0)
     }
 
-    /// SHA-256 over the parameters in list order: key, NUL, "float32", NUL, rank and extents as little-endian int64, and
-    /// the little-endian bytes in PyTorch's layout.
+    /// The weights' `weights_sha256`.
     package func weightsDigest() -> String {
-        var hash = SHA256()
+        var digest = WeightsDigest()
         for parameter in parameterList.parameters {
-            hash.update(parameter.key)
-            hash.update("\0float32\0")
-            let extents = [parameter.shape.rank] + parameter.shape.dimensions
-            extents.map { Int64($0).littleEndian }.withUnsafeBytes { hash.update($0) }
-            hash.update(UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: weights[parameter.range])))
+            digest.add(
+                key: parameter.key, shape: parameter.shape,
+                values: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(weights)[parameter.range]))
         }
-        return hash.hexadecimal()
+        return digest.hexadecimal()
     }
 
     private static func vector(_ count: Int) -> UnsafeMutableBufferPointer<Float> {

@@ -13,10 +13,11 @@ package final class RunFolder {
     package var samplesPath: String { path + "/samples.bin" }
     package var checkpointsFolder: String { path + "/checkpoints" }
 
-    /// Makes the folder `runDirectory`, or one named after time and model below `parent`.
+    /// Makes the folder `runDirectory`, or one named after time and model below `parent`; or opens one that holds a run.
     ///
-    /// Throws: `Failure(.cannotCreate)` when it cannot be made, or holds a run already.
-    package init(runDirectory: String?, parent: String, model: String) throws {
+    /// Throws: `Failure(.cannotCreate)` when it cannot be made, when another process writes it, or when it holds a run
+    /// already and `mayContinue` is false.
+    package init(runDirectory: String?, parent: String, model: String, mayContinue: Bool) throws {
         if let runDirectory {
             path = runDirectory
             try Self.makeFolders(path)
@@ -24,10 +25,10 @@ package final class RunFolder {
             path = try Self.makeTimestamped(below: parent, model: model)
         }
         lock = try Self.takeLock(path + "/run.lock")
-        guard !FileManager.default.fileExists(atPath: path + "/config.yaml") else {
+        guard mayContinue || !FileManager.default.fileExists(atPath: path + "/config.yaml") else {
             close(lock)
             throw Failure(
-                .cannotCreate, "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir")
+                .cannotCreate, "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir, or go on with --resume auto")
         }
         do {
             try Self.makeFolders(path + "/checkpoints")
@@ -44,7 +45,10 @@ package final class RunFolder {
     /// Records what the run was told and where it runs.
     package func record(configuration: String, command: [String], environment: [String: Any]) throws {
         try DurableFile.write(configuration, to: path + "/config.yaml")
-        try DurableFile.write(command.map(Self.quoted).joined(separator: " ") + "\n", to: path + "/command.txt")
+        // A run that goes on adds its command to those before.
+        let earlier = (try? String(contentsOfFile: path + "/command.txt", encoding: .utf8)) ?? ""
+        try DurableFile.write(
+            earlier + command.map(Self.quoted).joined(separator: " ") + "\n", to: path + "/command.txt")
         let json = try JSONSerialization.data(withJSONObject: environment, options: [.sortedKeys, .prettyPrinted])
         try DurableFile.write(String(decoding: json, as: UTF8.self) + "\n", to: path + "/environment.json")
     }

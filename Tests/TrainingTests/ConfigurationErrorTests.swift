@@ -1,0 +1,165 @@
+import Diagnostics
+import Testing
+
+@testable import Training
+
+/// A configuration that is refused, and words its message must have.
+struct BadConfiguration: Sendable, CustomTestStringConvertible {
+    let text: String
+    let words: [String]
+    var testDescription: String { text.count < 60 ? text : "\(text.prefix(60))…" }
+
+    /// Lines behind `model` and `data`, the first of which is line 3.
+    init(_ lines: String, _ words: String...) {
+        text = "model: tiny\ndata: {file: d.h5}\n" + lines
+        self.words = words
+    }
+
+    init(whole text: String, _ words: String...) {
+        self.text = text
+        self.words = words
+    }
+
+    static let batches = [
+        BadConfiguration("batchsize: 32", "c.yaml:3:12: unknown key batchsize, did you mean batch_size?"),
+        BadConfiguration("zzz: 1", "c.yaml:3:6: unknown key zzz; known here: model, data, batch_size"),
+        BadConfiguration("batch_size: many", "c.yaml:3:13: batch_size = many, expected a whole number 1…"),
+        BadConfiguration("batch_size:", "batch_size = (empty), expected a whole number"),
+        BadConfiguration("batch_size: [32]", "batch_size is no single value"),
+        BadConfiguration("batch_size: {a: 32}", "c.yaml:3:1: batch_size is no single value"),
+        BadConfiguration("batch_size: -32", "batch_size = -32, expected a whole number 1…"),
+        BadConfiguration("batch_size: 0", "batch_size = 0, expected"),
+        BadConfiguration("batch_size: 30", "c.yaml:3:13: batch_size = 30 is no multiple of shards = 4", "28 and 32"),
+        BadConfiguration("batch_size: 2", "no multiple of shards = 4; the nearest are 4"),
+        BadConfiguration("shards: 3", "c.yaml:3:9: shards = 3, expected a power of two"),
+        BadConfiguration("shards: 0", "shards = 0, expected"),
+        BadConfiguration("epochs: 1\nsteps: 5", "c.yaml:4:8: steps and epochs are both given"),
+        BadConfiguration("epochs: 1e3", "epochs = 1e3, expected a whole number"),
+        BadConfiguration("steps: 99999999999999999999", "steps = 99999999999999999999, expected"),
+        BadConfiguration("seed: -1", "seed = -1, expected a whole number from 0"),
+        BadConfiguration("best_metric: accuracy", "best_metric = accuracy, expected acc1, acc5, loss"),
+    ]
+
+    static let sections = [
+        BadConfiguration("optimizer: sgd", "optimizer is no mapping; expected the keys name, learning_rate, momentum"),
+        BadConfiguration("optimizer: {name: adam}", "c.yaml:3:19: optimizer.name = adam, expected sgd"),
+        BadConfiguration("optimizer: {momentm: 0.9}", "unknown key optimizer.momentm, did you mean optimizer.momentum?"),
+        BadConfiguration("optimizer:\n  momentum: 1", "c.yaml:4:13: optimizer.momentum = 1, expected a number from 0, below 1"),
+        BadConfiguration("optimizer: {momentum: nan}", "optimizer.momentum = nan"),
+        BadConfiguration("optimizer: {learning_rate: -1e-3}", "optimizer.learning_rate = -1e-3, expected a number from 0"),
+        BadConfiguration("optimizer: {learning_rate: inf}", "optimizer.learning_rate = inf"),
+        BadConfiguration("optimizer: {nesterov: yes}", "optimizer.nesterov = yes, expected true or false"),
+        BadConfiguration("optimizer: {nesterov: true, momentum: 0}", "optimizer.nesterov = true needs a momentum"),
+        BadConfiguration("log: {samples: no}", "log.samples = no, expected true or false"),
+        BadConfiguration("log: {every: 10}", "log.every = 10, expected N steps, N epochs, N seconds"),
+        BadConfiguration("schedule: {every: 3 epochs, factor: 0.1}", "schedule.name is missing"),
+        BadConfiguration("schedule: {name: cosine}", "schedule.name = cosine, expected constant, step"),
+        BadConfiguration("schedule: {name: step, factor: 0.1}", "schedule.every is missing"),
+        BadConfiguration("schedule: {name: step, every: 3 epochs}", "schedule.factor is missing"),
+        BadConfiguration("schedule: {name: step, every: 3 epochs, factor: 2}", "schedule.factor = 2, expected"),
+        BadConfiguration("schedule: {name: step, every: 30 seconds, factor: 0.1}", "schedule.every = 30 seconds"),
+        BadConfiguration("schedule: {name: constant, factor: 0.1}", "schedule.factor belongs to schedule step"),
+        BadConfiguration("evaluate: {every: 0 epochs}", "evaluate.every = 0 epochs, expected N steps, N epochs"),
+        BadConfiguration("evaluate: {every: 1 second}", "evaluate.every = 1 second"),
+        BadConfiguration("evaluate: {every: 9223372036854775807 epochs}", "evaluate.every = 9223372036854775807"),
+        BadConfiguration("evaluate: {split: ''}", "evaluate.split = (empty)"),
+        BadConfiguration("evaluate: {batch_size: 0}", "evaluate.batch_size = 0"),
+        BadConfiguration("checkpoint: {keep: 0}", "checkpoint.keep = 0"),
+        BadConfiguration("checkpoint: {kep: 1}", "unknown key checkpoint.kep, did you mean checkpoint.keep?"),
+    ]
+
+    static let models = [
+        BadConfiguration(whole: "", "c.yaml: model is missing, expected one of tiny"),
+        BadConfiguration(whole: "# nothing", "model is missing"),
+        BadConfiguration(whole: "- 1", "the configuration is no mapping"),
+        BadConfiguration(whole: "word", "the configuration is no mapping"),
+        BadConfiguration(whole: "data: {file: d.h5}", "model is missing"),
+        BadConfiguration(whole: "model: tiny", "data names no file, expected data: {file: FILE.h5}"),
+        BadConfiguration(whole: "model: tiny\ndata: {normalize: none}", "data names no file"),
+        BadConfiguration(whole: "model: tiny\ndata: d.h5", "data is no mapping"),
+        BadConfiguration(whole: "model: tyni\ndata: {file: d}", "c.yaml:1:8: model = tyni", "did you mean tiny?"),
+        BadConfiguration(whole: "model: [a]\ndata: {file: d}", "model is no mapping"),
+        BadConfiguration(whole: "model: {classes: 10}\ndata: {file: d}", "model.name is missing"),
+        BadConfiguration(whole: "model: {name: tiny, classes: 0}\ndata: {file: d}", "model.classes = 0"),
+        BadConfiguration(whole: "model: tiny\ndata: {file: d, normalize: mean}", "data.normalize = mean, expected none, dataset"),
+        BadConfiguration(whole: "model: tiny\ndata: {file: d, normalize: {mean: [0.5]}}", "needs both mean and std"),
+        BadConfiguration(
+            whole: "model: tiny\ndata: {file: d, normalize: {mean: [0, 0], std: [1]}}", "as many std as mean"),
+        BadConfiguration(whole: "model: tiny\ndata: {file: d, normalize: {mean: [0], std: [0]}}", "each std above 0"),
+        BadConfiguration(
+            whole: "model: tiny\ndata: {file: d, normalize: {mean: 0, std: [1]}}", "data.normalize.mean is no list of numbers"),
+        BadConfiguration(whole: "model: tiny\ndata: {file: d, normalize: {mean: [a], std: [1]}}", "is no number"),
+        BadConfiguration(whole: "model: tiny\ndata: {file: d, augment: [flip]}", "this version has none; expected []"),
+    ]
+
+    static let yaml = [
+        BadConfiguration("seed: 1\nseed: 2", "seed"),
+        BadConfiguration("seed: &a 1\nepochs: *a", "c.yaml:3:", "anchors and aliases are not accepted"),
+        BadConfiguration("epochs: *a", "c.yaml"),
+        BadConfiguration(
+            "a: &a [x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b]\n"
+                + "d: &d [*c, *c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d, *d]\n"
+                + "f: &f [*e, *e, *e, *e, *e, *e, *e, *e]\ng: &g [*f, *f, *f, *f, *f, *f, *f, *f]\n"
+                + "h: &h [*g, *g, *g, *g, *g, *g, *g, *g]\nseed: [*h, *h, *h, *h, *h, *h, *h, *h]",
+            "anchors and aliases are not accepted"),
+        BadConfiguration("optimizer: {momentum: 0.9", "c.yaml: not valid YAML"),
+        BadConfiguration("\tseed: 1", "c.yaml: not valid YAML"),
+        BadConfiguration("seed: \u{1}", "c.yaml: not valid YAML"),
+        BadConfiguration("? [a]\n: 1", "a key must be a word"),
+        BadConfiguration("<<: {seed: 1}", "unknown key <<"),
+        BadConfiguration("---\nseed: 1", "c.yaml"),
+        BadConfiguration(
+            "seed: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40),
+            "nested more than 32 levels deep"),
+        BadConfiguration(
+            "seed: " + String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000),
+            "c.yaml: not valid YAML"),
+        BadConfiguration("# " + String(repeating: "x", count: 1 << 20), "bytes, expected at most 1048576"),
+    ]
+}
+
+@Suite("Bad configurations")
+struct ConfigurationErrorTests {
+    private func check(_ bad: BadConfiguration) {
+        let failure = #expect(throws: Failure.self) {
+            try Configuration(
+                yaml: bad.text, file: "c.yaml", assignments: [], models: ["tiny", "other"], defaults: Configuration())
+        }
+        #expect(failure?.code == .configuration)
+        let message = failure?.message ?? ""
+        for word in bad.words { #expect(message.contains(word), "\(message)") }
+        #expect(message.hasPrefix("c.yaml") && !message.contains("\n"), "\(message)")
+    }
+
+    @Test("batch, length and seed", arguments: BadConfiguration.batches)
+    func batches(bad: BadConfiguration) { check(bad) }
+
+    @Test("optimizer, schedule, evaluation, checkpoints and log", arguments: BadConfiguration.sections)
+    func sections(bad: BadConfiguration) { check(bad) }
+
+    @Test("model and data", arguments: BadConfiguration.models)
+    func models(bad: BadConfiguration) { check(bad) }
+
+    @Test("what is no plain YAML mapping", arguments: BadConfiguration.yaml)
+    func yaml(bad: BadConfiguration) { check(bad) }
+
+    @Test(
+        "a wrong assignment is shown as it was typed",
+        arguments: [
+            ("optimizer.momentm=1", "unknown key optimizer.momentm, did you mean optimizer.momentum?"),
+            ("optimizer=1", "optimizer is no mapping"), ("batch_size=30", "no multiple of shards"),
+            ("batch_size={a: 1}", "no single value"), ("optimizer.momentum=", "(empty)"),
+            ("epochs=[", "not valid YAML"), ("shards=*x", "not valid YAML"), ("data.normalize.mean=[1]", "both mean and std"),
+            ("optimizer..momentum=1", "unknown key"),
+        ])
+    func assignments(assignment: String, words: String) {
+        let failure = #expect(throws: Failure.self) {
+            try Configuration(
+                yaml: "model: tiny\ndata: {file: d}", file: "c.yaml", assignments: [assignment], models: ["tiny"],
+                defaults: Configuration())
+        }
+        let message = failure?.message ?? ""
+        #expect(failure?.code == .configuration && message.contains(words), "\(message)")
+        #expect(message.hasPrefix("--set \(assignment)"), "\(message)")
+    }
+}

@@ -1,0 +1,164 @@
+import Diagnostics
+import Testing
+
+@testable import Training
+
+/// A configuration in which no value is the default's.
+private let fullText = """
+    model: {name: other, classes: 7, channels: 3}
+    data: {file: "some file.h5", normalize: {mean: [0.5, 1e-3, 0.25], std: [1, 2.5, 0.1]}, augment: []}
+    batch_size: 96
+    shards: 8
+    steps: 1234
+    seed: 18446744073709551615
+    optimizer: {name: sgd, learning_rate: 1e-3, momentum: .5, nesterov: true, weight_decay: 5e-4}
+    schedule: {name: step, every: 30 epochs, factor: 0.1}
+    evaluate: {every: 100 steps, split: val, batch_size: 17}
+    best_metric: loss
+    checkpoint: {every: 60 seconds, keep: 5}
+    log: {every: 1 step, samples: true}
+    runs_dir: elsewhere
+    """
+
+private func read(
+    _ yaml: String?, _ assignments: [String] = [], defaults: Configuration = Configuration()
+) throws -> Configuration {
+    try Configuration(
+        yaml: yaml, file: "c.yaml", assignments: assignments, models: ["tiny", "other", "fashion-classifier"],
+        defaults: defaults)
+}
+
+private func full() throws -> Configuration {
+    var configuration = Configuration()
+    configuration.model = Configuration.Model(name: "other")
+    configuration.model.classes = 7
+    configuration.model.channels = 3
+    configuration.data.file = "some file.h5"
+    configuration.data.normalize = .values(mean: [0.5, 0.001, 0.25], std: [1, 2.5, 0.1])
+    configuration.batchSize = 96
+    configuration.shards = 8
+    configuration.length = .steps(1234)
+    configuration.seed = .max
+    configuration.optimizer.learningRate = 0.001
+    configuration.optimizer.momentum = 0.5
+    configuration.optimizer.nesterov = true
+    configuration.optimizer.weightDecay = 0.0005
+    configuration.schedule = .step(every: Interval(30, .epoch), factor: 0.1)
+    configuration.evaluate.every = Interval(100, .step)
+    configuration.evaluate.split = "val"
+    configuration.evaluate.batchSize = 17
+    configuration.bestMetric = .loss
+    configuration.checkpoint.every = Interval(60, .second)
+    configuration.checkpoint.keep = 5
+    configuration.log.every = Interval(1, .step)
+    configuration.log.samples = true
+    configuration.runsDirectory = "elsewhere"
+    return configuration
+}
+
+@Suite("Configuration")
+struct ConfigurationTests {
+    @Test("without a file everything is as the defaults say")
+    func defaults() throws {
+        #expect(try read(nil) == Configuration())
+        #expect(try read(nil, defaults: .builtIn) == .builtIn)
+        let entries = Configuration().entries.map { "\($0.key)=\($0.value)" }
+        #expect(
+            entries == [
+                "model.name=fashion-classifier", "data.file=data/fashion-mnist.h5", "data.normalize=none",
+                "batch_size=32", "shards=4", "epochs=10", "seed=1", "optimizer.name=sgd",
+                "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.nesterov=false",
+                "optimizer.weight_decay=0.0", "schedule.name=constant", "evaluate.every=1 epoch",
+                "evaluate.split=test", "evaluate.batch_size=256", "best_metric=acc1", "checkpoint.every=1 epoch",
+                "checkpoint.keep=3", "log.every=1 second", "log.samples=false", "runs_dir=runs",
+            ])
+    }
+
+    @Test("a file that names model and data takes the rest from the defaults")
+    func smallest() throws {
+        var expected = Configuration()
+        expected.model = Configuration.Model(name: "tiny")
+        expected.data.file = "d.h5"
+        #expect(try read("model: tiny\ndata: {file: d.h5}") == expected)
+        #expect(try read("{model: {name: tiny}, data: {file: d.h5}}") == expected)
+    }
+
+    @Test("every key of a file is read")
+    func everyKey() throws {
+        #expect(try read(fullText) == full())
+    }
+
+    @Test("what yaml() writes reads back equal, also with names that YAML takes for something else")
+    func roundTrip() throws {
+        var configurations = [Configuration(), .builtIn, try full()]
+        for text in [
+            "[a]", "{a: b}", "true", "null", "~", "12", "a: b", "#c", "'q'", "\"d\"", " space ", "*x", "&y", "!z", "- i",
+            "über/データ.h5", "%d", "a\nb", "1e-3", "@at", "`tick`", "|", ">", "?", "no", "=",
+        ] {
+            var configuration = Configuration()
+            configuration.data.file = text
+            configuration.runsDirectory = text
+            configurations.append(configuration)
+        }
+        for value in [0.1, 1e-300, 123_456_789.123, 5e-324] {
+            var configuration = Configuration()
+            configuration.optimizer.learningRate = value
+            configuration.data.normalize = .values(mean: [Float(value), 1e-7], std: [3.1415927, 1e30])
+            configurations.append(configuration)
+        }
+        for configuration in configurations {
+            let text = try configuration.yaml()
+            #expect(try read(text) == configuration, "\(text)")
+            #expect(try read(text).digest() == configuration.digest())
+        }
+    }
+
+    @Test("--set reaches every key")
+    func assignments() throws {
+        let full = try full()
+        let assignments = full.entries.map { "\($0.key)=\($0.value)" }
+        #expect(assignments.count == 25)
+        #expect(try read(nil, assignments) == full)
+        #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
+        #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
+    }
+
+    @Test("--set changes one value and leaves the others, and the last one counts")
+    func oneAssignment() throws {
+        let base = try read(fullText)
+        for (key, value) in [
+            ("batch_size", "16"), ("optimizer.learning_rate", "2.0"), ("schedule.factor", "0.5"), ("model.classes", "9"),
+            ("evaluate.split", "train"), ("checkpoint.keep", "1"), ("seed", "0"), ("data.file", "b.h5"),
+        ] {
+            let changed = try read(fullText, ["\(key)=0", "\(key)=\(value)"])
+            let different = zip(changed.entries, base.entries).filter { $0.value != $1.value }
+            #expect(different.map(\.0.key) == [key] && different.map(\.0.value) == [value])
+        }
+        #expect(try read(fullText, ["epochs=3"]).length == .epochs(3))
+        #expect(try read(nil, ["steps=3"]).length == .steps(3))
+    }
+
+    @Test("--set model.classes keeps the model that was chosen elsewhere")
+    func modelClasses() throws {
+        let built = try read(nil, ["model.classes=10"], defaults: .builtIn)
+        #expect(built.model.name == "fashion-classifier" && built.model.classes == 10)
+        let short = try read("model: tiny\ndata: {file: d.h5}", ["model.classes=10"])
+        #expect(short.model.name == "tiny" && short.model.classes == 10)
+    }
+
+    @Test("an assignment without a key or a value is a usage error", arguments: ["batch_size", "=3", ""])
+    func malformedAssignment(text: String) {
+        let failure = #expect(throws: Failure.self) { try read(nil, [text]) }
+        #expect(failure?.code == .usage && failure?.message.contains("expected key=value") == true)
+    }
+
+    @Test("numbers may be written in any of the usual ways, whole numbers only as such")
+    func numbers() throws {
+        for text in ["0.001", "1e-3", "1E-3", ".001", "+0.001", "10e-4"] {
+            #expect(try read(nil, ["optimizer.learning_rate=\(text)"]).optimizer.learningRate == 0.001, "\(text)")
+        }
+        for text in ["1e3", "1.0", "0x10", "1_000", "٣", ""] {
+            #expect(throws: Failure.self, "\(text)") { try read(nil, ["epochs=\(text)"]) }
+        }
+    }
+}
