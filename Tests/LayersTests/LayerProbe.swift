@@ -78,7 +78,7 @@ final class LayerProbe {
         let stride = (demand.workspaceBytes + 63) & ~63
         let workspace = GuardedBuffer(byteCount: stride * pool.threads)
 
-        let context = StepContext(shards: site.shards)
+        let context = StepContext(shards: site.shards, imagesPerShard: site.imagesPerShard)
         for (shard, count) in arrangement.counts(for: samples).enumerated() { context.counts[shard] = count }
         context.gradients = gradients.floats
         xBuffer.floats.update(from: x, count: x.count)
