@@ -64,6 +64,8 @@ struct PlanMemory {
                 lastGradientUse[storage] = max(lastGradientUse[storage], 2 * count - value + 1)
             }
         }
+        // The logits stay for whoever asks for them after the run.
+        lastUse[storageCount - 1] = isTraining ? 2 * count : count
         // The gradient of a storage is written by the stage after its last value and read by the stage before its first.
         var firstGradientUse = [Int](repeating: 0, count: storageCount)
         for value in 0...count { firstGradientUse[storageOfValue[value]] = 2 * count - value }
