@@ -71,7 +71,12 @@ let package = Package(
             name: "LayersTests", dependencies: ["Layers", "Models", "Tensors", "HDF5"], exclude: ["Generator"],
             resources: [.copy("Golden")], swiftSettings: swiftSettings),
         tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics"]),
-        tests("TrainingTests", ["Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "Diagnostics"]),
+        tests(
+            "TrainingTests",
+            [
+                "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
+                "Diagnostics",
+            ]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
     ],
     swiftLanguageModes: [.v6]
