@@ -216,9 +216,8 @@ struct DatasetFileTests {
     func mapping() throws {
         let scratch = try Scratch()
         try scratch.write([UInt8](repeating: 7, count: 100), "x")
-        #expect(
-            Array(try MappedBytes(path: scratch.file("x"), offset: 90, count: 10).bytes)
-                == [UInt8](repeating: 7, count: 10))
+        let mapped = try MappedBytes(path: scratch.file("x"), offset: 90, count: 10)
+        withExtendedLifetime(mapped) { #expect(Array(mapped.bytes) == [UInt8](repeating: 7, count: 10)) }
         let failure = #expect(throws: Failure.self) { try MappedBytes(path: scratch.file("x"), offset: 90, count: 11) }
         #expect(failure?.message.contains("has 100 bytes, expected 101") == true)
     }

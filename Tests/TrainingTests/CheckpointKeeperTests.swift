@@ -43,7 +43,9 @@ struct CheckpointKeeperTests {
     }
 
     /// Obstacles that also stop root, whom permissions do not: a folder where a file must go, and no folder at all.
-    @Test("a save that fails leaves the older files and no temporary one", arguments: ["step-000000002.h5", "last", "best.h5"])
+    @Test(
+        "a save that fails leaves the older files and no temporary one",
+        arguments: ["step-000000002.h5", "last", "best.h5"])
     func failure(obstacle: String) throws {
         let scratch = try Scratch()
         let keeper = CheckpointKeeper(folder: scratch.path, keep: 1)
@@ -52,7 +54,8 @@ struct CheckpointKeeperTests {
         try FileManager.default.createDirectory(
             atPath: scratch.file(obstacle + "/inside"), withIntermediateDirectories: true)
         let failure = #expect(throws: Failure.self) { try keeper.save(sampleCheckpoint(step: 2), isBest: true) }
-        #expect(failure?.code == .inputOutput && failure?.message.contains(obstacle) == true, "\(failure?.message ?? "")")
+        #expect(
+            failure?.code == .inputOutput && failure?.message.contains(obstacle) == true, "\(failure?.message ?? "")")
         #expect(try CheckpointFile.read(scratch.file("step-000000001.h5")).header.step == 1)
         #expect(scratch.names().allSatisfy { !$0.contains("tmp") }, "\(scratch.names())")
     }
@@ -77,7 +80,9 @@ struct DurableFileTests {
             #expect(try scratch.text("f") == text)
         }
         let (a, b): ([UInt8], [UInt8]) = ([1, 2], [3])
-        try a.withUnsafeBytes { a in try b.withUnsafeBytes { b in try DurableFile.write([a, b, a], to: scratch.file("g")) } }
+        try a.withUnsafeBytes { a in
+            try b.withUnsafeBytes { b in try DurableFile.write([a, b, a], to: scratch.file("g")) }
+        }
         #expect(try scratch.bytes("g") == [1, 2, 3, 1, 2] as [UInt8])
         #expect(scratch.names() == ["f", "g"])
     }
@@ -91,7 +96,9 @@ struct DurableFileTests {
         try DurableFile.write("new", to: scratch.file("f"))
         #expect(try scratch.text("f") == "new")
         #expect(try scratch.bytes("target") == [9] as [UInt8])
-        #expect(try FileManager.default.attributesOfItem(atPath: scratch.file("f"))[.type] as? FileAttributeType == .typeRegular)
+        #expect(
+            try FileManager.default.attributesOfItem(atPath: scratch.file("f"))[.type] as? FileAttributeType
+                == .typeRegular)
 
         try scratch.write([UInt8](repeating: 7, count: 100), ".f.\(getpid()).tmp")
         try DurableFile.write("newer", to: scratch.file("f"))

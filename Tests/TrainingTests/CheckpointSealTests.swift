@@ -26,7 +26,8 @@ struct CheckpointSealTests {
         let scratch = try Scratch()
         let bytes = try bytes()
         #expect(try refusal(bytes, scratch) == nil)
-        let ends = Array(0...130) + (1...130).map { bytes.count - $0 } + stride(from: 131, to: bytes.count - 131, by: 997)
+        let ends =
+            Array(0...130) + (1...130).map { bytes.count - $0 } + stride(from: 131, to: bytes.count - 131, by: 997)
         for end in ends { #expect(try refusal(Array(bytes[..<end]), scratch)?.code == .badData, "\(end) bytes left") }
     }
 
@@ -59,7 +60,9 @@ struct CheckpointSealTests {
     @Test("a sealed image that is no HDF5 is refused without a crash")
     func sealedNonsense() throws {
         let scratch = try Scratch()
-        for image in [[UInt8](repeating: 1, count: 1), Array("\u{89}HDF\r\n\u{1a}\n".utf8), [UInt8](repeating: 0, count: 9000)] {
+        for image in [
+            [UInt8](repeating: 1, count: 1), Array("\u{89}HDF\r\n\u{1a}\n".utf8), [UInt8](repeating: 0, count: 9000),
+        ] {
             let seal = image.withUnsafeBytes { CheckpointSeal.seal(for: $0) }
             #expect(try refusal(image + seal, scratch)?.code == .badData)
         }

@@ -92,7 +92,8 @@ struct ConfigurationTests {
     func roundTrip() throws {
         var configurations = [Configuration(), .builtIn, try full()]
         for text in [
-            "[a]", "{a: b}", "true", "null", "~", "12", "a: b", "#c", "'q'", "\"d\"", " space ", "*x", "&y", "!z", "- i",
+            "[a]", "{a: b}", "true", "null", "~", "12", "a: b", "#c", "'q'", "\"d\"", " space ", "*x", "&y", "!z",
+            "- i",
             "über/データ.h5", "%d", "a\nb", "1e-3", "@at", "`tick`", "|", ">", "?", "no", "=",
         ] {
             var configuration = Configuration()
@@ -117,7 +118,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 25)
+        #expect(assignments.count == 27)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
@@ -127,7 +128,8 @@ struct ConfigurationTests {
     func oneAssignment() throws {
         let base = try read(fullText)
         for (key, value) in [
-            ("batch_size", "16"), ("optimizer.learning_rate", "2.0"), ("schedule.factor", "0.5"), ("model.classes", "9"),
+            ("batch_size", "16"), ("optimizer.learning_rate", "2.0"), ("schedule.factor", "0.5"),
+            ("model.classes", "9"),
             ("evaluate.split", "train"), ("checkpoint.keep", "1"), ("seed", "0"), ("data.file", "b.h5"),
         ] {
             let changed = try read(fullText, ["\(key)=0", "\(key)=\(value)"])

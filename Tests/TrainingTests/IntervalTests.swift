@@ -10,7 +10,10 @@ struct IntervalTests {
         #expect(Interval("1 epoch") == Interval(1, .epoch) && Interval("30 epochs") == Interval(30, .epoch))
         #expect(Interval("500 steps") == Interval(500, .step) && Interval("60 seconds") == Interval(60, .second))
         #expect(Interval("2 epoch") == Interval(2, .epoch))
-        for text in ["", "1", "epoch", "0 epochs", "-1 steps", "1.5 epochs", "1 hour", "1 epochss", "1 2 epochs", "1000000001 steps"] {
+        for text in [
+            "", "1", "epoch", "0 epochs", "-1 steps", "1.5 epochs", "1 hour", "1 epochss", "1 2 epochs",
+            "1000000001 steps",
+        ] {
             #expect(Interval(text) == nil, "\(text)")
         }
         for interval in [Interval(1, .step), Interval(7, .epoch), Interval(60, .second)] {
@@ -34,8 +37,10 @@ struct IntervalTests {
     func learningRate() {
         let constant = LearningRate(base: 0.1, schedule: .constant, stepsPerEpoch: 10)
         #expect([0, 9, 1_000_000].map(constant.rate(afterSteps:)) == [0.1, 0.1, 0.1])
-        let epochs = LearningRate(base: 0.1, schedule: .step(every: Interval(3, .epoch), factor: 0.1), stepsPerEpoch: 10)
-        #expect([0, 29, 30, 59, 60].map(epochs.rate(afterSteps:)) == [0.1, 0.1, 0.1 * 0.1, 0.1 * 0.1, 0.1 * 0.1 * 0.1])
+        let epochs = LearningRate(
+            base: 0.1, schedule: .step(every: Interval(3, .epoch), factor: 0.1), stepsPerEpoch: 10)
+        #expect(
+            [0, 29, 30, 59, 60].map(epochs.rate(afterSteps:)) == [0.1, 0.1, 0.1 * 0.1, 0.1 * 0.1, 0.1 * 0.1 * 0.1])
         let steps = LearningRate(base: 1, schedule: .step(every: Interval(7, .step), factor: 0.5), stepsPerEpoch: 10)
         #expect([6, 7, 13, 14, 70].map(steps.rate(afterSteps:)) == [1, 0.5, 0.5, 0.25, 1.0 / 1024])
     }

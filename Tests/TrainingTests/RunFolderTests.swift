@@ -12,7 +12,10 @@ struct RunFolderTests {
         let folder = try RunFolder(runDirectory: scratch.file("deep/er"), parent: "unused", model: "tiny")
         try folder.record(
             configuration: "seed: 1\n", command: ["swift-train", "--set", "a b=it's", ""], environment: ["ranks": 2])
-        #expect(scratch.names(in: "deep/er") == ["checkpoints", "command.txt", "config.yaml", "environment.json", "run.lock"])
+        #expect(
+            scratch.names(in: "deep/er") == [
+                "checkpoints", "command.txt", "config.yaml", "environment.json", "run.lock",
+            ])
         #expect(try scratch.text("deep/er/config.yaml") == "seed: 1\n")
         #expect(try scratch.text("deep/er/command.txt") == "swift-train --set 'a b=it'\\''s' ''\n")
         #expect(folder.checkpointsFolder == scratch.file("deep/er/checkpoints"))
@@ -42,7 +45,9 @@ struct RunFolderTests {
     func notCreatable() throws {
         let scratch = try Scratch()
         try scratch.write([1], "file")
-        for (runDirectory, parent) in [(scratch.file("file/run"), ""), (scratch.file("file"), ""), (nil, scratch.file("file"))] {
+        for (runDirectory, parent) in [
+            (scratch.file("file/run"), ""), (scratch.file("file"), ""), (nil, scratch.file("file")),
+        ] {
             let failure = #expect(throws: Failure.self) {
                 try RunFolder(runDirectory: runDirectory, parent: parent, model: "tiny")
             }
@@ -54,7 +59,9 @@ struct RunFolderTests {
     @Test("without a name the folder is called after time and model, and two runs never share one")
     func timestamped() throws {
         let scratch = try Scratch()
-        let folders = try (0..<3).map { _ in try RunFolder(runDirectory: nil, parent: scratch.file("runs"), model: "tiny") }
+        let folders = try (0..<3).map { _ in
+            try RunFolder(runDirectory: nil, parent: scratch.file("runs"), model: "tiny")
+        }
         #expect(Set(folders.map(\.path)).count == 3 && scratch.names(in: "runs").count == 3)
         for name in scratch.names(in: "runs") {
             #expect(name.wholeMatch(of: /\d{8}-\d{6}-tiny(-\d+)?/) != nil, "\(name)")
@@ -67,7 +74,9 @@ struct RunFolderTests {
         do {
             let log = try MetricsLog(path: scratch.file("m.jsonl"))
             #expect(log.append(.start, ["text": "a\nb/c", "flag": true]) == nil)
-            #expect(log.append(.step, ["loss": Double.nan, "lr": Double.infinity, "seconds": -Double.infinity, "step": 3]) == nil)
+            #expect(
+                log.append(.step, ["loss": Double.nan, "lr": Double.infinity, "seconds": -Double.infinity, "step": 3])
+                    == nil)
             #expect(log.append(.eval, ["loss": 0.1 + 0.2, "list": [1, 2]]) == nil)
             try log.synchronize()
             #expect(log.byteCount == (try scratch.bytes("m.jsonl")).count)

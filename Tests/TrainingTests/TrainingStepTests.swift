@@ -95,7 +95,9 @@ struct TrainingStepTests {
     }
 
     /// Softmax regression written down again in float64; float32 sums of 24 terms and 5 updates differ by about 1e-6.
-    @Test("one shard trains as plain stochastic gradient descent does", arguments: [(0.0, false), (0.9, false), (0.9, true)])
+    @Test(
+        "one shard trains as plain stochastic gradient descent does",
+        arguments: [(0.0, false), (0.9, false), (0.9, true)])
     func reference(momentum: Double, nesterov: Bool) throws {
         var model = ModelDescription(name: "linear", input: TinyModel.input, classes: TinyModel.classes)
         model.append("flatten", Flatten())
