@@ -17,8 +17,11 @@ func swiftTarget(_ name: String, _ dependencies: [Target.Dependency]) -> Target 
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -64,12 +67,12 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         tests("TensorsTests", ["Tensors", "CKernels"]),
-        tests("HDF5Tests", ["HDF5"]),
+        tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
         tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
-        .testTarget(
-            name: "LayersTests", dependencies: ["Layers", "Models", "Tensors", "HDF5"], exclude: ["Generator"],
-            resources: [.copy("Golden")], swiftSettings: swiftSettings),
+        tests(
+            "LayersTests", ["Layers", "Models", "Tensors", "HDF5"], exclude: ["Generator"],
+            resources: [.copy("Golden")]),
         tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics"]),
         tests(
             "TrainingTests",

@@ -3,7 +3,7 @@
 #pragma STDC FP_CONTRACT OFF
 
 void CKernels_crossEntropy_f32__portable(const float *logits, const int32_t *labels, int64_t samples, int64_t classes,
-                                         CKernels_Score *score, float *dlogits) {
+                                         CKernels_Score *score, float *dlogits, double *losses) {
     for (int64_t i = 0; i < samples; i++) {
         const float *row = logits + i * classes;
         int64_t label = labels[i];
@@ -18,7 +18,9 @@ void CKernels_crossEntropy_f32__portable(const float *logits, const int32_t *lab
         double sum = 0;
         for (int64_t k = 0; k < classes; k++) sum += CKernels_exp((double)row[k] - highest);
         // The largest term of the sum is 1, so the logarithm never cancels what matters.
-        score->loss += CKernels_log(sum) + ((double)highest - row[label]);
+        double loss = CKernels_log(sum) + ((double)highest - row[label]);
+        if (losses) losses[i] = loss;
+        score->loss += loss;
         score->divisor += 1;
         score->samples += 1;
         score->correct1 += finite && larger < 1;

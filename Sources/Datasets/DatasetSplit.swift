@@ -14,7 +14,7 @@ package final class DatasetSplit: @unchecked Sendable {
     /// Mean and standard deviation per channel of the train split, pixels in 0…1. The deviation of a constant channel is 0.
     package let mean: [Float]
     package let std: [Float]
-    /// All images, [N, H, W, C], little-endian; valid as long as this object.
+    /// All images, [N, H, W, C], little-endian; valid as long as this object, so hold the split while the bytes are in use.
     package var images: UnsafeRawBufferPointer { storage.bytes }
     /// Bytes of one image.
     package var imageBytes: Int { height * width * channels * pixelType.byteCount }

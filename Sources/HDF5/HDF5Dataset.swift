@@ -108,16 +108,18 @@ struct HDF5DatasetDescription {
             }
             isContiguous = true
             let offset = H5Dget_offset(id)
-            if offset != CHDF5_undefinedAddress() {
-                let start = Int(clamping: offset)
-                guard start <= fileBytes, declared <= fileBytes - start else {
+            let start = offset == CHDF5_undefinedAddress() ? nil : Int(clamping: offset)
+            // Data of our own that is not written yet has no place in the file.
+            if file.isReadOnly || start != nil {
+                let fits = (start ?? 0) <= fileBytes && declared <= fileBytes - (start ?? 0)
+                guard fits else {
+                    let place = start.map { " at byte \($0)" } ?? ""
                     throw refused(
                         "H5Dget_offset",
-                        "declares \(extentsText) \(element) = \(declared) bytes at byte \(start), "
-                            + "the file has \(fileBytes)")
+                        "declares \(extentsText) \(element) = \(declared) bytes\(place), the file has \(fileBytes)")
                 }
-                if isLittleEndian, element != .string { fileOffset = start }
             }
+            if isLittleEndian, element != .string { fileOffset = start }
         case H5D_CHUNKED:
             var chunk = [hsize_t](repeating: 0, count: max(rank, 1))
             try HDF5Library.check(H5Pget_chunk(creation, Int32(chunk.count), &chunk), "H5Pget_chunk", place)
@@ -125,7 +127,7 @@ struct HDF5DatasetDescription {
             else {
                 throw refused("H5Pget_chunk", "has chunks of more than \(HDF5Dataset.largestChunkBytes) bytes")
             }
-            guard declared / HDF5Dataset.largestCompression <= fileBytes else {
+            guard !file.isReadOnly || declared / HDF5Dataset.largestCompression <= fileBytes else {
                 throw refused(
                     "H5Dget_space", "declares \(extentsText) \(element) = \(declared) bytes, the file has \(fileBytes)")
             }

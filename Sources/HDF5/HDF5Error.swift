@@ -6,10 +6,8 @@ package struct HDF5Error: Error, Equatable, CustomStringConvertible {
     package let place: String
     /// The library's own words, innermost first, or ours.
     package let reason: String
-    /// True when the reason is the system's "no space left on device" (or quota).
-    package var isDiskFull: Bool {
-        reason.contains("errno = 28") || reason.contains("errno=28") || reason.contains("errno = 122")
-    }
+    /// True when the system said "no space left on device" or "disk quota exceeded".
+    package var isDiskFull: Bool { reason.hasSuffix("(errno = 28)") || reason.hasSuffix("(errno = 122)") }
 
     package init(call: String, place: String, reason: String) {
         self.call = call

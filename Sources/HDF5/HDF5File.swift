@@ -10,6 +10,8 @@ package final class HDF5File {
     /// As given when opened; opens every error.
     package let path: String
     private(set) var id: hid_t
+    /// What we only read was written by others, and is judged more strictly than what we are writing.
+    let isReadOnly: Bool
     /// Large data of files on disk begins on a page, so that it can be mapped as it is.
     private static let alignment: hsize_t = 4096
     private static let alignmentThreshold: hsize_t = 65536
@@ -23,9 +25,10 @@ package final class HDF5File {
         "\(name)#\(filesInMemory.add(1, ordering: .relaxed).newValue)"
     }
 
-    private init(path: String, id: hid_t) {
+    private init(path: String, id: hid_t, isReadOnly: Bool) {
         self.path = path
         self.id = id
+        self.isReadOnly = isReadOnly
     }
 
     deinit {
@@ -36,7 +39,7 @@ package final class HDF5File {
     package static func open(_ path: String) throws(HDF5Error) -> HDF5File {
         try withAccessProperties(path) { access throws(HDF5Error) in
             let id = H5Fopen(path, CHDF5_openReadOnly(), access)
-            return HDF5File(path: path, id: try HDF5Library.check(id, "H5Fopen", path))
+            return HDF5File(path: path, id: try HDF5Library.check(id, "H5Fopen", path), isReadOnly: true)
         }
     }
 
@@ -77,7 +80,7 @@ package final class HDF5File {
                 H5Pset_file_image_callbacks(access, &callbacks), "H5Pset_file_image_callbacks", name)
             try HDF5Library.check(H5Pset_file_image(access, borrowed, image.count), "H5Pset_file_image", name)
             let id = H5Fopen(uniqueName(name), CHDF5_openReadOnly(), access)
-            return HDF5File(path: name, id: try HDF5Library.check(id, "H5Fopen", name))
+            return HDF5File(path: name, id: try HDF5Library.check(id, "H5Fopen", name), isReadOnly: true)
         }
     }
 
@@ -87,16 +90,16 @@ package final class HDF5File {
         try HDF5Library.prepare()
         let closing = id
         id = -1
-        let flushed = H5Fflush(closing, H5F_SCOPE_GLOBAL)
-        let flushError: HDF5Error?
+        var flushError: HDF5Error?
         do {
-            try HDF5Library.check(flushed, "H5Fflush", path)
-            flushError = nil
+            try HDF5Library.check(H5Fflush(closing, H5F_SCOPE_GLOBAL), "H5Fflush", path)
         } catch {
             flushError = error
         }
-        try HDF5Library.check(H5Fclose(closing), "H5Fclose", path)
+        let closed = H5Fclose(closing)
+        // A failed flush makes closing fail too, with words that no longer name the cause.
         if let flushError { throw flushError }
+        try HDF5Library.check(closed, "H5Fclose", path)
     }
 
     /// Lends the bytes of a file made by `createInMemory`, without copying them. They are valid inside `body` only.
@@ -150,7 +153,7 @@ package final class HDF5File {
         defer { _ = H5Pclose(creation) }
         try HDF5Library.check(H5Pset_obj_track_times(creation, false), "H5Pset_obj_track_times", path)
         let id = H5Fcreate(name, CHDF5_createExclusive(), creation, access)
-        return HDF5File(path: path, id: try HDF5Library.check(id, "H5Fcreate", path))
+        return HDF5File(path: path, id: try HDF5Library.check(id, "H5Fcreate", path), isReadOnly: false)
     }
 
     /// Properties for every way to open: oldest format, closing takes the datasets along, locks where there are any.

@@ -10,7 +10,10 @@ enum HDF5Library {
         func failed(_ call: String, _ reason: String) -> Result<Void, HDF5Error> {
             .failure(HDF5Error(call: call, place: "libhdf5", reason: reason))
         }
-        // Before anything else: a plug-in is foreign code named by the environment and asked for by a file.
+        // Files are closed by their owners. After a failed close, as on a full disk, the library's own exit handler
+        // (1.10.8) follows a dangling pointer and turns a reported error into a crash.
+        guard H5dont_atexit() >= 0 else { return failed("H5dont_atexit", "the library runs already") }
+        // Before the first file: a plug-in is foreign code named by the environment and asked for by a file.
         guard H5PLset_loading_state(0) >= 0 else {
             return failed("H5PLset_loading_state", "cannot switch off plug-ins")
         }
@@ -49,7 +52,17 @@ enum HDF5Library {
         }
         _ = H5Eclear2(hid_t(H5E_DEFAULT))
         guard let innermost = entries.first, let outermost = entries.last else { return "no reason given" }
+        if let text = systemError(innermost) { return text }
         let text = entries.count == 1 ? innermost : "\(innermost); \(outermost)"
         return String(text.map { $0.isNewline ? " " : $0 })
+    }
+
+    /// `file write failed: time = …, errno = 28, error message = 'No space left on device', …` shortened to what counts.
+    private static func systemError(_ text: String) -> String? {
+        guard let what = text.split(separator: ":").first,
+            let number = text.firstRange(of: "errno = ")?.upperBound,
+            let message = text.firstRange(of: "error message = '")?.upperBound
+        else { return nil }
+        return "\(what): \(text[message...].prefix { $0 != "'" }) (errno = \(text[number...].prefix { $0.isNumber }))"
     }
 }

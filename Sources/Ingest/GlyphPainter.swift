@@ -19,16 +19,16 @@ struct GlyphPainter {
 
     /// The ranges that make the task: wide enough that no pixel says much alone, narrow enough that a glyph keeps its form.
     private enum Range {
-        static let shift: (Float, Float) = (-3.5, 3.5)
+        static let shift: (Float, Float) = (-3, 3)
         static let scale: (Float, Float) = (6.5, 10)
         static let aspect: (Float, Float) = (0.8, 1.25)
         static let turns: (Float, Float) = (-0.055, 0.055)
         static let shear: (Float, Float) = (-0.25, 0.25)
         static let jitter: (Float, Float) = (-0.07, 0.07)
         static let stroke: (Float, Float) = (1.4, 3.2)
-        static let brightness: (Float, Float) = (0.55, 1)
+        static let brightness: (Float, Float) = (0.65, 1)
         static let background: (Float, Float) = (0, 0.2)
-        static let noise: (Float, Float) = (0.02, 0.2)
+        static let noise: (Float, Float) = (0.02, 0.16)
         static let clutterCount: UInt32 = 4
         static let clutterLength: (Float, Float) = (2, 6)
         static let clutterStroke: (Float, Float) = (0.8, 1.8)

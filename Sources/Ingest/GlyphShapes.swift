@@ -7,7 +7,7 @@ struct Point {
 /// The ten glyphs of the synthetic data as open or closed lines within −1…1.
 enum GlyphShapes {
     static let names = [
-        "ring", "triangle", "square", "plus", "cross", "zigzag", "arrow", "cup", "ladder", "pretzel",
+        "ring", "triangle", "square", "plus", "cross", "zigzag", "arrow", "cup", "ladder", "eight",
     ]
 
     /// For each class its lines; arcs are given as points, so that shear bends them rightly.

@@ -18,6 +18,9 @@ package final class ExecutionPlan {
     /// Names of the passes in the order they run.
     package var passNames: [String] { (forward + backward).map(\.name) }
 
+    /// Called after every pass, by the thread that runs the plan: a sign of life for whoever watches.
+    package var afterPass: () -> Void = {}
+
     private let arena: Arena
     private let pool: ThreadPool
     private let context: StepContext
@@ -32,7 +35,7 @@ package final class ExecutionPlan {
         let memory = try PlanMemory(
             network: network, imagesPerShard: imagesPerShard, shards: shards, mode: mode, threads: pool.threads)
         let arena = try Arena(byteCount: memory.byteCount)
-        let context = StepContext(shards: shards)
+        let context = StepContext(shards: shards, imagesPerShard: imagesPerShard)
         var forward = [Self.inputPass(input, into: memory.input(in: arena), imagesPerShard, shards, context)]
         var backward: [Pass] = []
         for index in network.stages.indices {
@@ -74,10 +77,20 @@ package final class ExecutionPlan {
         context.labels = labels
         context.weights = weights
         context.gradients = gradients
-        for pass in forward { pool.run(pass.units, pass.body) }
-        for pass in backward { pool.run(pass.units, pass.body) }
+        run(forward)
+        run(backward)
         return context.scores
     }
+
+    private func run(_ passes: [Pass]) {
+        for pass in passes {
+            pool.run(pass.units, pass.body)
+            afterPass()
+        }
+    }
+
+    /// The loss of one slot in the last run.
+    package func loss(ofSlot slot: Int) -> Double { context.losses[slot] }
 
     /// The logits of one slot after a run: [classes].
     package func logits(ofSlot slot: Int) -> UnsafeBufferPointer<Float> {
@@ -105,7 +118,7 @@ package final class ExecutionPlan {
             let slot = shard * imagesPerShard
             context.scores[shard] = SoftmaxCrossEntropy.score(
                 logits: logits + slot * classes, labels: context.labels + slot, samples: Int(context.counts[shard]),
-                classes: classes, dlogits: dlogits.map { $0 + slot * classes })
+                classes: classes, dlogits: dlogits.map { $0 + slot * classes }, losses: context.losses + slot)
         }
     }
 }

@@ -20,21 +20,26 @@ package final class StepContext {
     package let counts: UnsafeMutablePointer<Int32>
     /// One score for each local shard.
     package let scores: UnsafeMutableBufferPointer<Score>
+    /// Each slot's loss.
+    package let losses: UnsafeMutablePointer<Double>
     package var weights: UnsafePointer<Float>!
     package var gradients: UnsafeMutablePointer<Float>!
     package var images: UnsafeRawPointer!
     package var labels: UnsafePointer<Int32>!
 
-    init(shards: Int) {
+    init(shards: Int, imagesPerShard: Int) {
         counts = .allocate(capacity: shards)
         counts.initialize(repeating: 0, count: shards)
         scores = .allocate(capacity: shards)
         scores.initialize(repeating: Score())
+        losses = .allocate(capacity: shards * imagesPerShard)
+        losses.initialize(repeating: 0, count: shards * imagesPerShard)
     }
 
     deinit {
         counts.deallocate()
         scores.deallocate()
+        losses.deallocate()
     }
 }
 

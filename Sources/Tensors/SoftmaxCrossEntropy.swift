@@ -15,6 +15,8 @@ package struct Score: Equatable, Sendable {
 
     package static let fieldCount = 5
 
+    package var fields: [Double] { [loss, divisor, samples, correct1, correct5] }
+
     /// The first `fieldCount` numbers of a vector that travels between ranks.
     package init(reading vector: UnsafeMutableBufferPointer<Double>) {
         (loss, divisor, samples, correct1, correct5) = (vector[0], vector[1], vector[2], vector[3], vector[4])
@@ -43,15 +45,15 @@ package struct Score: Equatable, Sendable {
 /// Softmax cross-entropy of rows of logits against one label each.
 ///
 /// Shapes: logits [samples, classes], labels [samples] in 0 ..< classes, dlogits as logits: the gradient of the summed
-/// (not the mean) loss; null to leave it out.
+/// (not the mean) loss; losses [samples]: each sample's own. nil to leave either out.
 /// Numerics: computed in float64, one sample after the other, gradients rounded once.
 package enum SoftmaxCrossEntropy {
     package static func score(
         logits: UnsafePointer<Float>, labels: UnsafePointer<Int32>, samples: Int, classes: Int,
-        dlogits: UnsafeMutablePointer<Float>?
+        dlogits: UnsafeMutablePointer<Float>?, losses: UnsafeMutablePointer<Double>? = nil
     ) -> Score {
         var sums = CKernels_Score()
-        CKernels_crossEntropy_f32__portable(logits, labels, Int64(samples), Int64(classes), &sums, dlogits)
+        CKernels_crossEntropy_f32__portable(logits, labels, Int64(samples), Int64(classes), &sums, dlogits, losses)
         var score = Score()
         score.loss = sums.loss
         score.divisor = sums.divisor

@@ -47,8 +47,16 @@ package struct Checkpoint: Sendable {
         package var datasetDigest = ""
         package var evaluations: [Evaluation] = []
         package var best: Evaluation?
+        /// Sum over the steps of the running epoch.
+        package var epochScore = Score()
+        /// Steps that were left out because they were not finite.
+        package var skippedSteps = 0
+        /// The run was stopped before the evaluation that was due at this step; it comes first when it goes on.
+        package var hasPendingEvaluation = false
         /// Length of metrics.jsonl when the checkpoint was made.
         package var metricsBytes = 0
+        /// Which kernels computed; others give other bits.
+        package var kernelSet = ""
         package var build = ""
         package var libraries = ""
 
@@ -63,7 +71,7 @@ package struct Checkpoint: Sendable {
     package struct Tensor: Equatable, Sendable {
         package let key: String
         package let shape: Shape
-        package let values: [Float]
+        package var values: [Float]
     }
 }
 
@@ -78,6 +86,25 @@ extension Checkpoint {
         self.header = header
         weights = tensors(state.weights)
         optimizer = state.optimizerSlots.map { ($0.name, tensors($0.vector)) }
+    }
+
+    /// Copies the state of the same model once more, into the memory of the last copy unless someone else still holds it.
+    package mutating func capture(header: Header, state: ModelState) {
+        self.header = header
+        Self.copy(state.weights, state.parameterList, to: &weights)
+        for (index, slot) in state.optimizerSlots.enumerated() {
+            Self.copy(slot.vector, state.parameterList, to: &optimizer[index].tensors)
+        }
+    }
+
+    private static func copy(
+        _ vector: UnsafeMutableBufferPointer<Float>, _ list: ParameterList, to tensors: inout [Tensor]
+    ) {
+        for (index, parameter) in list.parameters.enumerated() {
+            tensors[index].values.withUnsafeMutableBufferPointer {
+                _ = $0.update(from: UnsafeMutableBufferPointer(rebasing: vector[parameter.range]))
+            }
+        }
     }
 
     /// Copies the tensors into a model's state. Throws: `Failure(.badData)` naming the first key or shape that differs.

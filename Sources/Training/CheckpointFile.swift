@@ -20,12 +20,17 @@ package enum CheckpointFile {
     ///
     /// Throws: `Failure(.inputMissing)` when there is no such file, `.badData` for one that is damaged or not ours.
     package static func read(_ path: String) throws -> Checkpoint {
-        try withVerifiedFile(path) { file in
-            do {
-                return try parse(file, path: path)
-            } catch let error as HDF5Error {
-                throw Failure(.badData, "\(path): \(error)")
-            }
+        try withBytes(of: path) { try parse(sealed: $0, path: path) }
+    }
+
+    /// The checkpoint in the bytes of a whole file, verified first. `path` is for messages.
+    package static func parse(sealed bytes: UnsafeRawBufferPointer, path: String) throws -> Checkpoint {
+        let image = try CheckpointSeal.image(in: bytes, path: path)
+        do {
+            let file = try HDF5File.open(image: image, name: (path as NSString).lastPathComponent)
+            return try parse(file, path: path)
+        } catch let error as HDF5Error {
+            throw Failure(.badData, "\(path): \(error)")
         }
     }
 
@@ -40,7 +45,7 @@ package enum CheckpointFile {
         return tail.withUnsafeBytes(CheckpointSeal.isMarked)
     }
 
-    private static func withVerifiedFile<T>(_ path: String, _ body: (HDF5File) throws -> T) throws -> T {
+    private static func withBytes<T>(of path: String, _ body: (UnsafeRawBufferPointer) throws -> T) throws -> T {
         let handle = open(path, O_RDONLY | O_CLOEXEC)
         guard handle >= 0 else {
             let reason = String(cString: strerror(errno))
@@ -64,14 +69,7 @@ package enum CheckpointFile {
                 throw Failure(.inputOutput, "\(path): read: \(String(cString: strerror(errno)))")
             }
         }
-        let image = try CheckpointSeal.image(in: UnsafeRawBufferPointer(rebasing: bytes[..<done]), path: path)
-        let file: HDF5File
-        do {
-            file = try HDF5File.open(image: image, name: (path as NSString).lastPathComponent)
-        } catch {
-            throw Failure(.badData, "\(path): \(error)")
-        }
-        return try body(file)
+        return try body(UnsafeRawBufferPointer(rebasing: bytes[..<done]))
     }
 }
 
@@ -116,7 +114,10 @@ extension CheckpointFile {
             ("shards", .integer(Int64(header.shards))), ("config", .string(header.configuration)),
             ("config_digest", .string(header.configurationDigest)),
             ("dataset_digest", .string(header.datasetDigest)),
-            ("metrics_bytes", .integer(Int64(header.metricsBytes))), ("build", .string(header.build)),
+            ("epoch_score", .reals(header.epochScore.fields)), ("skipped_steps", .integer(Int64(header.skippedSteps))),
+            ("pending_evaluation", .integer(header.hasPendingEvaluation ? 1 : 0)),
+            ("metrics_bytes", .integer(Int64(header.metricsBytes))), ("kernel_set", .string(header.kernelSet)),
+            ("build", .string(header.build)),
             ("libraries", .string(header.libraries)),
         ]
         if let best = header.best {
@@ -166,7 +167,11 @@ extension CheckpointFile {
         header.configuration = try attributes.text("config")
         header.configurationDigest = try attributes.text("config_digest")
         header.datasetDigest = try attributes.text("dataset_digest")
+        header.epochScore = try score(attributes, "epoch_score")
+        header.skippedSteps = try attributes.integer("skipped_steps")
+        header.hasPendingEvaluation = try attributes.integer("pending_evaluation") != 0
         header.metricsBytes = try attributes.integer("metrics_bytes")
+        header.kernelSet = try attributes.text("kernel_set")
         header.build = try attributes.text("build")
         header.libraries = try attributes.text("libraries")
         header.classes = try file.dataset("/classes").readStrings()
@@ -193,6 +198,15 @@ extension CheckpointFile {
             let dataset = try file.dataset("\(group)/\(key)")
             return Checkpoint.Tensor(key: key, shape: Shape(dataset.shape), values: try dataset.readAll(as: Float.self))
         }
+    }
+
+    private static func score(_ attributes: AttributeReader, _ name: String) throws -> Score {
+        var fields = try attributes.reals(name)
+        guard fields.count == Score.fieldCount else {
+            throw Failure(
+                .badData, "\(attributes.path): attribute \(name) has \(fields.count) values, expected \(Score.fieldCount)")
+        }
+        return fields.withUnsafeMutableBufferPointer { Score(reading: $0) }
     }
 
     private static func evaluations(in file: HDF5File) throws -> [Checkpoint.Evaluation] {

@@ -1,3 +1,5 @@
+package import DataParallel
+
 /// What defines a run, and how it is watched; the values given here are the defaults.
 package struct Configuration: Equatable, Sendable {
     package var model = Model(name: "fashion-classifier")
@@ -13,6 +15,10 @@ package struct Configuration: Equatable, Sendable {
     package var bestMetric = BestMetric.accuracy1
     package var checkpoint = Checkpoint()
     package var log = Log()
+    package var onNotFinite = OnNotFinite.stop
+    package var watchdog = Watchdog.Limits()
+    /// How often the ranks compare weights and optimizer state, besides at every save.
+    package var compareRanksEvery = Interval(100, .step)
     package var runsDirectory = "runs"
 
     package init() {}
@@ -77,6 +83,14 @@ package struct Configuration: Equatable, Sendable {
         case accuracy1 = "acc1"
         case accuracy5 = "acc5"
         case loss
+    }
+
+    /// What happens when loss or gradient is NaN or infinite; the weights are never touched by such a step.
+    package enum OnNotFinite: String, CaseIterable, Equatable, Sendable {
+        /// End with code 80.
+        case stop
+        /// Leave the step out and go on.
+        case skip
     }
 
     package struct Checkpoint: Equatable, Sendable {

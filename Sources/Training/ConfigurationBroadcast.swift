@@ -7,14 +7,10 @@ package enum ConfigurationBroadcast {
     /// The file's text on every rank; nil without a file. Collective. Throws: `Failure`, the same on every rank.
     package static func text(ofFile path: String?, over communicator: any Communicator) throws -> String? {
         guard let path else { return nil }
-        var text = try RankAgreement.together(communicator) {
+        let text = try RankAgreement.together(communicator) {
             communicator.rank == 0 ? try Array(read(path).utf8) : []
         }
-        var count = Int64(text.count)
-        try withUnsafeMutableBytes(of: &count) { try communicator.broadcast($0, from: 0) }
-        if text.count != Int(count) { text = [UInt8](repeating: 0, count: Int(count)) }
-        try text.withUnsafeMutableBytes { try communicator.broadcast($0, from: 0) }
-        return String(decoding: text, as: UTF8.self)
+        return String(decoding: try communicator.broadcast(text, from: 0), as: UTF8.self)
     }
 
     private static func read(_ path: String) throws -> String {

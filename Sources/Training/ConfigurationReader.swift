@@ -20,7 +20,7 @@ extension Configuration {
             root, path: "",
             known: [
                 "model", "data", "batch_size", "shards", "epochs", "steps", "seed", "optimizer", "schedule", "evaluate",
-                "best_metric", "checkpoint", "log", "runs_dir",
+                "best_metric", "checkpoint", "log", "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
             ])
         if mustBeComplete {
             guard top.has("model") else { throw top.failure("model", "is missing, expected one of \(models.joined(separator: ", "))") }
@@ -52,6 +52,17 @@ extension Configuration {
         if let section = try top.section("log", known: ["every", "samples"]) {
             log.every = try section.interval("every", units: [.step, .epoch, .second]) ?? log.every
             log.samples = try section.boolean("samples") ?? log.samples
+        }
+        onNotFinite =
+            try top.value("on_not_finite", expected: OnNotFinite.allCases.map(\.rawValue).joined(separator: " or ")) {
+                OnNotFinite(rawValue: $0)
+            } ?? onNotFinite
+        if let section = try top.section("watchdog", known: ["warn", "stop"]) {
+            watchdog.warnSeconds = try section.interval("warn", units: [.second])?.count ?? watchdog.warnSeconds
+            watchdog.stopSeconds = try section.interval("stop", units: [.second])?.count ?? watchdog.stopSeconds
+        }
+        if let section = try top.section("compare_ranks", known: ["every"]) {
+            compareRanksEvery = try section.interval("every", units: [.step, .epoch]) ?? compareRanksEvery
         }
         runsDirectory = try top.text("runs_dir") ?? runsDirectory
     }

@@ -37,7 +37,10 @@ extension Configuration {
             ("evaluate.every", "\(evaluate.every)"), ("evaluate.split", evaluate.split),
             ("evaluate.batch_size", "\(evaluate.batchSize)"), ("best_metric", bestMetric.rawValue),
             ("checkpoint.every", "\(checkpoint.every)"), ("checkpoint.keep", "\(checkpoint.keep)"),
-            ("log.every", "\(log.every)"), ("log.samples", "\(log.samples)"), ("runs_dir", runsDirectory),
+            ("log.every", "\(log.every)"), ("log.samples", "\(log.samples)"),
+            ("on_not_finite", onNotFinite.rawValue), ("watchdog.warn", "\(Interval(watchdog.warnSeconds, .second))"),
+            ("watchdog.stop", "\(Interval(watchdog.stopSeconds, .second))"),
+            ("compare_ranks.every", "\(compareRanksEvery)"), ("runs_dir", runsDirectory),
         ]
         return entries
     }

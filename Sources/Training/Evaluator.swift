@@ -8,6 +8,11 @@ package import Tensors
 /// The blocks' scores are added in block order, so that any number of ranks gives the same bits.
 package final class Evaluator {
     package let split: DatasetSplit
+    /// Called after every pass of a block: a sign of life for whoever watches.
+    package var afterPass: () -> Void {
+        get { plan.afterPass }
+        set { plan.afterPass = newValue }
+    }
     private let plan: ExecutionPlan
     private let blockSamples: Int
     private let communicator: any Communicator

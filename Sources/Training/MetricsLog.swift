@@ -2,7 +2,10 @@ internal import Diagnostics
 internal import Foundation
 
 /// metrics.jsonl: one JSON object a line, appended whole; numbers that are not finite become null.
-package final class MetricsLog {
+///
+/// `@unchecked Sendable`: lines are appended by the training thread alone; the saving thread only calls `synchronize`,
+/// which touches nothing but the descriptor.
+package final class MetricsLog: @unchecked Sendable {
     package enum Event: String {
         case start, step, epoch, eval, checkpoint, warning, end
     }
@@ -11,12 +14,16 @@ package final class MetricsLog {
     private let file: Int32
     package private(set) var byteCount = 0
 
+    /// Opens the file and cuts it to the first `keeping` bytes: what a checkpoint knew of it.
+    ///
     /// Throws: `Failure(.cannotCreate)`.
-    package init(path: String) throws {
+    package init(path: String, keeping: Int) throws {
         self.path = path
         file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw Failure(.cannotCreate, "\(path): \(String(cString: strerror(errno)))") }
-        byteCount = Int(lseek(file, 0, SEEK_END))
+        let found = Int(lseek(file, 0, SEEK_END))
+        byteCount = min(found, keeping)
+        if found > byteCount { ftruncate(file, off_t(byteCount)) }
     }
 
     deinit {

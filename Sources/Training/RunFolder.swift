@@ -13,28 +13,24 @@ package final class RunFolder {
     package var samplesPath: String { path + "/samples.bin" }
     package var checkpointsFolder: String { path + "/checkpoints" }
 
-    /// Makes the folder `runDirectory`, or one named after time and model below `parent`.
+    /// Makes the folder `runDirectory`, or one named after time and model below `parent`; or opens one that holds a run.
     ///
-    /// Throws: `Failure(.cannotCreate)` when it cannot be made, or holds a run already.
-    package init(runDirectory: String?, parent: String, model: String) throws {
+    /// Throws: `Failure(.cannotCreate)` when it cannot be made, when another process writes it, or when it holds a run
+    /// already and `mayContinue` is false.
+    package init(runDirectory: String?, parent: String, model: String, mayContinue: Bool) throws {
         if let runDirectory {
             path = runDirectory
-            try Self.makeFolders(path)
+            try DurableFile.makeFolders(path)
         } else {
             path = try Self.makeTimestamped(below: parent, model: model)
         }
         lock = try Self.takeLock(path + "/run.lock")
-        guard !FileManager.default.fileExists(atPath: path + "/config.yaml") else {
-            close(lock)
+        guard mayContinue || !FileManager.default.fileExists(atPath: path + "/config.yaml") else {
             throw Failure(
-                .cannotCreate, "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir")
+                .cannotCreate, "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir, or go on with --resume auto")
         }
-        do {
-            try Self.makeFolders(path + "/checkpoints")
-        } catch {
-            close(lock)
-            throw error
-        }
+        try DurableFile.makeFolders(path + "/checkpoints")
+        for folder in [path, checkpointsFolder] { DurableFile.removeTemporaries(in: folder) }
     }
 
     deinit {
@@ -44,23 +40,17 @@ package final class RunFolder {
     /// Records what the run was told and where it runs.
     package func record(configuration: String, command: [String], environment: [String: Any]) throws {
         try DurableFile.write(configuration, to: path + "/config.yaml")
-        try DurableFile.write(command.map(Self.quoted).joined(separator: " ") + "\n", to: path + "/command.txt")
+        // A run that goes on adds its command to those before.
+        let earlier = (try? String(contentsOfFile: path + "/command.txt", encoding: .utf8)) ?? ""
+        try DurableFile.write(
+            earlier + command.map(Self.quoted).joined(separator: " ") + "\n", to: path + "/command.txt")
         let json = try JSONSerialization.data(withJSONObject: environment, options: [.sortedKeys, .prettyPrinted])
         try DurableFile.write(String(decoding: json, as: UTF8.self) + "\n", to: path + "/environment.json")
     }
 
-    private static func makeFolders(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            let reason = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.localizedDescription
-            throw Failure(.cannotCreate, "\(path): cannot make this folder: \(reason ?? error.localizedDescription)")
-        }
-    }
-
     /// <yyyymmdd-hhmmss>-<model>, with a number behind it when two runs start in one second.
     private static func makeTimestamped(below parent: String, model: String) throws -> String {
-        try makeFolders(parent)
+        try DurableFile.makeFolders(parent)
         let formatter = DateFormatter()
         formatter.locale = Locale(identifier: "en_US_POSIX")
         formatter.dateFormat = "yyyyMMdd-HHmmss"

@@ -1,3 +1,4 @@
+package import Diagnostics
 internal import Foundation
 internal import Logging
 
@@ -23,11 +24,12 @@ package final class RunRecorder {
         var communicationSeconds = 0.0
     }
 
-    package init(folder: RunFolder, interval: Interval, bar: ProgressBar?) throws {
+    /// `keepingMetrics` bytes of metrics.jsonl belong to the checkpoint that the run goes on from.
+    package init(folder: RunFolder, interval: Interval, bar: ProgressBar?, keepingMetrics: Int) throws {
         self.folder = folder
         self.interval = interval
         self.bar = bar
-        metrics = try MetricsLog(path: folder.metricsPath)
+        metrics = try MetricsLog(path: folder.metricsPath, keeping: keepingMetrics)
         let logPath = folder.logPath
         logger = Logger(label: "swift-train") { _ in RunLogHandler(logPath: logPath) }
     }
@@ -100,6 +102,8 @@ package final class RunRecorder {
         line(
             "epoch \(progress.epochsDone)  train  loss \(Self.decimal(score.meanLoss, 4))  "
                 + "acc1 \(Self.decimal(score.accuracy1, 4))")
+        // A line belongs to one epoch.
+        window = Window()
     }
 
     package func evaluation(_ evaluation: Checkpoint.Evaluation, split: String, isBest: Bool, seconds: Double) {
@@ -116,24 +120,31 @@ package final class RunRecorder {
         window.start += seconds
     }
 
+    /// Time that training stood still and that does not count as training.
+    package func stall(seconds: Double) { window.start += seconds }
+
     package func checkpoint(_ path: String, step: Int, seconds: Double) {
         record(.checkpoint, ["step": step, "file": (path as NSString).lastPathComponent, "seconds": seconds])
         line("step \(step)  saved \(path)")
-        window.start += seconds
     }
 
-    package func end(_ progress: TrainingProgress, weightsDigest: String, exitCode: Int32) {
+    package func end(_ progress: TrainingProgress, weightsDigest: String, exitCode: ExitCode) {
         let last = progress.evaluations.last
+        let seconds = Machine.now() - started
         var values: [String: Any] = [
             "epoch": progress.epochsDone, "step": progress.stepsDone, "weights_sha256": weightsDigest,
-            "exit_code": Int(exitCode), "seconds": Machine.now() - started,
+            "exit_code": Int(exitCode.rawValue), "seconds": seconds,
         ]
         if let last { values["acc1"] = last.accuracy1 }
         record(.end, values)
         try? metrics.synchronize()
-        line(
-            "done  \(progress.stepsDone) steps in \(Self.decimal(Machine.now() - started, 1)) s  "
-                + "weights_sha256 \(weightsDigest)")
+        let steps = "\(progress.stepsDone) of \(progress.totalSteps) steps, \(Self.decimal(seconds, 1)) s"
+        if exitCode == .done {
+            line("done  \(steps)  weights_sha256 \(weightsDigest)")
+        } else {
+            line("stopped early  \(steps)  weights_sha256 \(weightsDigest)  run the same command again to go on")
+        }
+        if progress.skippedSteps > 0 { line("\(progress.skippedSteps) steps were left out because they were not finite") }
         if let last { line("test accuracy \(Self.decimal(last.accuracy1, 4))") }
         line("run folder \(folder.path)")
     }

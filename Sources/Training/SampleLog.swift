@@ -14,13 +14,14 @@ final class SampleLog {
     private var all: [Int64]
 
     /// `path` is rank 0's; the other ranks pass nil. Throws: `Failure(.cannotCreate)`.
-    init(path: String?, slotsPerRank: Int, communicator: any Communicator) throws {
+    init(path: String?, keepingSamples: Int, slotsPerRank: Int, communicator: any Communicator) throws {
         self.path = path ?? ""
         self.communicator = communicator
         file = path.map { open($0, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644) } ?? -1
         if let path, file < 0 {
             throw Failure(.cannotCreate, "\(path): \(String(cString: strerror(errno)))", isLocal: true)
         }
+        if file >= 0, Int(lseek(file, 0, SEEK_END)) > keepingSamples * 8 { ftruncate(file, off_t(keepingSamples * 8)) }
         own = [Int64](repeating: -1, count: slotsPerRank)
         all = [Int64](repeating: -1, count: slotsPerRank * communicator.size)
     }

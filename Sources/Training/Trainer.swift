@@ -1,6 +1,6 @@
 package import DataParallel
 package import Datasets
-internal import Diagnostics
+package import Diagnostics
 
 /// The training loop of one rank.
 package final class Trainer {
@@ -13,68 +13,123 @@ package final class Trainer {
     private let header: Checkpoint.Header
     private let sampleLog: SampleLog?
     private let communicator: any Communicator
+    private let activity: Activity
     /// Rank 0 records and saves; the others have neither.
     private let recorder: RunRecorder?
-    private let keeper: CheckpointKeeper?
+    private let saver: CheckpointSaver?
+    private var lastSave = Machine.now()
+    private var failedSaves = 0
+    /// A failure of this rank alone, which all ranks learn of at the next step boundary.
+    private var alarm: Failure?
 
-    /// `header` holds what never changes during the run. Throws: `Failure`.
+    /// Failed periodic saves in a row that end a run.
+    private static let toleratedFailedSaves = 2
+
+    /// `header` holds what never changes during the run; `resume` is where it goes on. The state of the step has been
+    /// initialised or restored. Throws: `Failure`.
     package init(
         configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: DatasetSplit,
-        geometry: BatchGeometry, header: Checkpoint.Header, recorder: RunRecorder?, communicator: any Communicator
+        geometry: BatchGeometry, header: Checkpoint.Header, resume: ResumePoint?, recorder: RunRecorder?,
+        communicator: any Communicator, activity: Activity
     ) throws {
         progress = TrainingProgress(
             stepsPerEpoch: geometry.stepsPerEpoch,
             totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch))
+        if let resume { progress.restore(resume.checkpoint.header) }
         self.configuration = configuration
         self.step = step
         self.evaluator = evaluator
         self.header = header
         self.recorder = recorder
         self.communicator = communicator
-        keeper = recorder.map {
-            CheckpointKeeper(folder: $0.folder.checkpointsFolder, keep: configuration.checkpoint.keep)
+        self.activity = activity
+        saver = recorder.map {
+            CheckpointSaver(
+                keeper: CheckpointKeeper(folder: $0.folder.checkpointsFolder, keep: configuration.checkpoint.keep))
         }
         rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             stepsPerEpoch: geometry.stepsPerEpoch)
         loader = BatchLoader(
             split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
-            steps: 0..<progress.totalSteps)
+            steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps)
         sampleLog =
             configuration.log.samples
             ? try SampleLog(
                 path: recorder?.folder.samplesPath,
+                keepingSamples: resume?.isSameRun == true ? progress.samplesSeen : 0,
                 slotsPerRank: step.layout.shardsPerRank * geometry.imagesPerShard, communicator: communicator) : nil
+        step.plan.afterPass = { activity.beat() }
+        evaluator.afterPass = { activity.beat() }
     }
 
-    /// Trains to the end. Collective. Throws: `Failure`, or the communicator's errors.
-    package func run() throws {
+    /// Trains to the end, or until a rank is asked to stop. Collective.
+    ///
+    /// Returns `.done` or `.stoppedEarly`, the same on every rank; every checkpoint is durable then.
+    /// Throws: `Failure`, or the communicator's errors.
+    package func run() throws -> ExitCode {
+        do {
+            return try train()
+        } catch let failure as Failure {
+            // A save under way is the newest thing that is worth going on from.
+            takeSaveResult(waiting: true)
+            throw failure
+        }
+    }
+
+    private func train() throws -> ExitCode {
+        if progress.hasPendingEvaluation {
+            let isBest = try evaluate()
+            try save(isBest: isBest, isFinal: progress.isFinished)
+        }
         while !progress.isFinished {
+            activity.enter(.reading, step: progress.stepsDone + 1)
             let waitStart = Machine.now()
             let batch = loader.next()
             step.dataWaitSeconds = Machine.now() - waitStart
             try sampleLog?.append(batch)
 
+            activity.enter(.computing, step: progress.stepsDone + 1)
             let learningRate = rate.rate(afterSteps: progress.stepsDone)
-            let outcome = try step.run(batch, learningRate: learningRate, stopRequested: false)
-            guard outcome.isFinite else { throw notFinite(outcome) }
+            let outcome = try step.run(
+                batch, learningRate: learningRate, stopRequested: StopSignals.isRequested,
+                saveRequested: isSaveDueByClock, hasAlarm: alarm != nil)
+            if outcome.alarms > 0 { try RankAgreement.agreeOnFailure(alarm, over: communicator) }
+            if outcome.isFinite { progress.addStep(outcome.score) } else { try leaveOut(outcome, batch) }
 
-            progress.addStep(outcome.score)
             recorder?.step(outcome, progress: progress, rate: learningRate)
             if progress.isAtEpochEnd { recorder?.epoch(progress) }
-            let isBest = try evaluateIfDue()
-            try saveIfDue(isBest: isBest)
+            try compareRanks(isDue: isDue(configuration.compareRanksEvery))
+            if outcome.stopRequests > 0 && !progress.isFinished { return try stop() }
+            let isBest = isDue(configuration.evaluate.every) ? try evaluate() : false
+            // The best weights must be somewhere, also between two saves.
+            if isDue(configuration.checkpoint.every) || outcome.saveRequests > 0 || isBest {
+                try save(isBest: isBest, isFinal: progress.isFinished)
+            }
+            takeSaveResult(waiting: false)
         }
-        recorder?.end(progress, weightsDigest: step.state.weightsDigest(), exitCode: ExitCode.done.rawValue)
-        try communicator.barrier()
+        return try finish(.done)
     }
 
     private func isDue(_ interval: Interval) -> Bool {
         progress.isFinished || interval.isDue(stepsDone: progress.stepsDone, stepsPerEpoch: progress.stepsPerEpoch)
     }
 
-    private func evaluateIfDue() throws -> Bool {
-        guard isDue(configuration.evaluate.every) else { return false }
+    private var isSaveDueByClock: Bool {
+        recorder != nil && configuration.checkpoint.every.unit == .second
+            && Machine.now() - lastSave >= Double(configuration.checkpoint.every.count)
+    }
+
+    private func compareRanks(isDue: Bool) throws {
+        guard isDue else { return }
+        try StateComparison.check(step.state, step: progress.stepsDone, over: communicator)
+    }
+
+    // ---- Evaluation
+
+    /// Returns whether this evaluation is the best so far.
+    private func evaluate() throws -> Bool {
+        activity.enter(.evaluating, step: progress.stepsDone)
         let start = Machine.now()
         let score = try evaluator.score(weights: step.state.weights)
         let isBest = progress.addEvaluation(score, metric: configuration.bestMetric)
@@ -85,36 +140,105 @@ package final class Trainer {
         return isBest
     }
 
-    /// All ranks learn whether rank 0 could save; none goes on before the checkpoint is durable.
-    private func saveIfDue(isBest: Bool) throws {
-        guard isDue(configuration.checkpoint.every) else { return }
+    // ---- Saving
+
+    /// Starts a save; a final one is waited for, by all ranks.
+    private func save(isBest: Bool, isFinal: Bool) throws {
+        activity.enter(.saving, step: progress.stepsDone)
+        try compareRanks(isDue: true)
+        let start = Machine.now()
+        if let saver, let recorder {
+            judge(
+                saver.start(
+                    currentHeader(metricsBytes: recorder.metrics.byteCount), state: step.state, isBest: isBest,
+                    metrics: recorder.metrics))
+            lastSave = Machine.now()
+            recorder.stall(seconds: lastSave - start)
+        }
+        guard isFinal else { return }
         try RankAgreement.together(communicator) {
-            guard let keeper, let recorder else { return }
-            let start = Machine.now()
-            try recorder.metrics.synchronize()
-            let path = try keeper.save(
-                Checkpoint(header: currentHeader(metricsBytes: recorder.metrics.byteCount), state: step.state),
-                isBest: isBest)
-            recorder.checkpoint(path, step: progress.stepsDone, seconds: Machine.now() - start)
+            takeSaveResult(waiting: true)
+            if failedSaves > 0 { throw alarm ?? Failure(.inputOutput, "the final checkpoint could not be saved") }
+        }
+    }
+
+    private func takeSaveResult(waiting: Bool) {
+        judge(saver?.takeResult(waiting: waiting))
+    }
+
+    /// A failed save is a warning and is tried again at the next interval; too many in a row end the run.
+    private func judge(_ result: CheckpointSaver.Result?) {
+        guard let result, let recorder else { return }
+        switch result.outcome {
+        case .success(let path):
+            failedSaves = 0
+            alarm = nil
+            recorder.checkpoint(path, step: result.step, seconds: result.seconds)
+        case .failure(let failure):
+            failedSaves += 1
+            recorder.warn("step \(result.step): not saved: \(failure.message)")
+            let text = "\(failure.message) (save \(failedSaves) in a row that failed; earlier checkpoints are whole). "
+            let final = Failure(.inputOutput, text + "Make room and run the same command again")
+            if failedSaves > Self.toleratedFailedSaves || progress.isFinished { alarm = final }
         }
     }
 
     private func currentHeader(metricsBytes: Int) -> Checkpoint.Header {
         var header = header
-        header.epoch = progress.epochsDone
-        header.step = progress.stepsDone
-        header.samplesSeen = progress.samplesSeen
-        header.evaluations = progress.evaluations
-        header.best = progress.best
+        progress.write(to: &header)
         header.metricsBytes = metricsBytes
         return header
     }
 
-    private func notFinite(_ outcome: TrainingStep.Outcome) -> Failure {
+    // ---- Ends
+
+    /// Saves at this step boundary; an evaluation that is due waits for the run to go on.
+    private func stop() throws -> ExitCode {
+        progress.hasPendingEvaluation = isDue(configuration.evaluate.every)
+        takeSaveResult(waiting: true)
+        try save(isBest: false, isFinal: true)
+        return try finish(.stoppedEarly)
+    }
+
+    private func finish(_ code: ExitCode) throws -> ExitCode {
+        activity.enter(.ending, step: progress.stepsDone)
+        recorder?.end(progress, weightsDigest: step.state.weightsDigest(), exitCode: code)
+        try communicator.barrier()
+        return code
+    }
+
+    /// A step whose loss or gradient is not finite: ends the run, or is counted and left out. Collective.
+    private func leaveOut(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws {
+        let number = progress.stepsDone + 1
         let place = step.firstParameterNotFinite().map { "the gradient of \($0.key)" } ?? "the loss"
-        return Failure(
-            .notFinite, "step \(progress.stepsDone + 1): \(place) is not finite (loss \(outcome.score.meanLoss), gradient norm "
-                + "\(outcome.gradientNorm)); the weights are those before this step. Lower optimizer.learning_rate, or look for "
-                + "bad pixels with inspect")
+        let samples = try samplesNotFinite(batch)
+        let cause = samples.isEmpty ? "no sample's own loss" : "samples \(samples.map(String.init).joined(separator: ", "))"
+        let text =
+            "step \(number): \(place) is not finite (loss \(outcome.score.meanLoss), gradient norm \(outcome.gradientNorm)), "
+            + "starting from \(cause)"
+        guard configuration.onNotFinite == .skip else {
+            throw Failure(
+                .notFinite, text + "; the weights are those before this step. Lower optimizer.learning_rate, look at those "
+                    + "samples, or set on_not_finite: skip")
+        }
+        recorder?.warn(text + "; the step is left out")
+        progress.skipStep(samples: Int(outcome.score.samples))
+    }
+
+    /// Numbers of the samples whose loss is not finite, the first eight of each rank. Collective.
+    private func samplesNotFinite(_ batch: Batch) throws -> [Int64] {
+        var own: [Int64] = []
+        for shard in 0..<batch.shards {
+            for image in 0..<Int(batch.counts[shard]) {
+                let slot = shard * batch.imagesPerShard + image
+                if !step.plan.loss(ofSlot: slot).isFinite { own.append(batch.ids[slot]) }
+            }
+        }
+        let bytes = own.prefix(8).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
+        return try communicator.allGather(bytes).flatMap { bytes in
+            bytes.withUnsafeBytes { bytes in
+                (0..<bytes.count / 8).map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)) }
+            }
+        }
     }
 }

@@ -10,6 +10,8 @@ package struct TrainingProgress: Sendable {
     package var best: Checkpoint.Evaluation?
     /// Sum over the steps of the running epoch.
     package var epochScore = Score()
+    package var skippedSteps = 0
+    package var hasPendingEvaluation = false
 
     package init(stepsPerEpoch: Int, totalSteps: Int) {
         self.stepsPerEpoch = stepsPerEpoch
@@ -31,12 +33,43 @@ package struct TrainingProgress: Sendable {
         epochScore = epochScore + score
     }
 
+    /// Counts a step whose update was left out; `samples` are those of all ranks.
+    package mutating func skipStep(samples: Int) {
+        if stepsDone % stepsPerEpoch == 0 { epochScore = Score() }
+        stepsDone += 1
+        samplesSeen += samples
+        skippedSteps += 1
+    }
+
+    /// Takes over where a checkpoint left off.
+    package mutating func restore(_ header: Checkpoint.Header) {
+        stepsDone = header.step
+        samplesSeen = header.samplesSeen
+        evaluations = header.evaluations
+        best = header.best
+        epochScore = header.epochScore
+        skippedSteps = header.skippedSteps
+        hasPendingEvaluation = header.hasPendingEvaluation
+    }
+
+    package func write(to header: inout Checkpoint.Header) {
+        header.epoch = epochsDone
+        header.step = stepsDone
+        header.samplesSeen = samplesSeen
+        header.evaluations = evaluations
+        header.best = best
+        header.epochScore = epochScore
+        header.skippedSteps = skippedSteps
+        header.hasPendingEvaluation = hasPendingEvaluation
+    }
+
     /// Adds an evaluation; returns whether it is the best so far. Ties keep the earlier one.
     package mutating func addEvaluation(_ score: Score, metric: Configuration.BestMetric) -> Bool {
         let evaluation = Checkpoint.Evaluation(
             epoch: epochsDone, step: stepsDone, loss: score.meanLoss, accuracy1: score.accuracy1,
             accuracy5: score.accuracy5)
         evaluations.append(evaluation)
+        hasPendingEvaluation = false
         guard let best, !Self.isBetter(evaluation, than: best, metric) else {
             self.best = evaluation
             return true

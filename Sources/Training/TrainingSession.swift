@@ -1,6 +1,6 @@
 package import DataParallel
 internal import Datasets
-internal import Diagnostics
+package import Diagnostics
 internal import Foundation
 package import Layers
 package import Tensors
@@ -11,14 +11,20 @@ package import Tensors
 package final class TrainingSession {
     package struct Options {
         package var runDirectory: String?
+        package var resume: ResumePoint?
+        /// Whether the run folder may hold a run already, which then goes on (or starts anew if it saved nothing).
+        package var mayContinue = false
         package var threads: Int?
         package var command: [String] = []
+        /// Names of the networks that exist.
+        package var models: [String] = []
 
         package init() {}
     }
 
     private let configuration: Configuration
     private let communicator: any Communicator
+    private let activity: Activity
     private let options: Options
     private let dataset: DatasetFile
     private let training: DatasetSplit
@@ -32,21 +38,30 @@ package final class TrainingSession {
 
     /// Collective. Throws: `Failure`, the same on every rank.
     package init(
-        configuration: Configuration, options: Options, communicator: any Communicator, 
+        configuration: Configuration, options: Options, communicator: any Communicator,
         makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
     ) throws {
+        let activity = Activity()
+        let communicator = communicator.size > 1 ? WatchedCommunicator(communicator, activity: activity) : communicator
         self.configuration = configuration
         self.options = options
         self.communicator = communicator
+        self.activity = activity
         BLAS.useOneThread()
         try RankAgreement.check(Self.facts(of: configuration), over: communicator)
         layout = try ShardLayout(
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         let (dataset, training, evaluation) = try RankAgreement.together(communicator) {
             let dataset = try DatasetFile(path: configuration.data.file)
+            guard dataset.splitNames.contains("train") else {
+                throw Failure(
+                    .badData, "\(dataset.path): has the splits \(dataset.splitNames.joined(separator: ", ")), expected one named "
+                        + "train to train on; convert the source again")
+            }
             return (dataset, try dataset.split("train"), try dataset.split(configuration.evaluate.split))
         }
         try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
+        try options.resume?.check(configuration, datasetDigest: dataset.digest, models: options.models)
         self.dataset = dataset
         self.training = training
         self.evaluation = evaluation
@@ -59,22 +74,45 @@ package final class TrainingSession {
         pool = try RankAgreement.together(communicator) { try Self.pool(threads: threads) }
     }
 
-    /// Trains. Collective. Throws: `Failure`, or the communicator's errors.
-    package func run(environment: [String: String]) throws {
+    /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
+    package func run(environment: [String: String]) throws -> ExitCode {
         let (step, evaluator) = try RankAgreement.together(communicator) {
             do {
                 return (try makeStep(), try makeEvaluator())
             } catch let error as Arena.OutOfMemory {
-                throw Failure(.internalError, "\(error); lower batch_size or use more ranks", isLocal: true)
+                throw Failure(.internalError, "\(error); lower batch_size or use more ranks")
             }
         }
-        step.state.initialize(seed: configuration.seed)
+        if let resume = options.resume {
+            try resume.checkpoint.restore(step.state, path: resume.path)
+        } else {
+            step.state.initialize(seed: configuration.seed)
+        }
         let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
+        let watchdog = Watchdog(
+            activity: activity, rank: communicator.rank, neighbours: try Watchdog.neighbours(of: communicator),
+            limits: configuration.watchdog)
+        defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
-            header: try header(), recorder: recorder, communicator: communicator)
+            header: try header(), resume: options.resume, recorder: recorder, communicator: communicator,
+            activity: activity)
         recorder?.start(startBlock(step: step))
-        try trainer.run()
+        if let resume = options.resume { announce(resume, recorder, trainer.progress) }
+        return try trainer.run()
+    }
+
+    private func announce(_ resume: ResumePoint, _ recorder: RunRecorder?, _ progress: TrainingProgress) {
+        for warning in resume.warnings { recorder?.warn("\(warning); using an earlier checkpoint") }
+        if resume.checkpoint.header.kernelSet != Machine.kernelSet {
+            recorder?.warn(
+                "the run so far used the kernels \(resume.checkpoint.header.kernelSet), this machine has "
+                    + "\(Machine.kernelSet): the weights will differ in their last bits from an uninterrupted run's")
+        }
+        recorder?.line(
+            progress.isFinished
+                ? "\(resume.path) has all \(progress.stepsDone) steps"
+                : "resuming from \(resume.path) after step \(progress.stepsDone)")
     }
 
     // ---- Parts
@@ -132,7 +170,8 @@ package final class TrainingSession {
     private func makeRecorder(environment: [String: String]) throws -> RunRecorder? {
         guard communicator.rank == 0 else { return nil }
         let folder = try RunFolder(
-            runDirectory: options.runDirectory, parent: configuration.runsDirectory, model: configuration.model.name)
+            runDirectory: options.runDirectory, parent: configuration.runsDirectory, model: configuration.model.name,
+            mayContinue: options.mayContinue)
         try folder.record(
             configuration: try configuration.yaml(), command: options.command,
             environment: [
@@ -143,9 +182,14 @@ package final class TrainingSession {
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
                 },
             ])
+        if let resume = options.resume, resume.isSameRun {
+            try CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
+                .adopt(resume.path, resume.checkpoint.header)
+        }
         return try RunRecorder(
             folder: folder, interval: configuration.log.every,
-            bar: ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment))
+            bar: ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment),
+            keepingMetrics: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0)
     }
 
     private func header() throws -> Checkpoint.Header {
@@ -163,6 +207,7 @@ package final class TrainingSession {
         header.datasetDigest = dataset.digest
         header.build = "swift-train \(Machine.version)"
         header.libraries = Machine.libraries
+        header.kernelSet = Machine.kernelSet
         return header
     }
 
@@ -194,7 +239,7 @@ package final class TrainingSession {
             (
                 "model",
                 "\(configuration.model.name), \(network.parameterList.count) parameters, "
-                    + "\(step.plan.arenaBytes >> 20) MiB of activations and scratch a rank"
+                    + "\(RunRecorder.decimal(Double(step.plan.arenaBytes) / 1e6, 1)) MB of activations and scratch a rank"
             ),
             (
                 "length",

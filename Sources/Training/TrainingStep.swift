@@ -25,8 +25,10 @@ package final class TrainingStep {
         package let score: Score
         /// The 2-norm of the mean gradient.
         package let gradientNorm: Double
-        /// How many ranks have been asked to stop.
+        /// How many ranks have been asked to stop, want to save, and have met a failure of their own.
         package let stopRequests: Int
+        package let saveRequests: Int
+        package let alarms: Int
         /// Means over the ranks; communication is that of the step before.
         package let dataWaitSeconds: Double
         package let communicationSeconds: Double
@@ -37,9 +39,11 @@ package final class TrainingStep {
     /// Where the sums over ranks lie behind the score's fields.
     private enum Statistic {
         static let stopRequests = Score.fieldCount
-        static let dataWaitSeconds = Score.fieldCount + 1
-        static let communicationSeconds = Score.fieldCount + 2
-        static let count = Score.fieldCount + 3
+        static let saveRequests = Score.fieldCount + 1
+        static let alarms = Score.fieldCount + 2
+        static let dataWaitSeconds = Score.fieldCount + 3
+        static let communicationSeconds = Score.fieldCount + 4
+        static let count = Score.fieldCount + 5
     }
 
     /// Set by the caller before `run`: how long this rank waited for the batch.
@@ -80,13 +84,17 @@ package final class TrainingStep {
     /// Runs one step and, unless loss or gradient is not finite, updates the weights. Collective.
     ///
     /// Throws: the communicator's errors; the weights are then as they were before.
-    package func run(_ batch: Batch, learningRate: Double, stopRequested: Bool) throws -> Outcome {
+    package func run(
+        _ batch: Batch, learningRate: Double, stopRequested: Bool, saveRequested: Bool = false, hasAlarm: Bool = false
+    ) throws -> Outcome {
         let scores = plan.run(
             images: batch.images, labels: batch.labels, counts: batch.counts,
             weights: UnsafePointer(state.weights.baseAddress!), gradients: gradients.baseAddress!)
         let local = TreeSum.sum(scores, +)
         local.write(to: statistics)
         statistics[Statistic.stopRequests] = stopRequested ? 1 : 0
+        statistics[Statistic.saveRequests] = saveRequested ? 1 : 0
+        statistics[Statistic.alarms] = hasAlarm ? 1 : 0
         statistics[Statistic.dataWaitSeconds] = dataWaitSeconds
         statistics[Statistic.communicationSeconds] = communicationSeconds
         let exchangeStart = Machine.now()
@@ -99,6 +107,7 @@ package final class TrainingStep {
         let outcome = Outcome(
             score: score, gradientNorm: SumOfSquares.join(squares).squareRoot() * Double(scale),
             stopRequests: Int(statistics[Statistic.stopRequests]),
+            saveRequests: Int(statistics[Statistic.saveRequests]), alarms: Int(statistics[Statistic.alarms]),
             dataWaitSeconds: statistics[Statistic.dataWaitSeconds] / Double(layout.ranks),
             communicationSeconds: statistics[Statistic.communicationSeconds] / Double(layout.ranks))
         guard outcome.isFinite else { return outcome }

@@ -42,7 +42,7 @@ struct BenchCommand: Command {
         }
     }
 
-    mutating func execute(over communicator: any Communicator, environment: [String: String]) throws {
+    mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         guard let input = ModelRegistry.usualInput(named: model),
             let description = ModelRegistry.description(named: model, input: input, classes: 10)
         else { throw Failure(.usage, "\(model) is no network") }
@@ -51,7 +51,7 @@ struct BenchCommand: Command {
         let benchmark = try Benchmark(
             network: Network(description), batchSize: batch, shards: shards, communicator: communicator, pool: pool)
         let result = try benchmark.run(seconds: seconds)
-        guard communicator.rank == 0 else { return }
+        guard communicator.rank == 0 else { return .done }
         if json {
             print(
                 try JSONLine.text([
@@ -69,5 +69,6 @@ struct BenchCommand: Command {
             print("GFLOP/s        \(result.gigaflops) of \(result.peakGigaflops), the FMA peak of the cores in use")
             print("peak memory    \(result.peakResidentBytes >> 20) MiB a rank")
         }
+        return .done
     }
 }

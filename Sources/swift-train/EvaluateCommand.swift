@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DataParallel
+internal import Diagnostics
 internal import Foundation
 internal import Models
 internal import Training
@@ -29,12 +30,12 @@ struct EvaluateCommand: Command {
         }
     }
 
-    mutating func execute(over communicator: any Communicator, environment: [String: String]) throws {
+    mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         let session = try EvaluationSession(
             checkpointPath: checkpoint, data: data, split: split, threads: threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
         let score = try session.score()
-        guard communicator.rank == 0 else { return }
+        guard communicator.rank == 0 else { return .done }
         if json {
             print(
                 try JSONLine.text([
@@ -47,5 +48,6 @@ struct EvaluateCommand: Command {
             print("acc1  \(score.accuracy1)")
             print("acc5  \(score.accuracy5)")
         }
+        return .done
     }
 }

@@ -6,8 +6,6 @@ internal import Foundation
 /// Parses, connects the ranks, runs a command and ends the process with the contract's exit code.
 @main
 enum Program {
-    private typealias Code = Diagnostics.ExitCode
-
     static func main() {
         let variables = ProcessInfo.processInfo.environment
         let launch = LaunchEnvironment(variables)
@@ -21,24 +19,26 @@ enum Program {
         } catch {
             leave(afterSingle: error, rank: launch.rank)
         }
-        exit(Code.done.rawValue)
+        exit(ExitCode.done.rawValue)
     }
 
     private static func run(_ command: any Command, _ launch: LaunchEnvironment, _ variables: [String: String]) -> Never {
         var command = command
+        if type(of: command).stopsAtStepBoundary { StopSignals.install() }
         do {
             let communicator = try launch.connect()
+            let code: ExitCode
             do {
-                try command.execute(over: communicator, environment: variables)
+                code = try command.execute(over: communicator, environment: variables)
             } catch {
                 leave(after: error, communicator)
             }
-            try (communicator as? MPICommunicator)?.finalize()
+            try communicator.finalize()
+            exit(code.rawValue)
         } catch {
             if launch.rank == 0 { complain("\(error)") }
             exit(code(of: error).rawValue)
         }
-        exit(Code.done.rawValue)
     }
 
     /// Help and version go to standard output; a usage error is one line that rank 0 prints.
@@ -49,12 +49,12 @@ enum Program {
         }
         if SwiftTrain.exitCode(for: error) == .success {
             if rank == 0 { print(SwiftTrain.fullMessage(for: error)) }
-            exit(Code.done.rawValue)
+            exit(ExitCode.done.rawValue)
         }
         let words = SwiftTrain.message(for: error).split(whereSeparator: \.isNewline)
             .map { $0.trimmingCharacters(in: .whitespaces) }
-        if rank == 0 { complain("\(Code.usage.label): \(words.joined(separator: " ")) (see swift-train --help)") }
-        exit(Code.usage.rawValue)
+        if rank == 0 { complain("\(ExitCode.usage.label): \(words.joined(separator: " ")) (see swift-train --help)") }
+        exit(ExitCode.usage.rawValue)
     }
 
     /// A failure that all ranks share ends them one by one, with one message; any other ends the job at once.
@@ -63,14 +63,14 @@ enum Program {
         let isShared = (error as? Failure).map { !$0.isLocal } ?? false
         if isShared || communicator.size == 1 {
             if communicator.rank == 0 { complain("\(error)") }
-            try? (communicator as? MPICommunicator)?.finalize()
+            try? communicator.finalize()
             exit(code.rawValue)
         }
         complain("[rank \(communicator.rank)@\(RankAgreement.hostName())] \(error)")
         communicator.abort(exitCode: code.rawValue)
     }
 
-    private static func code(of error: any Error) -> Code {
+    private static func code(of error: any Error) -> ExitCode {
         (error as? Failure)?.code ?? .internalError
     }
 

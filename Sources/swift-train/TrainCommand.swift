@@ -11,6 +11,8 @@ struct TrainCommand: Command {
         commandName: "train",
         abstract: "Train a network; without a configuration the Fashion classifier on built-in synthetic data.")
 
+    static let stopsAtStepBoundary = true
+
     @Option(help: ArgumentHelp("The configuration.", valueName: "file"))
     var config: String?
 
@@ -22,6 +24,12 @@ struct TrainCommand: Command {
 
     @Option(help: ArgumentHelp("The run folder itself, instead of a new one below runs_dir.", valueName: "dir"))
     var runDir: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "auto: go on from the run folder's newest good checkpoint (the default with --run-dir); never; or a checkpoint.",
+            valueName: "auto|never|path"))
+    var resume: String?
 
     @Option(help: "Threads of each rank; default: its share of the cores.")
     var threads: Int?
@@ -35,34 +43,44 @@ struct TrainCommand: Command {
         }
     }
 
-    mutating func execute(over communicator: any Communicator, environment: [String: String]) throws {
+    mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         // What follows is done in step only if all ranks were told so.
         try RankAgreement.check(
-            [.init("--config", config ?? "(none)"), .init("--print-config", "\(printConfig)")], over: communicator)
+            [
+                .init("--config", config ?? "(none)"), .init("--print-config", "\(printConfig)"),
+                .init("--run-dir", runDir ?? "(none)"), .init("--resume", resume ?? "(default)"),
+            ], over: communicator)
         let text = try ConfigurationBroadcast.text(ofFile: config, over: communicator)
+        let mode = resume.map(ResumePoint.Mode.init) ?? (runDir == nil ? .never : .auto)
+        let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
         let configuration = try RankAgreement.together(communicator) {
+            // Without a configuration a run goes on with its own.
+            let defaults = try text == nil ? resumePoint?.storedConfiguration(models: ModelRegistry.names) ?? .builtIn : Configuration()
             var configuration = try Configuration(
                 yaml: text, file: config ?? "built-in configuration", assignments: assignments,
-                models: ModelRegistry.names, defaults: text == nil ? .builtIn : Configuration())
+                models: ModelRegistry.names, defaults: defaults)
             if let data { configuration.data.file = data }
             return configuration
         }
         try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
         if printConfig {
             if communicator.rank == 0 { print(try configuration.yaml(), terminator: "") }
-            return
+            return .done
         }
         if configuration.data.file == Configuration.builtIn.data.file {
             try makeSyntheticData(configuration.data.file, over: communicator)
         }
         var options = TrainingSession.Options()
         options.runDirectory = runDir
+        options.resume = resumePoint
+        options.mayContinue = mode == .auto || resumePoint?.isSameRun == true
         options.threads = threads
         options.command = CommandLine.arguments
+        options.models = ModelRegistry.names
         let session = try TrainingSession(
             configuration: configuration, options: options, communicator: communicator,
             makeModel: ModelRegistry.description)
-        try session.run(environment: environment)
+        return try session.run(environment: environment)
     }
 
     /// Rank 0 draws the built-in data where it is missing; the file appears whole or not at all.
@@ -71,11 +89,7 @@ struct TrainCommand: Command {
             guard communicator.rank == 0, !FileManager.default.fileExists(atPath: path) else { return }
             print("drawing the synthetic dataset \(path)")
             let folder = (path as NSString).deletingLastPathComponent
-            do {
-                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            } catch {
-                throw Failure(.cannotCreate, "\(folder): cannot make this folder: \(error.localizedDescription)")
-            }
+            if !folder.isEmpty { try DurableFile.makeFolders(folder) }
             try SyntheticDataset.write(to: path)
         }
     }

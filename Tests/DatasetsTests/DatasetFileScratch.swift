@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 
 /// A folder for one test, removed with it.
@@ -23,4 +24,9 @@ final class Scratch {
     }
 
     var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
+}
+
+/// A copy of a split's image bytes.
+func pixels(of split: DatasetSplit) -> [UInt8] {
+    withExtendedLifetime(split) { Array(split.images) }
 }

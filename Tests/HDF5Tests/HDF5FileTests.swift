@@ -160,7 +160,7 @@ struct HDF5FileTests {
     func errors() throws {
         let scratch = try Scratch()
         let missing = #expect(throws: HDF5Error.self) { try HDF5File.open(scratch.file("none.h5")) }
-        #expect(missing?.reason.contains("No such file") == true)
+        #expect(missing?.reason == "unable to open file: No such file or directory (errno = 2)")
         #expect(missing?.call == "H5Fopen")
         let file = try HDF5File.create(scratch.file("a.h5"))
         try file.write("/x", shape: [3], [1, 2, 3] as [Float])
@@ -176,12 +176,12 @@ struct HDF5FileTests {
         try file.close()
     }
 
-    @Test("a full device is an error, and is recognised")
-    func fullDevice() throws {
-        let file = try HDF5File.createInMemory(name: "m")
-        try file.write("/x", shape: [1], [1] as [Float])
-        #expect(HDF5Error(call: "H5Fflush", place: "a", reason: "write failed: errno = 28, no space").isDiskFull)
-        #expect(!HDF5Error(call: "H5Fflush", place: "a", reason: "write failed: errno = 5").isDiskFull)
+    @Test("a full device is recognised by the system's number")
+    func fullDevice() {
+        func isDiskFull(_ reason: String) -> Bool { HDF5Error(call: "H5Fflush", place: "a", reason: reason).isDiskFull }
+        #expect(isDiskFull("file write failed: No space left on device (errno = 28)"))
+        #expect(isDiskFull("file write failed: Disk quota exceeded (errno = 122)"))
+        #expect(!isDiskFull("file write failed: Input/output error (errno = 5)"))
     }
 
     @Test("nothing stays open in a process that is done with its files, also after errors")

@@ -75,10 +75,10 @@ typedef struct {
 } CKernels_Score;
 
 /// Softmax cross-entropy of `samples` rows of logits [samples, classes] with one label each: adds to `score`, and
-/// writes d(Σ loss)/d(logits) unless `dlogits` is null. Computed in double, sample after sample; gradients are rounded
+/// writes d(Σ loss)/d(logits) unless `dlogits` is null, and each sample's loss unless `losses` is null. Computed in double, sample after sample; gradients are rounded
 /// once. The rank of a label counts logits that are larger, or equal with a lower index; a NaN logit makes it wrong.
 void CKernels_crossEntropy_f32__portable(const float *logits, const int32_t *labels, int64_t samples, int64_t classes,
-                                         CKernels_Score *score, float *dlogits);
+                                         CKernels_Score *score, float *dlogits, double *losses);
 
 // ---- Sums over shards and over parameters --------------------------------------------------------------------------
 
@@ -99,6 +99,11 @@ typedef struct {
 } CKernels_SGD;
 void CKernels_sgd_f32__portable(const CKernels_SGD *rule, const float *gradients, int64_t count, float *weights,
                                 float *velocities);
+
+// ---- Comparison ----------------------------------------------------------------------------------------------------
+
+/// 64 bits that differ, almost surely, between any two different runs of words: to compare ranks, not against malice.
+uint64_t CKernels_hash(const uint32_t *words, int64_t count);
 
 // ---- Waiting -------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,74 @@
+import Foundation
+import Testing
+
+@testable import HDF5
+
+/// Files that others wrote, made by `Fixtures/make_fixtures.py`.
+@Suite("HDF5 files of others")
+struct HDF5HostileFileTests {
+    private static func open(_ name: String) throws -> HDF5File {
+        let folder = try #require(Bundle.module.resourceURL)
+        return try HDF5File.open(folder.appendingPathComponent("Fixtures/\(name)").path)
+    }
+
+    @Test(
+        "what leads elsewhere, claims too much or needs foreign code is refused by name",
+        arguments: [
+            ("links.h5", "/soft", "is a soft link"),
+            ("links.h5", "/softgroup/data", "is a soft link"),
+            ("links.h5", "/external", "is an external or user-defined link"),
+            ("links.h5", "/group", "is not a dataset"),
+            ("links.h5", "/group/none", "there is no /group/none"),
+            ("storage.h5", "/external", "external storage is not read"),
+            ("storage.h5", "/rank5", "has 5 dimensions, expected at most 4"),
+            ("storage.h5", "/lzf", "is stored through filter 32000"),
+            ("storage.h5", "/sparse", "1099511627776 float32 = 4398046511104 bytes, the file has"),
+            ("storage.h5", "/hugechunk", "has chunks of more than"),
+            ("storage.h5", "/unallocated", "1099511627776 float32 = 4398046511104 bytes, the file has"),
+            ("storage.h5", "/null", "holds no data"),
+            ("virtual.h5", "/virtual", "virtual layout is not read"),
+        ])
+    func refused(name: String, path: String, words: String) throws {
+        let file = try Self.open(name)
+        let error = #expect(throws: HDF5Error.self) { try file.dataset(path) }
+        #expect(error?.reason.contains(words) == true, "\(error?.description ?? "")")
+        #expect(file.openObjectCount == 1)
+    }
+
+    @Test("a link that is not hard exists, and a second hard link opens")
+    func links() throws {
+        let file = try Self.open("links.h5")
+        #expect(file.exists("/soft") && file.exists("/external") && file.exists("/hard"))
+        #expect(try file.dataset("/hard").readAll(as: Float.self) == [0, 1, 2, 3])
+        #expect(throws: HDF5Error.self) { try file.attribute("a", on: "/softgroup") }
+        #expect(throws: HDF5Error.self) { try file.children(of: "/softgroup") }
+    }
+
+    @Test("big-endian numbers are read but not mapped, odd types are named")
+    func types() throws {
+        let file = try Self.open("peer.h5")
+        let big = try file.dataset("/big")
+        #expect(try big.readAll(as: Float.self) == [0, 1, 2, 3])
+        #expect(big.isContiguous && big.fileOffset == nil)
+        #expect(try file.dataset("/half").elementType == .other("float16"))
+        #expect(try file.dataset("/short").elementType == .other("uint16"))
+        #expect(throws: HDF5Error.self) { try file.dataset("/short").readAll(as: Int32.self) }
+        #expect(try file.dataset("/fixed").readStrings() == ["ab", "c", ""])
+        #expect(try file.dataset("/variable").readStrings() == ["Größe", ""])
+    }
+
+    @Test("attributes of any width arrive, and what does not fit is an error")
+    func attributes() throws {
+        let file = try Self.open("peer.h5")
+        #expect(try file.attribute("text", on: "/") == .string("Größe"))
+        #expect(try file.attribute("fixed", on: "/") == .string("plain"))
+        #expect(try file.attribute("small", on: "/") == .integer(-3))
+        #expect(try file.attribute("unsigned", on: "/") == .integer(.max))
+        #expect(try file.attribute("single", on: "/") == .real(0.5))
+        #expect(try file.attribute("row", on: "/") == .integers([1, 2]))
+        for name in ["toolarge", "matrix", "flag"] {
+            #expect(throws: HDF5Error.self, "\(name)") { try file.attribute(name, on: "/") }
+        }
+        #expect(file.openObjectCount == 1)
+    }
+}
