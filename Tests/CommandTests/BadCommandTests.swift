@@ -84,7 +84,7 @@ struct BadCommandTests {
         let workshop = try Workshop.withData()
         let before = workshop.names
         for (arguments, code) in [
-            (["--config", ""], Int32(66)), (["--data", ""], 66), (["--data", "d.h5", "--run-dir", ""], 73),
+            (["--config", ""], Int32(66)), (["--data", ""], 66), (["--data", "d.h5", "--run-dir", ""], 64),
             (["evaluate", "--checkpoint", ""], 66), (["inspect", ""], 66),
         ] {
             let outcome = try workshop.run(arguments)

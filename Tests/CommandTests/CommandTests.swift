@@ -52,8 +52,9 @@ struct CommandTests {
         #expect(last?["weights_sha256"]?.text == events.last?["weights_sha256"]?.text && last != nil)
         #expect(last?["parameters"]?.number == 44426 && last?["epoch"]?.number == 2 && last?["step"]?.number == 14)
 
-        let again = try workshop.run("--data", "d.h5", "--run-dir", "run", "--set", "epochs=3")
-        #expect(again.code != 0 && again.errorLines.count == 1 && again.errors.contains("run"), "\(again)")
+        let again = try workshop.run("--data", "d.h5", "--run-dir", "run", "--resume", "never", "--set", "epochs=2")
+        #expect(
+            again.code == 73 && again.errorLines.count == 1 && again.errors.contains("holds a run already"), "\(again)")
     }
 
     @Test("bench measures the step and prints the documented keys")

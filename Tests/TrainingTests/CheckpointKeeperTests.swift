@@ -5,7 +5,7 @@ import Testing
 @testable import Training
 
 @Suite("Checkpoints folder")
-struct CheckpointKeeperTests {
+struct CheckpointFolderTests {
     @Test("the newest K stay, the best one survives them, and last points to the newest")
     func rotation() throws {
         let scratch = try Scratch()
@@ -109,7 +109,7 @@ struct DurableFileTests {
     func links() throws {
         let scratch = try Scratch()
         for name in ["a", "b"] { try DurableFile.write(name, to: scratch.file(name)) }
-        for name in ["a", "b"] {
+        for name in ["a", "b", "b"] {
             try DurableFile.link(scratch.file(name), to: scratch.file("hard"))
             try DurableFile.symbolicLink(to: name, at: scratch.file("soft"))
             #expect(try scratch.text("hard") == name && scratch.text("soft") == name)

@@ -9,7 +9,8 @@ struct RunFolderTests {
     @Test("a run folder holds what the run was told")
     func recording() throws {
         let scratch = try Scratch()
-        let folder = try RunFolder(runDirectory: scratch.file("deep/er"), parent: "unused", model: "tiny")
+        let folder = try RunFolder(
+            runDirectory: scratch.file("deep/er"), parent: "unused", model: "tiny", mayContinue: false)
         try folder.record(
             configuration: "seed: 1\n", command: ["swift-train", "--set", "a b=it's", ""], environment: ["ranks": 2])
         #expect(
@@ -26,19 +27,22 @@ struct RunFolderTests {
         let scratch = try Scratch()
         let path = scratch.file("run")
         func refused(_ words: String) {
-            let failure = #expect(throws: Failure.self) { try RunFolder(runDirectory: path, parent: "", model: "tiny") }
+            let failure = #expect(throws: Failure.self) {
+                try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false)
+            }
             #expect(failure?.code == .cannotCreate, "\(failure?.message ?? "")")
             #expect(failure?.message.hasPrefix(path) == true && failure?.message.contains(words) == true)
         }
         do {
-            let folder = try RunFolder(runDirectory: path, parent: "", model: "tiny")
+            let folder = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false)
             refused("another process is writing this run")
             try folder.record(configuration: "seed: 1\n", command: [], environment: [:])
             refused("another process is writing this run")
         }
         refused("holds a run already")
+        _ = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: true)
         try FileManager.default.removeItem(atPath: path + "/config.yaml")
-        _ = try RunFolder(runDirectory: path, parent: "", model: "tiny")
+        _ = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false)
     }
 
     @Test("a folder that cannot be made is an error")
@@ -49,7 +53,7 @@ struct RunFolderTests {
             (scratch.file("file/run"), ""), (scratch.file("file"), ""), (nil, scratch.file("file")),
         ] {
             let failure = #expect(throws: Failure.self) {
-                try RunFolder(runDirectory: runDirectory, parent: parent, model: "tiny")
+                try RunFolder(runDirectory: runDirectory, parent: parent, model: "tiny", mayContinue: false)
             }
             #expect(failure?.code == .cannotCreate && failure?.message.contains(scratch.file("file")) == true)
         }
@@ -60,7 +64,7 @@ struct RunFolderTests {
     func timestamped() throws {
         let scratch = try Scratch()
         let folders = try (0..<3).map { _ in
-            try RunFolder(runDirectory: nil, parent: scratch.file("runs"), model: "tiny")
+            try RunFolder(runDirectory: nil, parent: scratch.file("runs"), model: "tiny", mayContinue: false)
         }
         #expect(Set(folders.map(\.path)).count == 3 && scratch.names(in: "runs").count == 3)
         for name in scratch.names(in: "runs") {
@@ -72,7 +76,7 @@ struct RunFolderTests {
     func metrics() throws {
         let scratch = try Scratch()
         do {
-            let log = try MetricsLog(path: scratch.file("m.jsonl"))
+            let log = try MetricsLog(path: scratch.file("m.jsonl"), keeping: .max)
             #expect(log.append(.start, ["text": "a\nb/c", "flag": true]) == nil)
             #expect(
                 log.append(.step, ["loss": Double.nan, "lr": Double.infinity, "seconds": -Double.infinity, "step": 3])
@@ -81,7 +85,7 @@ struct RunFolderTests {
             try log.synchronize()
             #expect(log.byteCount == (try scratch.bytes("m.jsonl")).count)
         }
-        let again = try MetricsLog(path: scratch.file("m.jsonl"))
+        let again = try MetricsLog(path: scratch.file("m.jsonl"), keeping: .max)
         #expect(again.byteCount > 0 && again.append(.end, [:]) == nil)
         let lines = try scratch.text("m.jsonl").split(separator: "\n", omittingEmptySubsequences: false)
         #expect(
@@ -92,12 +96,26 @@ struct RunFolderTests {
             ])
     }
 
+    @Test("metrics are cut to what a checkpoint knew of them, and go on from there")
+    func metricsCut() throws {
+        let scratch = try Scratch()
+        let log = try MetricsLog(path: scratch.file("m.jsonl"), keeping: 0)
+        log.append(.step, ["step": 1])
+        let known = log.byteCount
+        log.append(.step, ["step": 2])
+        let again = try MetricsLog(path: scratch.file("m.jsonl"), keeping: known)
+        #expect(again.byteCount == known && again.append(.end, [:]) == nil)
+        #expect(try scratch.text("m.jsonl") == "{\"event\":\"step\",\"step\":1}\n{\"event\":\"end\"}\n")
+    }
+
     @Test("metrics that cannot be opened or written are an error, never half a line")
     func metricsFailures() throws {
         let scratch = try Scratch()
-        let failure = #expect(throws: Failure.self) { try MetricsLog(path: scratch.file("none/m.jsonl")) }
+        let failure = #expect(throws: Failure.self) {
+            try MetricsLog(path: scratch.file("none/m.jsonl"), keeping: .max)
+        }
         #expect(failure?.code == .cannotCreate)
-        let full = try MetricsLog(path: "/dev/full")
+        let full = try MetricsLog(path: "/dev/full", keeping: .max)
         #expect(full.append(.step, ["step": 1])?.contains("/dev/full") == true && full.byteCount == 0)
     }
 }

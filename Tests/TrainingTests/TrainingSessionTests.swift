@@ -41,7 +41,8 @@ private func train(_ configuration: Configuration, _ folder: String, ranks: Int 
         options.command = ["swift-train", "--run-dir", folder]
         let session = try TrainingSession(
             configuration: configuration, options: options, communicator: communicator, makeModel: makeModel)
-        try session.run(environment: ["OMPI_X": "1", "HOME": "secret"])
+        let code = try session.run(environment: ["OMPI_X": "1", "HOME": "secret"])
+        #expect(code == .done)
     }
 }
 
@@ -103,11 +104,9 @@ struct TrainingSessionTests {
         #expect(best.header.step == header.best?.step)
 
         let events = try events(scratch, "run")
-        #expect(
-            events.compactMap { $0["event"]?.text } == [
-                "start", "step", "step", "epoch", "eval", "checkpoint", "step", "step", "epoch", "eval", "checkpoint",
-                "end",
-            ])
+        // Saving goes on beside training, so a checkpoint's event may come some steps later.
+        let names = events.compactMap { $0["event"]?.text }.filter { $0 != "checkpoint" }
+        #expect(names == ["start", "step", "step", "epoch", "eval", "step", "step", "epoch", "eval", "end"])
         #expect(events.last?["weights_sha256"]?.text == last.weightsDigest())
         #expect(events.last?["exit_code"]?.number == 0 && events.last?["step"]?.number == 14)
         let expected: [String: Set<String>] = [
@@ -129,10 +128,10 @@ struct TrainingSessionTests {
         #expect(evaluations.map { $0["split"]?.text } == ["test", "test"])
         let saved = events.filter { $0["event"]?.text == "checkpoint" }.map { $0["file"]?.text }
         #expect(saved == ["step-000000007.h5", "step-000000014.h5"])
-        // The checkpoint knows how long the metrics were when it was made: up to its own event.
+        // The checkpoint knows how long the metrics were when it was made.
         let metrics = try scratch.bytes("run/metrics.jsonl")
-        let cut = String(decoding: metrics[..<header.metricsBytes], as: UTF8.self)
-        #expect(cut.hasSuffix("\n") && cut.split(separator: "\n").count == 10)
+        let known = String(decoding: metrics[..<header.metricsBytes], as: UTF8.self).split(separator: "\n")
+        #expect(metrics[header.metricsBytes - 1] == 10 && known.last?.contains("\"event\":\"eval\"") == true)
     }
 
     @Test("ranks and threads change neither weights, nor evaluations, nor the order of samples")
