@@ -78,8 +78,8 @@ let package = Package(
         tests(
             "TrainingTests",
             [
-                "Training", "Models", "Layers", "Tensors", "Datasets", "Ingest", "HDF5", "DataParallel", "Diagnostics",
-                "CAllocationCounter",
+                "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
+                "Diagnostics", "CAllocationCounter",
             ]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
     ],

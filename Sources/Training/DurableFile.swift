@@ -86,6 +86,8 @@ package enum DurableFile {
             unlink(temporary)
             throw failure
         }
+        // Renaming one name of a file to another name of the same file leaves both (POSIX).
+        unlink(temporary)
         try synchronizeFolder(folder(of: path))
     }
 

@@ -41,6 +41,8 @@ struct TrainCommand: Command {
         if let threads, threads < 1 || threads > 1024 {
             throw ValidationError("--threads \(threads): expected 1…1024")
         }
+        // An empty name would put the run folder's files below the root of the file system.
+        if runDir == "" { throw ValidationError("--run-dir is empty, expected the name of a folder") }
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
