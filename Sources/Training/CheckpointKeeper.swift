@@ -25,6 +25,19 @@ package struct CheckpointKeeper {
         return path
     }
 
+    /// Makes `last` and `best.h5` what they should be when the run goes on from this checkpoint of the folder: the process
+    /// that saved it may have been killed before it renewed them, and a newer one may be damaged.
+    ///
+    /// Throws: `Failure`.
+    package func adopt(_ path: String, _ header: Checkpoint.Header) throws {
+        let name = Self.name(step: header.step)
+        let own = "\(folder)/\(name)"
+        // best.h5 outlives the other name of the same file.
+        if access(own, F_OK) != 0 { try DurableFile.link((path as NSString).resolvingSymlinksInPath, to: own) }
+        try DurableFile.symbolicLink(to: name, at: "\(folder)/last")
+        if header.best?.step == header.step { try DurableFile.link(own, to: "\(folder)/best.h5") }
+    }
+
     /// The steps that have a checkpoint, ascending.
     package static func steps(in folder: String) throws -> [Int] {
         try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { name in

@@ -9,7 +9,7 @@ package enum DurableFile {
     /// temporary file is removed.
     package static func write(_ pieces: [UnsafeRawBufferPointer], to path: String) throws {
         let folder = folder(of: path)
-        let temporary = folder + "/." + (path as NSString).lastPathComponent + ".\(getpid()).tmp"
+        let temporary = temporaryPath(for: path)
         // What a killed process of the same number left behind; in containers numbers repeat.
         unlink(temporary)
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
@@ -36,7 +36,7 @@ package enum DurableFile {
 
     /// Makes `path` another name of the file `target` in the same folder, replacing what had that name.
     package static func link(_ target: String, to path: String) throws {
-        let temporary = path + ".\(getpid()).tmp"
+        let temporary = temporaryPath(for: path)
         unlink(temporary)
         guard Glibc.link(target, temporary) == 0 else { throw failure(.inputOutput, "link", path) }
         try finish(temporary, as: path)
@@ -44,7 +44,7 @@ package enum DurableFile {
 
     /// Makes `path` a symbolic link to `target`, a name in the same folder.
     package static func symbolicLink(to target: String, at path: String) throws {
-        let temporary = path + ".\(getpid()).tmp"
+        let temporary = temporaryPath(for: path)
         unlink(temporary)
         guard symlink(target, temporary) == 0 else { throw failure(.inputOutput, "symlink", path) }
         try finish(temporary, as: path)
@@ -65,6 +65,14 @@ package enum DurableFile {
         }
     }
 
+    /// Removes what killed processes left half written in a folder that no other process writes to.
+    package static func removeTemporaries(in folder: String) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where name.hasPrefix(".") && name.hasSuffix(temporarySuffix) {
+            unlink("\(folder)/\(name)")
+        }
+    }
+
     package static func synchronizeFolder(_ folder: String) throws {
         let handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard handle >= 0 else { throw failure(.inputOutput, "open", folder) }
@@ -79,6 +87,12 @@ package enum DurableFile {
             throw failure
         }
         try synchronizeFolder(folder(of: path))
+    }
+
+    private static let temporarySuffix = ".tmp"
+
+    private static func temporaryPath(for path: String) -> String {
+        "\(folder(of: path))/.\((path as NSString).lastPathComponent).\(getpid())\(temporarySuffix)"
     }
 
     private static func folder(of path: String) -> String {

@@ -91,7 +91,7 @@ package struct ResumePoint {
     }
 
     /// Keys whose values may change when a run goes on; they do not decide its weights.
-    private static let free = ["data.file", "epochs", "steps", "runs_dir"]
+    private static let free = ["data.file", "epochs", "steps", "runs_dir", "on_not_finite"]
     private static let freeSections = ["checkpoint.", "log.", "watchdog.", "compare_ranks."]
 
     /// Throws: `Failure(.configuration)` with the settings that differ from those of the run so far.

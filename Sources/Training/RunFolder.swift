@@ -26,16 +26,11 @@ package final class RunFolder {
         }
         lock = try Self.takeLock(path + "/run.lock")
         guard mayContinue || !FileManager.default.fileExists(atPath: path + "/config.yaml") else {
-            close(lock)
             throw Failure(
                 .cannotCreate, "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir, or go on with --resume auto")
         }
-        do {
-            try DurableFile.makeFolders(path + "/checkpoints")
-        } catch {
-            close(lock)
-            throw error
-        }
+        try DurableFile.makeFolders(path + "/checkpoints")
+        for folder in [path, checkpointsFolder] { DurableFile.removeTemporaries(in: folder) }
     }
 
     deinit {

@@ -68,6 +68,16 @@ package final class Trainer {
     /// Returns `.done` or `.stoppedEarly`, the same on every rank; every checkpoint is durable then.
     /// Throws: `Failure`, or the communicator's errors.
     package func run() throws -> ExitCode {
+        do {
+            return try train()
+        } catch let failure as Failure {
+            // A save under way is the newest thing that is worth going on from.
+            takeSaveResult(waiting: true)
+            throw failure
+        }
+    }
+
+    private func train() throws -> ExitCode {
         if progress.hasPendingEvaluation {
             let isBest = try evaluate()
             try save(isBest: isBest, isFinal: progress.isFinished)
@@ -92,7 +102,8 @@ package final class Trainer {
             try compareRanks(isDue: isDue(configuration.compareRanksEvery))
             if outcome.stopRequests > 0 && !progress.isFinished { return try stop() }
             let isBest = isDue(configuration.evaluate.every) ? try evaluate() : false
-            if isDue(configuration.checkpoint.every) || outcome.saveRequests > 0 {
+            // The best weights must be somewhere, also between two saves.
+            if isDue(configuration.checkpoint.every) || outcome.saveRequests > 0 || isBest {
                 try save(isBest: isBest, isFinal: progress.isFinished)
             }
             takeSaveResult(waiting: false)

@@ -182,6 +182,10 @@ package final class TrainingSession {
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
                 },
             ])
+        if let resume = options.resume, resume.isSameRun {
+            try CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
+                .adopt(resume.path, resume.checkpoint.header)
+        }
         return try RunRecorder(
             folder: folder, interval: configuration.log.every,
             bar: ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment),
