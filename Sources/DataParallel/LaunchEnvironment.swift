@@ -24,6 +24,9 @@ package struct LaunchEnvironment: Equatable, Sendable {
     private let hasPMIx: Bool
     private let foreignVariable: String?
     private let malformed: String?
+    /// The rank that tidies up for its host.
+    private let isFirstOnHost: Bool
+    private let leftovers: Leftovers
 
     /// Never throws, so that `rank` is known whatever else is wrong; `mode()` judges.
     package init(_ environment: [String: String]) {
@@ -46,6 +49,8 @@ package struct LaunchEnvironment: Equatable, Sendable {
         let stepTasks = number("SLURM_STEP_NUM_TASKS")
         let jobTasks = number("SLURM_NTASKS")
         tasks = [stepTasks, jobTasks].compactMap { $0 }.max()
+        isFirstOnHost = (localRank ?? number("SLURM_LOCALID") ?? 0) == 0
+        leftovers = Leftovers(environment: environment)
         rank = ompiRank ?? pmixRank ?? foreignRank ?? number("SLURM_PROCID") ?? 0
         self.malformed = malformed
     }
@@ -85,8 +90,12 @@ package struct LaunchEnvironment: Equatable, Sendable {
 
 extension LaunchEnvironment {
     /// Joins the ranks this process was started with. Call once, on the main thread, after signal handlers are set.
+    ///
+    /// First removes what killed runs left on this host; looking takes 0.1 ms.
     package func connect() throws -> any Communicator {
-        switch try mode() {
+        let mode = try mode()
+        if isFirstOnHost { leftovers.remove() }
+        switch mode {
         case .single:
             return SingleCommunicator()
         case .mpi:

@@ -102,6 +102,8 @@ package final class RunRecorder {
         line(
             "epoch \(progress.epochsDone)  train  loss \(Self.decimal(score.meanLoss, 4))  "
                 + "acc1 \(Self.decimal(score.accuracy1, 4))")
+        // A line belongs to one epoch.
+        window = Window()
     }
 
     package func evaluation(_ evaluation: Checkpoint.Evaluation, split: String, isBest: Bool, seconds: Double) {

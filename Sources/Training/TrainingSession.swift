@@ -239,7 +239,7 @@ package final class TrainingSession {
             (
                 "model",
                 "\(configuration.model.name), \(network.parameterList.count) parameters, "
-                    + "\(step.plan.arenaBytes >> 20) MiB of activations and scratch a rank"
+                    + "\(RunRecorder.decimal(Double(step.plan.arenaBytes) / 1e6, 1)) MB of activations and scratch a rank"
             ),
             (
                 "length",
