@@ -19,9 +19,9 @@ small_run() {
 # start_ranks RANKS: starts "${arguments[@]}" in the background; sets job, the process to signal. Output in $work/out.
 start_ranks() {
     if (($1 == 1)); then
-        nice "$swift_train" "${arguments[@]}" >"$work/out" 2>&1 </dev/null &
+        "$swift_train" "${arguments[@]}" >"$work/out" 2>&1 </dev/null &
     else
-        nice mpirun "${mpi[@]}" -np "$1" "$swift_train" "${arguments[@]}" >"$work/out" 2>&1 </dev/null &
+        mpirun "${mpi[@]}" -np "$1" "$swift_train" "${arguments[@]}" >"$work/out" 2>&1 </dev/null &
     fi
     job=$!
 }

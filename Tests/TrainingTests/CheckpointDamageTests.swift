@@ -81,7 +81,9 @@ private func refusal(of bytes: UnsafeRawBufferPointer) -> Failure? {
     func foreignBytes() throws {
         try CheckpointFile.write(try smallCheckpoint(step: 8), to: scratch.file("d.h5"))
         let other = try scratch.bytes("d.h5")
-        for mixture in [bytes + [0], [0] + bytes, Array(bytes.dropLast(64)) + other.suffix(64), Array(bytes.suffix(64))] {
+        for mixture in [
+            bytes + [0], [0] + bytes, Array(bytes.dropLast(64)) + other.suffix(64), Array(bytes.suffix(64)),
+        ] {
             #expect(mixture.withUnsafeBytes(refusal)?.code == .badData)
         }
     }
@@ -126,7 +128,9 @@ private func refusal(of bytes: UnsafeRawBufferPointer) -> Failure? {
 
     @Test("half-written files of killed processes are removed, other files stay")
     func leftovers() throws {
-        for name in [".step-000000004.h5.17.tmp", ".last.17.tmp", "notes.tmp", ".hidden"] { try scratch.write([1], name) }
+        for name in [".step-000000004.h5.17.tmp", ".last.17.tmp", "notes.tmp", ".hidden"] {
+            try scratch.write([1], name)
+        }
         DurableFile.removeTemporaries(in: scratch.path)
         #expect(scratch.names() == [".hidden", "notes.tmp"])
     }
