@@ -114,6 +114,9 @@ private func refusal(of bytes: UnsafeRawBufferPointer) -> Failure? {
         try CheckpointKeeper(folder: scratch.path, keep: 2).adopt(newest, try CheckpointFile.read(newest).header)
         #expect(try CheckpointFile.read(scratch.file("last")).header.step == 4)
         #expect(try CheckpointFile.read(scratch.file("best.h5")).header.step == 4)
+        // Once more, when nothing is left to renew.
+        try CheckpointKeeper(folder: scratch.path, keep: 2).adopt(newest, try CheckpointFile.read(newest).header)
+        #expect(scratch.names() == ["best.h5", "last", "step-000000003.h5", "step-000000004.h5"])
     }
 
     @Test("going on from best.h5, whose other name is gone, gives it that name again")
