@@ -90,13 +90,16 @@ private struct Observer: Sendable {
             warnings = 0
             return
         }
-        let seconds = Double((ContinuousClock.now - since).components.seconds)
+        let seconds =
+            Double((ContinuousClock.now - since).components.seconds)
             + Double((ContinuousClock.now - since).components.attoseconds) * 1e-18
         if now.call != .none { lookAtNeighbours(now, seconds: seconds) }
         // Whoever is stopped does not save.
         let patience = now.phase == .saving && stoppedNeighbours().isEmpty ? 6 : 1
         if seconds >= Double(limits.stopSeconds * patience) {
-            end("no progress for \(Int(seconds)) s: \(now.words)\(suspects()). Ending this run; run it again to resume", code: 70)
+            end(
+                "no progress for \(Int(seconds)) s: \(now.words)\(suspects()). Ending this run; run it again to resume",
+                code: 70)
         }
         if seconds >= Double(limits.warnSeconds * (warnings + 1)) {
             warnings += 1

@@ -222,7 +222,8 @@ package final class Trainer {
             + "starting from \(cause)"
         guard configuration.onNotFinite == .skip else {
             throw Failure(
-                .notFinite, text + "; the weights are those before this step. Lower optimizer.learning_rate, look at those "
+                .notFinite,
+                text + "; the weights are those before this step. Lower optimizer.learning_rate, look at those "
                     + "samples, or set on_not_finite: skip")
         }
         recorder?.warn(text + "; the step is left out")
@@ -242,7 +243,9 @@ package final class Trainer {
         let bytes = own.prefix(Self.namedSamples + 1).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
         return try communicator.allGather(bytes).flatMap { bytes in
             bytes.withUnsafeBytes { bytes in
-                (0..<bytes.count / 8).map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)) }
+                (0..<bytes.count / 8).map {
+                    Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
+                }
             }
         }
     }

@@ -57,7 +57,9 @@ struct TrainCommand: Command {
         let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
         let configuration = try RankAgreement.together(communicator) {
             // Without a configuration a run goes on with its own.
-            let defaults = try text == nil ? resumePoint?.storedConfiguration(models: ModelRegistry.names) ?? .builtIn : Configuration()
+            let defaults =
+                try text == nil
+                ? resumePoint?.storedConfiguration(models: ModelRegistry.names) ?? .builtIn : Configuration()
             var configuration = try Configuration(
                 yaml: text, file: config ?? "built-in configuration", assignments: assignments,
                 models: ModelRegistry.names, defaults: defaults)
@@ -69,6 +71,7 @@ struct TrainCommand: Command {
             if communicator.rank == 0 { print(try configuration.yaml(), terminator: "") }
             return .done
         }
+        _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         if configuration.data.file == Configuration.builtIn.data.file {
             try makeSyntheticData(configuration.data.file, over: communicator)
         }
