@@ -91,7 +91,7 @@ package struct LaunchEnvironment: Equatable, Sendable {
 extension LaunchEnvironment {
     /// Joins the ranks this process was started with. Call once, on the main thread, after signal handlers are set.
     ///
-    /// First removes what killed runs left on this host; looking takes 0.1 ms.
+    /// First removes what killed runs left on this host; a look that finds nothing takes well under 1 ms.
     package func connect() throws -> any Communicator {
         let mode = try mode()
         if isFirstOnHost { leftovers.remove() }

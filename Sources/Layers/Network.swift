@@ -41,7 +41,8 @@ package struct Network: Sendable {
         }
         let last = shapes[shapes.count - 1]
         guard last == [description.classes] else {
-            throw ShapeMismatch("\(description.name) ends in \(last), expected one logit for each of \(description.classes) classes")
+            throw ShapeMismatch(
+                "\(description.name) ends in \(last), expected one logit for each of \(description.classes) classes")
         }
         let keys = Set(described.map(\.key))
         guard keys.count == described.count else {

@@ -41,16 +41,18 @@ struct PlanMemory {
         func bytes(_ value: Int) -> Int { slots * shape(value).count * MemoryLayout<Float>.stride }
 
         // A value is alive from the stage that makes it to the last pass that reads it, forward or backward.
-        let lifetimes = (0...count).map { value in
+        let lifetimes: [ClosedRange<Int>?] = (0...count).map { value in
             var last = value == count ? count : value
             for consumer in graph.consumers[value] {
                 last = max(last, consumer)
                 if isTraining && demands[consumer].backwardReadsInput { last = max(last, 2 * count - consumer) }
             }
             if isTraining, value > 0, demands[value - 1].backwardReadsOutput { last = max(last, 2 * count - value + 1) }
+            // The logits stay for whoever asks for them after the run.
+            if isTraining, value == count { last = 2 * count }
             return max(0, value - 1)...max(last, max(0, value - 1))
         }
-        values = Self.slots(sharing.ofValues, lifetimes: lifetimes.map { $0 }, bytes: bytes, in: &layout).compactMap { $0 }
+        values = Self.slots(sharing.ofValues, lifetimes: lifetimes, bytes: bytes, in: &layout).compactMap { $0 }
 
         // A gradient is alive from the first backward pass that writes it to the one that consumes it.
         let gradientLifetimes: [ClosedRange<Int>?] = (0...count).map { value in
