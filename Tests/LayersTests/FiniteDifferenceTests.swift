@@ -36,6 +36,21 @@ struct FiniteDifferenceTests {
         return model
     }
 
+    /// Values with several readers: a shortcut, a concatenation that takes one value twice, two layers on one vector.
+    private func branched() -> ModelDescription {
+        var model = ModelDescription(name: "branched", input: [2, 9, 7], classes: 3)
+        let trunk = model.append("conv1", Conv2d(outChannels: 3, kernel: 3, padding: 1))
+        let branch = model.append("conv2", Conv2d(outChannels: 3, kernel: 3, padding: 1), from: trunk)
+        let sum = model.append("add1", ResidualAdd(), from: trunk, branch)
+        let stack = model.append("concatenation", Concatenation(), from: sum, trunk, sum)
+        let reduced = model.append("conv3", Conv2d(outChannels: 4, kernel: 3, stride: 2), from: stack)
+        let first = model.append("fc1", Linear(outputs: 5), from: model.append("flatten1", Flatten(), from: reduced))
+        let second = model.append("fc2", Linear(outputs: 5), from: model.append("flatten2", Flatten(), from: reduced))
+        model.append("add2", ResidualAdd(), from: first, second)
+        model.append("fc3", Linear(outputs: 3))
+        return model
+    }
+
     /// The largest deviation over some elements of every parameter, as a share of the parameter's largest gradient.
     private func largestDeviation(_ description: ModelDescription, step: Float) throws -> [Double] {
         let data = TestImages(Self.images, imageBytes: 126, classes: 3, id: 5)
@@ -69,6 +84,12 @@ struct FiniteDifferenceTests {
     @Test("a network without kinks agrees to a thousandth in every element tried")
     func withoutKinks() throws {
         let deviations = try largestDeviation(smooth(), step: 0.005)
+        #expect(deviations.allSatisfy { $0 < 1e-3 }, "\(deviations.max() ?? 0)")
+    }
+
+    @Test("values with several readers collect their gradients: shortcut, concatenation, two heads")
+    func withBranches() throws {
+        let deviations = try largestDeviation(branched(), step: 0.005)
         #expect(deviations.allSatisfy { $0 < 1e-3 }, "\(deviations.max() ?? 0)")
     }
 
