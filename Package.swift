@@ -66,15 +66,21 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
 
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
         tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
         tests(
-            "LayersTests", ["Layers", "Models", "Tensors", "HDF5"], exclude: ["Generator"],
+            "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter"], exclude: ["Generator"],
             resources: [.copy("Golden")]),
         tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics"]),
-        tests("TrainingTests", ["Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "Diagnostics"]),
+        tests(
+            "TrainingTests",
+            [
+                "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
+                "Diagnostics", "CAllocationCounter",
+            ]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
     ],
     swiftLanguageModes: [.v6]

@@ -4,9 +4,9 @@ internal import Synchronization
 /// A thread of every rank that notices when the rank makes no progress, and says where and, if it can see it, why.
 ///
 /// It warns after `warnSeconds` without a beat, and ends the process with code 70 after `stopSeconds`: an exit of one rank
-/// makes mpirun end the others. Saving a checkpoint may take six times as long, since rank 0 alone works then. It ends at
-/// once when a rank of the same host that this one waits for has died. It makes no MPI calls, because the training thread
-/// may be stuck inside one.
+/// makes mpirun end the others. Saving a checkpoint may take six times as long, since rank 0 alone works then, unless a
+/// rank of this host is stopped. It ends at once when a rank of the same host that this one waits for has died. It makes no
+/// MPI calls, because the training thread may be stuck inside one.
 package final class Watchdog {
     package struct Limits: Equatable, Sendable {
         package var warnSeconds: Int
@@ -90,11 +90,16 @@ private struct Observer: Sendable {
             warnings = 0
             return
         }
-        let seconds = Double((ContinuousClock.now - since).components.seconds)
+        let seconds =
+            Double((ContinuousClock.now - since).components.seconds)
             + Double((ContinuousClock.now - since).components.attoseconds) * 1e-18
         if now.call != .none { lookAtNeighbours(now, seconds: seconds) }
-        if seconds >= Double(limits.stopSeconds * (now.phase == .saving ? 6 : 1)) {
-            end("no progress for \(Int(seconds)) s: \(now.words)\(suspects()). Ending this run; run it again to resume", code: 70)
+        // Whoever is stopped does not save.
+        let patience = now.phase == .saving && stoppedNeighbours().isEmpty ? 6 : 1
+        if seconds >= Double(limits.stopSeconds * patience) {
+            end(
+                "no progress for \(Int(seconds)) s: \(now.words)\(suspects()). Ending this run; run it again to resume",
+                code: 70)
         }
         if seconds >= Double(limits.warnSeconds * (warnings + 1)) {
             warnings += 1
@@ -116,8 +121,11 @@ private struct Observer: Sendable {
 
     /// "; rank 1 (process 123) is stopped".
     private func suspects() -> String {
-        let stopped = neighbours.filter { state(of: $0) == "T" || state(of: $0) == "t" }
-        return stopped.map { "; rank \($0.rank) (process \($0.process)) is stopped" }.joined()
+        stoppedNeighbours().map { "; rank \($0.rank) (process \($0.process)) is stopped" }.joined()
+    }
+
+    private func stoppedNeighbours() -> [Watchdog.Neighbour] {
+        neighbours.filter { state(of: $0) == "T" || state(of: $0) == "t" }
     }
 
     /// The letter of /proc/N/stat; nil when the process is gone or a zombie.

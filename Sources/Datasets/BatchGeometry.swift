@@ -8,7 +8,8 @@ package struct BatchGeometry: Sendable, Equatable {
 
     /// Traps: a batch that is no multiple of the shards.
     package init(sampleCount: Int, batchSize: Int, shards: Int) {
-        precondition(sampleCount > 0 && batchSize > 0 && batchSize % shards == 0, "batch \(batchSize), shards \(shards)")
+        precondition(
+            sampleCount > 0 && batchSize > 0 && batchSize % shards == 0, "batch \(batchSize), shards \(shards)")
         self.sampleCount = sampleCount
         self.batchSize = batchSize
         self.shards = shards

@@ -1,4 +1,5 @@
 internal import CHDF5
+internal import Synchronization
 
 /// An open HDF5 file, on disk or in memory.
 ///
@@ -16,6 +17,13 @@ package final class HDF5File {
     private static let alignmentThreshold: hsize_t = 65536
     /// The core driver grows its block by this much; the system moves large blocks without copying them.
     private static let coreIncrementBytes = 1 << 20
+    /// The library tells files in memory apart by name alone: a second one of the same name would share the first one's
+    /// bytes, or be refused.
+    private static let filesInMemory = Atomic<Int>(0)
+
+    private static func uniqueName(_ name: String) -> String {
+        "\(name)#\(filesInMemory.add(1, ordering: .relaxed).newValue)"
+    }
 
     private init(path: String, id: hid_t, isReadOnly: Bool) {
         self.path = path
@@ -39,7 +47,7 @@ package final class HDF5File {
     package static func create(_ path: String) throws(HDF5Error) -> HDF5File {
         try withAccessProperties(path) { access throws(HDF5Error) in
             try HDF5Library.check(H5Pset_alignment(access, alignmentThreshold, alignment), "H5Pset_alignment", path)
-            return try createFile(path, access)
+            return try createFile(path, path: path, access)
         }
     }
 
@@ -47,7 +55,7 @@ package final class HDF5File {
     package static func createInMemory(name: String) throws(HDF5Error) -> HDF5File {
         try withAccessProperties(name) { access throws(HDF5Error) in
             try HDF5Library.check(H5Pset_fapl_core(access, coreIncrementBytes, false), "H5Pset_fapl_core", name)
-            return try createFile(name, access)
+            return try createFile(uniqueName(name), path: name, access)
         }
     }
 
@@ -71,7 +79,7 @@ package final class HDF5File {
             try HDF5Library.check(
                 H5Pset_file_image_callbacks(access, &callbacks), "H5Pset_file_image_callbacks", name)
             try HDF5Library.check(H5Pset_file_image(access, borrowed, image.count), "H5Pset_file_image", name)
-            let id = H5Fopen(name, CHDF5_openReadOnly(), access)
+            let id = H5Fopen(uniqueName(name), CHDF5_openReadOnly(), access)
             return HDF5File(path: name, id: try HDF5Library.check(id, "H5Fopen", name), isReadOnly: true)
         }
     }
@@ -140,11 +148,11 @@ package final class HDF5File {
         object.hasPrefix("/") ? "\(path):\(object)" : "\(path):/\(object)"
     }
 
-    private static func createFile(_ path: String, _ access: hid_t) throws(HDF5Error) -> HDF5File {
+    private static func createFile(_ name: String, path: String, _ access: hid_t) throws(HDF5Error) -> HDF5File {
         let creation = try HDF5Library.check(H5Pcreate(CHDF5_propertiesFileCreate()), "H5Pcreate", path)
         defer { _ = H5Pclose(creation) }
         try HDF5Library.check(H5Pset_obj_track_times(creation, false), "H5Pset_obj_track_times", path)
-        let id = H5Fcreate(path, CHDF5_createExclusive(), creation, access)
+        let id = H5Fcreate(name, CHDF5_createExclusive(), creation, access)
         return HDF5File(path: path, id: try HDF5Library.check(id, "H5Fcreate", path), isReadOnly: false)
     }
 

@@ -55,7 +55,8 @@ package struct Conv2d: Layer {
         demand.backwardReadsInput = true
         demand.workspaceBytes = operation.workspaceCount * MemoryLayout<Float>.stride
         if site.isTraining {
-            demand.partialGradientBytes = gradientChunks(at: site).units * parameterCount(site) * MemoryLayout<Float>.stride
+            demand.partialGradientBytes =
+                gradientChunks(at: site).units * parameterCount(site) * MemoryLayout<Float>.stride
         }
         return demand
     }

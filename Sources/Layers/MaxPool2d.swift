@@ -57,7 +57,8 @@ package struct MaxPool2d: Layer {
         return [
             Pass("\(site.plan.path) backward", units: chunks.units) { unit, _ in
                 for slot in chunks.slots(of: unit, counts: context.counts) {
-                    pooling.backward(dy: dy + slot * outCount, winners: winners + slot * outCount, dx: dx + slot * inCount)
+                    pooling.backward(
+                        dy: dy + slot * outCount, winners: winners + slot * outCount, dx: dx + slot * inCount)
                 }
             }
         ]

@@ -37,7 +37,8 @@ package struct Network: Sendable {
             shape = output
         }
         guard shape == [description.classes] else {
-            throw ShapeMismatch("\(description.name) ends in \(shape), expected one logit for each of \(description.classes) classes")
+            throw ShapeMismatch(
+                "\(description.name) ends in \(shape), expected one logit for each of \(description.classes) classes")
         }
         let keys = Set(described.map(\.key))
         guard keys.count == described.count else {

@@ -26,7 +26,8 @@ package struct ParameterList: Sendable {
         parameters = described.map { entry in
             defer { offset += entry.description.shape.count }
             return Parameter(
-                key: entry.key, shape: entry.description.shape, initializer: entry.description.initializer, offset: offset
+                key: entry.key, shape: entry.description.shape, initializer: entry.description.initializer,
+                offset: offset
             )
         }
         count = offset

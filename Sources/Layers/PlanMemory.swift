@@ -37,7 +37,8 @@ struct PlanMemory {
             case .ownOutput: false
             case .sameBytes: true
             case .mayOverwriteInput:
-                !demands[index].backwardReadsInput && (index == 0 || !Self.isReadBackwards(outputOf: index - 1, demands))
+                !demands[index].backwardReadsInput
+                    && (index == 0 || !Self.isReadBackwards(outputOf: index - 1, demands))
             }
         }
         // A storage is a run of values that share bytes; it is alive until the last pass that reads one of them.
@@ -60,10 +61,14 @@ struct PlanMemory {
                 lastUse[storage] = max(lastUse[storage], 2 * count - value)
             }
             if isTraining, value > 0 {
-                if demands[value - 1].backwardReadsOutput { lastUse[storage] = max(lastUse[storage], 2 * count - value + 1) }
+                if demands[value - 1].backwardReadsOutput {
+                    lastUse[storage] = max(lastUse[storage], 2 * count - value + 1)
+                }
                 lastGradientUse[storage] = max(lastGradientUse[storage], 2 * count - value + 1)
             }
         }
+        // The logits stay for whoever asks for them after the run.
+        lastUse[storageCount - 1] = isTraining ? 2 * count : count
         // The gradient of a storage is written by the stage after its last value and read by the stage before its first.
         var firstGradientUse = [Int](repeating: 0, count: storageCount)
         for value in 0...count { firstGradientUse[storageOfValue[value]] = 2 * count - value }

@@ -8,7 +8,8 @@ package enum WindowArithmetic {
     /// floor((input + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1.
     ///
     /// Throws: `Misfit` when an argument is out of range or the kernel is larger than the padded input.
-    package static func outputExtent(input: Int, kernel: Int, stride: Int, padding: Int, dilation: Int = 1) throws(Misfit)
+    package static func outputExtent(input: Int, kernel: Int, stride: Int, padding: Int, dilation: Int = 1)
+        throws(Misfit)
         -> Int
     {
         guard kernel >= 1, stride >= 1, dilation >= 1, padding >= 0, input >= 1 else {

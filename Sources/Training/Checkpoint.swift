@@ -112,7 +112,7 @@ extension Checkpoint {
         try restoreWeights(state, path: path)
         for slot in state.optimizerSlots {
             guard let stored = optimizer.first(where: { $0.slot == slot.name }) else {
-                throw Failure(.badData, "\(path): /optimizer/\(slot.name) is missing")
+                throw Failure(.badData, "\(path):/optimizer/\(slot.name) is missing")
             }
             try copy(stored.tensors, to: slot.vector, state.parameterList, path: "\(path):/optimizer/\(slot.name)")
         }

@@ -143,7 +143,8 @@ extension CheckpointFile {
         let version = try attributes.integer("format_version")
         guard version == Checkpoint.formatVersion else {
             throw Failure(
-                .badData, "\(path): format version \(version), expected \(Checkpoint.formatVersion); "
+                .badData,
+                "\(path): format version \(version), expected \(Checkpoint.formatVersion); "
                     + "read it with the version of this program that wrote it")
         }
         var header = Checkpoint.Header()
@@ -155,7 +156,8 @@ extension CheckpointFile {
             header.inputStd.count == header.input[0]
         else {
             throw Failure(
-                .badData, "\(path): input \(header.input), input_mean \(header.inputMean), input_std \(header.inputStd), "
+                .badData,
+                "\(path): input \(header.input), input_mean \(header.inputMean), input_std \(header.inputStd), "
                     + "expected an image [C, H, W] and C values of each")
         }
         header.epoch = try attributes.integer("epoch")
@@ -204,7 +206,8 @@ extension CheckpointFile {
         var fields = try attributes.reals(name)
         guard fields.count == Score.fieldCount else {
             throw Failure(
-                .badData, "\(attributes.path): attribute \(name) has \(fields.count) values, expected \(Score.fieldCount)")
+                .badData,
+                "\(attributes.path): attribute \(name) has \(fields.count) values, expected \(Score.fieldCount)")
         }
         return fields.withUnsafeMutableBufferPointer { Score(reading: $0) }
     }
@@ -234,7 +237,9 @@ extension CheckpointFile {
         }
 
         func integer(_ name: String) throws -> Int {
-            guard case .integer(let value) = try file.attribute(name, on: "/") else { throw wrong(name, "a whole number") }
+            guard case .integer(let value) = try file.attribute(name, on: "/") else {
+                throw wrong(name, "a whole number")
+            }
             return Int(value)
         }
 
@@ -244,7 +249,9 @@ extension CheckpointFile {
         }
 
         func integers(_ name: String) throws -> [Int] {
-            guard case .integers(let values) = try file.attribute(name, on: "/") else { throw wrong(name, "whole numbers") }
+            guard case .integers(let values) = try file.attribute(name, on: "/") else {
+                throw wrong(name, "whole numbers")
+            }
             return values.map(Int.init)
         }
 

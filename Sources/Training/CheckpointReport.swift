@@ -39,7 +39,9 @@ package struct CheckpointReport {
             "epoch \(header.epoch)  step \(header.step)  samples seen \(header.samplesSeen)",
             "batch \(header.batchSize)  shards \(header.shards)  seed \(header.seed)",
         ]
-        if let best = header.best { lines.append("best  epoch \(best.epoch)  loss \(best.loss)  acc1 \(best.accuracy1)") }
+        if let best = header.best {
+            lines.append("best  epoch \(best.epoch)  loss \(best.loss)  acc1 \(best.accuracy1)")
+        }
         lines.append("parameters  \(checkpoint.weights.reduce(0) { $0 + $1.values.count })")
         lines += checkpoint.weights.map { "  \($0.key)  \($0.shape)" }
         lines.append("dataset digest  \(header.datasetDigest)")

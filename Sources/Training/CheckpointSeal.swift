@@ -22,18 +22,21 @@ enum CheckpointSeal {
     /// The image in front of a whole and unchanged seal. Throws: `Failure(.badData)`.
     static func image(in file: UnsafeRawBufferPointer, path: String) throws -> UnsafeRawBufferPointer {
         guard file.count > byteCount else {
-            throw Failure(.badData, "\(path): \(file.count) bytes, too short for a checkpoint; it is truncated or something else")
+            throw Failure(
+                .badData, "\(path): \(file.count) bytes, too short for a checkpoint; it is truncated or something else")
         }
         let image = UnsafeRawBufferPointer(rebasing: file[..<(file.count - byteCount)])
         let found = file[(file.count - byteCount)...]
         guard isMarked(UnsafeRawBufferPointer(rebasing: found)) else {
             throw Failure(
-                .badData, "\(path): no seal in the last \(byteCount) bytes, expected one; the file is truncated, or not a "
+                .badData,
+                "\(path): no seal in the last \(byteCount) bytes, expected one; the file is truncated, or not a "
                     + "checkpoint of this program")
         }
         guard found.elementsEqual(seal(for: image)) else {
             throw Failure(
-                .badData, "\(path): the contents do not match their SHA-256 seal; the file is damaged, use an earlier checkpoint")
+                .badData,
+                "\(path): the contents do not match their SHA-256 seal; the file is damaged, use an earlier checkpoint")
         }
         return image
     }

@@ -25,11 +25,13 @@ struct ConfigurationNode {
             throw Failure(.configuration, "\(file): \(yaml.utf8.count) bytes, expected at most \(Self.maximumBytes)")
         }
         do {
-            guard let root = try Yams.compose(yaml: yaml) else {
+            let parser = try Yams.Parser(yaml: yaml)
+            guard let root = try parser.singleRoot() else {
                 self.init(place: file, content: .mapping([]))
                 return
             }
-            try self.init(root, file: file, depth: 0)
+            // Nodes refer to their anchors weakly; the parser holds them.
+            self = try withExtendedLifetime(parser) { try ConfigurationNode(root, file: file, depth: 0) }
         } catch let error as YamlError {
             let words = "\(error)".split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
             throw Failure(.configuration, "\(file): not valid YAML: \(words.joined(separator: " "))")

@@ -23,7 +23,9 @@ extension Configuration {
                 "best_metric", "checkpoint", "log", "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
             ])
         if mustBeComplete {
-            guard top.has("model") else { throw top.failure("model", "is missing, expected one of \(models.joined(separator: ", "))") }
+            guard top.has("model") else {
+                throw top.failure("model", "is missing, expected one of \(models.joined(separator: ", "))")
+            }
             let data = try top.section("data", known: ["file", "normalize", "augment"])
             guard data?.has("file") == true else {
                 throw top.failure("data", "names no file, expected data: {file: FILE.h5}")
@@ -85,7 +87,8 @@ extension Configuration {
         guard let name, models.contains(name) else {
             let nearest = ConfigurationSection.nearest(to: name ?? "", in: models)
             throw top.failure(
-                "model", "= \(name ?? "(empty)"), expected one of \(models.joined(separator: ", "))"
+                "model",
+                "= \(name ?? "(empty)"), expected one of \(models.joined(separator: ", "))"
                     + (nearest.map { "; did you mean \($0)?" } ?? ""))
         }
     }
@@ -125,7 +128,8 @@ extension Configuration {
         guard batchSize % shards == 0 else {
             let lower = batchSize / shards * shards
             throw top.failure(
-                "batch_size", "= \(batchSize) is no multiple of shards = \(shards); the nearest are "
+                "batch_size",
+                "= \(batchSize) is no multiple of shards = \(shards); the nearest are "
                     + [lower, lower + shards].filter { $0 > 0 }.map(String.init).joined(separator: " and "))
         }
     }
@@ -133,7 +137,9 @@ extension Configuration {
     private mutating func readLength(_ top: ConfigurationSection) throws {
         let epochs = try top.integer("epochs", in: 0...1_000_000)
         let steps = try top.integer("steps", in: 0...1 << 40)
-        if epochs != nil && steps != nil { throw top.failure("steps", "and epochs are both given, expected one of them") }
+        if epochs != nil && steps != nil {
+            throw top.failure("steps", "and epochs are both given, expected one of them")
+        }
         if let epochs { length = .epochs(epochs) }
         if let steps { length = .steps(steps) }
     }
@@ -145,7 +151,8 @@ extension Configuration {
         optimizer.learningRate =
             try section.number("learning_rate", expected: "a number from 0") { $0 >= 0 } ?? optimizer.learningRate
         optimizer.momentum =
-            try section.number("momentum", expected: "a number from 0, below 1") { $0 >= 0 && $0 < 1 } ?? optimizer.momentum
+            try section.number("momentum", expected: "a number from 0, below 1") { $0 >= 0 && $0 < 1 }
+            ?? optimizer.momentum
         optimizer.weightDecay =
             try section.number("weight_decay", expected: "a number from 0") { $0 >= 0 } ?? optimizer.weightDecay
         optimizer.nesterov = try section.boolean("nesterov") ?? optimizer.nesterov
@@ -156,7 +163,9 @@ extension Configuration {
 
     private mutating func readSchedule(_ top: ConfigurationSection) throws {
         guard let section = try top.section("schedule", known: ["name", "every", "factor"]) else { return }
-        let name = try section.value("name", expected: "constant, step") { ["constant", "step"].contains($0) ? $0 : nil }
+        let name = try section.value("name", expected: "constant, step") {
+            ["constant", "step"].contains($0) ? $0 : nil
+        }
         guard let name else { throw section.failure("name", "is missing, expected constant or step") }
         if name == "constant" {
             for key in ["every", "factor"] where section.has(key) {

@@ -11,7 +11,8 @@ struct ConfigurationSection {
     init(_ node: ConfigurationNode, path: String, known: [String]) throws {
         guard case .mapping(let pairs) = node.content else {
             throw Failure(
-                .configuration, "\(node.place): \(path.isEmpty ? "the configuration" : path) is no mapping; expected the keys "
+                .configuration,
+                "\(node.place): \(path.isEmpty ? "the configuration" : path) is no mapping; expected the keys "
                     + known.joined(separator: ", "))
         }
         self.path = path
@@ -22,7 +23,8 @@ struct ConfigurationSection {
         for (key, value) in pairs {
             guard known.contains(key) else {
                 throw Failure(
-                    .configuration, "\(value.place): unknown key \(name(of: key))"
+                    .configuration,
+                    "\(value.place): unknown key \(name(of: key))"
                         + (Self.nearest(to: key, in: known).map { ", did you mean \(name(of: $0))?" }
                             ?? "; known here: \(known.joined(separator: ", "))"))
             }
@@ -43,7 +45,9 @@ struct ConfigurationSection {
             throw Failure(.configuration, "\(node.place): \(name(of: key)) is no single value, expected \(expected)")
         }
         guard let value = convert(text) else {
-            throw Failure(.configuration, "\(node.place): \(name(of: key)) = \(text.isEmpty ? "(empty)" : text), expected \(expected)")
+            throw Failure(
+                .configuration,
+                "\(node.place): \(name(of: key)) = \(text.isEmpty ? "(empty)" : text), expected \(expected)")
         }
         return value
     }
@@ -51,7 +55,9 @@ struct ConfigurationSection {
     func text(_ key: String) throws -> String? { try value(key, expected: "text") { $0.isEmpty ? nil : $0 } }
 
     func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
-        let expected = range.upperBound == .max ? "a whole number from \(range.lowerBound)" : "a whole number \(range.lowerBound)…\(range.upperBound)"
+        let expected =
+            range.upperBound == .max
+            ? "a whole number from \(range.lowerBound)" : "a whole number \(range.lowerBound)…\(range.upperBound)"
         return try value(key, expected: expected) { Int($0).flatMap { range.contains($0) ? $0 : nil } }
     }
 

@@ -39,6 +39,8 @@ package enum DurableFile {
         let temporary = temporaryPath(for: path)
         unlink(temporary)
         guard Glibc.link(target, temporary) == 0 else { throw failure(.inputOutput, "link", path) }
+        // rename does nothing, and leaves both names, when they are names of one file already.
+        defer { unlink(temporary) }
         try finish(temporary, as: path)
     }
 
@@ -86,6 +88,8 @@ package enum DurableFile {
             unlink(temporary)
             throw failure
         }
+        // Renaming one name of a file to another name of the same file leaves both (POSIX).
+        unlink(temporary)
         try synchronizeFolder(folder(of: path))
     }
 

@@ -37,7 +37,8 @@ package final class EvaluationSession {
         let images = [samples.channels, samples.height, samples.width]
         guard images == header.input, dataset.classes.count == header.classes.count else {
             throw Failure(
-                .configuration, "\(dataFile): images \(images) in \(dataset.classes.count) classes, but \(checkpointPath) was "
+                .configuration,
+                "\(dataFile): images \(images) in \(dataset.classes.count) classes, but \(checkpointPath) was "
                     + "trained on \(header.input) in \(header.classes.count)")
         }
         guard let description = makeModel(header.model, Shape(header.input), header.classes.count) else {

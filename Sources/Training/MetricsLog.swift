@@ -36,7 +36,9 @@ package final class MetricsLog: @unchecked Sendable {
     package func append(_ event: Event, _ values: [String: Any]) -> String? {
         var object = values.mapValues(Self.finite)
         object["event"] = event.rawValue
-        guard var line = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        guard
+            var line = try? JSONSerialization.data(
+                withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
         else { return "\(path): a value of event \(event.rawValue) has no JSON form" }
         line.append(0x0A)
         let written = line.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }

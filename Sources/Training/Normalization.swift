@@ -21,14 +21,16 @@ package struct Normalization: Sendable {
         case .dataset:
             guard split.std.allSatisfy({ $0 > 0 }) else {
                 throw Failure(
-                    .configuration, "data.normalize = dataset, but a channel of \(file) is constant (std \(split.std)); "
+                    .configuration,
+                    "data.normalize = dataset, but a channel of \(file) is constant (std \(split.std)); "
                         + "give {mean: […], std: […]} or none")
             }
             self.init(mean: split.mean, std: split.std)
         case .values(let mean, let std):
             guard mean.count == split.channels else {
                 throw Failure(
-                    .configuration, "data.normalize has \(mean.count) values, expected one for each of the "
+                    .configuration,
+                    "data.normalize has \(mean.count) values, expected one for each of the "
                         + "\(split.channels) channels of \(file)")
             }
             self.init(mean: mean, std: std)

@@ -31,7 +31,9 @@ package struct ResumePoint {
     ///
     /// Throws: `Failure(.badData)` when the run has checkpoints and all are damaged, or the named one is;
     /// `.inputMissing` when the named one is missing.
-    package static func find(_ mode: Mode, runDirectory: String?, over communicator: any Communicator) throws -> ResumePoint? {
+    package static func find(_ mode: Mode, runDirectory: String?, over communicator: any Communicator) throws
+        -> ResumePoint?
+    {
         let found = try RankAgreement.together(communicator) {
             communicator.rank == 0 ? try findHere(mode, runDirectory: runDirectory) : nil
         }
@@ -84,7 +86,8 @@ package struct ResumePoint {
         }
         guard warnings.isEmpty else {
             throw Failure(
-                .badData, "no checkpoint of this run is whole: \(warnings.joined(separator: "; ")). Start anew in another "
+                .badData,
+                "no checkpoint of this run is whole: \(warnings.joined(separator: "; ")). Start anew in another "
                     + "--run-dir, or remove them")
         }
         return nil
@@ -111,7 +114,8 @@ package struct ResumePoint {
         }
         guard differences.isEmpty else {
             throw Failure(
-                .configuration, "\(path): this run cannot go on with other settings: \(differences.joined(separator: "; ")). "
+                .configuration,
+                "\(path): this run cannot go on with other settings: \(differences.joined(separator: "; ")). "
                     + "Use the same ones, or start anew in another --run-dir")
         }
     }

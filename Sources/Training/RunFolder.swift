@@ -27,7 +27,9 @@ package final class RunFolder {
         lock = try Self.takeLock(path + "/run.lock")
         guard mayContinue || !FileManager.default.fileExists(atPath: path + "/config.yaml") else {
             throw Failure(
-                .cannotCreate, "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir, or go on with --resume auto")
+                .cannotCreate,
+                "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir, or go on with --resume auto"
+            )
         }
         try DurableFile.makeFolders(path + "/checkpoints")
         for folder in [path, checkpointsFolder] { DurableFile.removeTemporaries(in: folder) }
@@ -59,7 +61,8 @@ package final class RunFolder {
             let candidate = attempt == 1 ? name : "\(name)-\(attempt)"
             if mkdir(candidate, 0o755) == 0 { return candidate }
             guard errno == EEXIST else {
-                throw Failure(.cannotCreate, "\(candidate): cannot make this folder: \(String(cString: strerror(errno)))")
+                throw Failure(
+                    .cannotCreate, "\(candidate): cannot make this folder: \(String(cString: strerror(errno)))")
             }
         }
         throw Failure(.cannotCreate, "\(name): a hundred runs have started in this second")
@@ -73,7 +76,8 @@ package final class RunFolder {
         // A file system without locks (some network mounts) still trains; it only cannot refuse a second writer.
         if flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
             close(file)
-            throw Failure(.cannotCreate, "\(path): another process is writing this run; wait for it or choose another --run-dir")
+            throw Failure(
+                .cannotCreate, "\(path): another process is writing this run; wait for it or choose another --run-dir")
         }
         return file
     }

@@ -144,7 +144,9 @@ package final class RunRecorder {
         } else {
             line("stopped early  \(steps)  weights_sha256 \(weightsDigest)  run the same command again to go on")
         }
-        if progress.skippedSteps > 0 { line("\(progress.skippedSteps) steps were left out because they were not finite") }
+        if progress.skippedSteps > 0 {
+            line("\(progress.skippedSteps) steps were left out because they were not finite")
+        }
         if let last { line("test accuracy \(Self.decimal(last.accuracy1, 4))") }
         line("run folder \(folder.path)")
     }

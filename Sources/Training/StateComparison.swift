@@ -23,7 +23,8 @@ package enum StateComparison {
                 let values = perTensor.map { $0[number] }
                 guard let other = values.firstIndex(where: { $0 != values[0] }) else { continue }
                 throw Failure(
-                    .ranksDisagree, "after step \(step) \(name)\(parameter.key) differs between rank 0 and rank \(other), "
+                    .ranksDisagree,
+                    "after step \(step) \(name)\(parameter.key) differs between rank 0 and rank \(other), "
                         + "expected the same bits on all ranks. Memory of one of the hosts may be faulty; resume from the last "
                         + "checkpoint, which was compared before it was saved")
             }

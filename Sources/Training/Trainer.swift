@@ -24,6 +24,7 @@ package final class Trainer {
 
     /// Failed periodic saves in a row that end a run.
     private static let toleratedFailedSaves = 2
+    private static let namedSamples = 8
 
     /// `header` holds what never changes during the run; `resume` is where it goes on. The state of the step has been
     /// initialised or restored. Throws: `Failure`.
@@ -212,20 +213,25 @@ package final class Trainer {
         let number = progress.stepsDone + 1
         let place = step.firstParameterNotFinite().map { "the gradient of \($0.key)" } ?? "the loss"
         let samples = try samplesNotFinite(batch)
-        let cause = samples.isEmpty ? "no sample's own loss" : "samples \(samples.map(String.init).joined(separator: ", "))"
+        let named = samples.prefix(Self.namedSamples).map(String.init).joined(separator: ", ")
+        let cause =
+            samples.isEmpty
+            ? "no sample's own loss" : "samples \(named)\(samples.count > Self.namedSamples ? " and others" : "")"
         let text =
             "step \(number): \(place) is not finite (loss \(outcome.score.meanLoss), gradient norm \(outcome.gradientNorm)), "
             + "starting from \(cause)"
         guard configuration.onNotFinite == .skip else {
             throw Failure(
-                .notFinite, text + "; the weights are those before this step. Lower optimizer.learning_rate, look at those "
+                .notFinite,
+                text + "; the weights are those before this step. Lower optimizer.learning_rate, look at those "
                     + "samples, or set on_not_finite: skip")
         }
         recorder?.warn(text + "; the step is left out")
         progress.skipStep(samples: Int(outcome.score.samples))
     }
 
-    /// Numbers of the samples whose loss is not finite, the first eight of each rank. Collective.
+    /// Numbers of the samples whose loss is not finite, in batch order; enough of each rank to name the first ones, however
+    /// many ranks there are. Collective.
     private func samplesNotFinite(_ batch: Batch) throws -> [Int64] {
         var own: [Int64] = []
         for shard in 0..<batch.shards {
@@ -234,10 +240,12 @@ package final class Trainer {
                 if !step.plan.loss(ofSlot: slot).isFinite { own.append(batch.ids[slot]) }
             }
         }
-        let bytes = own.prefix(8).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
+        let bytes = own.prefix(Self.namedSamples + 1).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
         return try communicator.allGather(bytes).flatMap { bytes in
             bytes.withUnsafeBytes { bytes in
-                (0..<bytes.count / 8).map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)) }
+                (0..<bytes.count / 8).map {
+                    Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
+                }
             }
         }
     }

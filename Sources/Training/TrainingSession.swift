@@ -55,7 +55,8 @@ package final class TrainingSession {
             let dataset = try DatasetFile(path: configuration.data.file)
             guard dataset.splitNames.contains("train") else {
                 throw Failure(
-                    .badData, "\(dataset.path): has the splits \(dataset.splitNames.joined(separator: ", ")), expected one named "
+                    .badData,
+                    "\(dataset.path): has the splits \(dataset.splitNames.joined(separator: ", ")), expected one named "
                         + "train to train on; convert the source again")
             }
             return (dataset, try dataset.split("train"), try dataset.split(configuration.evaluate.split))
@@ -124,8 +125,8 @@ package final class TrainingSession {
     }
 
     private static func network(
-        _ configuration: Configuration, dataset: DatasetFile, _ 
-        makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
+        _ configuration: Configuration, dataset: DatasetFile,
+        _ makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
     ) throws -> Network {
         let model = configuration.model
         if let classes = model.classes, classes != dataset.classes.count {
@@ -134,7 +135,8 @@ package final class TrainingSession {
         }
         if let channels = model.channels, channels != dataset.channels {
             throw Failure(
-                .configuration, "model.channels = \(channels), but the images of \(dataset.path) have \(dataset.channels)")
+                .configuration,
+                "model.channels = \(channels), but the images of \(dataset.path) have \(dataset.channels)")
         }
         let shape: Shape = [dataset.channels, dataset.height, dataset.width]
         guard let description = makeModel(model.name, shape, dataset.classes.count) else {

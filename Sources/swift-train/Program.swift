@@ -22,7 +22,8 @@ enum Program {
         exit(ExitCode.done.rawValue)
     }
 
-    private static func run(_ command: any Command, _ launch: LaunchEnvironment, _ variables: [String: String]) -> Never {
+    private static func run(_ command: any Command, _ launch: LaunchEnvironment, _ variables: [String: String]) -> Never
+    {
         var command = command
         if type(of: command).stopsAtStepBoundary { StopSignals.install() }
         do {

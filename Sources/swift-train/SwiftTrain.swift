@@ -5,7 +5,8 @@ internal import Training
 struct SwiftTrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swift-train",
-        abstract: "Trains convolutional networks on CPUs, alone or under mpirun, to the same bits on any number of ranks.",
+        abstract:
+            "Trains convolutional networks on CPUs, alone or under mpirun, to the same bits on any number of ranks.",
         version: Machine.version,
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, ConvertCommand.self, InspectCommand.self, BenchCommand.self,

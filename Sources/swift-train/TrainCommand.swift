@@ -41,6 +41,8 @@ struct TrainCommand: Command {
         if let threads, threads < 1 || threads > 1024 {
             throw ValidationError("--threads \(threads): expected 1…1024")
         }
+        // An empty name would put the run folder's files below the root of the file system.
+        if runDir == "" { throw ValidationError("--run-dir is empty, expected the name of a folder") }
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
@@ -55,7 +57,9 @@ struct TrainCommand: Command {
         let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
         let configuration = try RankAgreement.together(communicator) {
             // Without a configuration a run goes on with its own.
-            let defaults = try text == nil ? resumePoint?.storedConfiguration(models: ModelRegistry.names) ?? .builtIn : Configuration()
+            let defaults =
+                try text == nil
+                ? resumePoint?.storedConfiguration(models: ModelRegistry.names) ?? .builtIn : Configuration()
             var configuration = try Configuration(
                 yaml: text, file: config ?? "built-in configuration", assignments: assignments,
                 models: ModelRegistry.names, defaults: defaults)
@@ -67,6 +71,7 @@ struct TrainCommand: Command {
             if communicator.rank == 0 { print(try configuration.yaml(), terminator: "") }
             return .done
         }
+        _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         if configuration.data.file == Configuration.builtIn.data.file {
             try makeSyntheticData(configuration.data.file, over: communicator)
         }

@@ -4,7 +4,7 @@
 // FAULT_TEXT    when set, only writes that hold this text count
 // FAULT_AT      the call that is hit, from 1
 // FAULT_ACTION  kill (a write is half done first), enospc, eio, enospc-on (that call and all after it that need room),
-//               usr1 (the call is done, then the process gets SIGUSR1), delay (every fsync takes a third of a second)
+//               usr1 (the call is done, then the process gets SIGUSR1), delay (fsync of a temporary file takes 1.5 s)
 // FAULT_LOG     a file outside of the folder: one line for each counted call
 
 #define _GNU_SOURCE
@@ -61,7 +61,8 @@ static enum Verdict judge(const char *call, const char *path, int needsRoom, con
     const char *action = setting("FAULT_ACTION"), *text = setting("FAULT_TEXT");
     if (*text && (!bytes || !memmem(bytes, count, text, strlen(text)))) return pass;
     if (strcmp(action, "delay") == 0) {
-        if (strcmp(call, "fsync") == 0) usleep(333000);
+        size_t length = strlen(path);
+        if (strcmp(call, "fsync") == 0 && length > 4 && strcmp(path + length - 4, ".tmp") == 0) usleep(1500000);
         return pass;
     }
     int number = atomic_fetch_add(&calls, 1) + 1, at = atoi(setting("FAULT_AT"));

@@ -19,9 +19,9 @@ small_run() {
 # start_ranks RANKS: starts "${arguments[@]}" in the background; sets job, the process to signal. Output in $work/out.
 start_ranks() {
     if (($1 == 1)); then
-        nice "$swift_train" "${arguments[@]}" >"$work/out" 2>&1 </dev/null &
+        "$swift_train" "${arguments[@]}" >"$work/out" 2>&1 </dev/null &
     else
-        nice mpirun "${mpi[@]}" -np "$1" "$swift_train" "${arguments[@]}" >"$work/out" 2>&1 </dev/null &
+        mpirun "${mpi[@]}" -np "$1" "$swift_train" "${arguments[@]}" >"$work/out" 2>&1 </dev/null &
     fi
     job=$!
 }
@@ -59,11 +59,17 @@ finished_hash() { tail -n 1 "$1/metrics.jsonl" | json weights_sha256; }
 
 # The last step that the run folder $1 has logged, 0 when none.
 step_now() {
-    [[ ! -e $1/metrics.jsonl ]] || grep -o '"event":"step".*' "$1/metrics.jsonl" | tail -n 1 | json step 2>/dev/null || true
+    local line
+    line=$(grep -s '"event":"step"' "$1/metrics.jsonl" | tail -n 1) || true
+    if [[ -n $line ]]; then json step <<<"$line"; else echo 0; fi
 }
 
 # The step that the last resume in the log of run folder $1 started from; 0 when it started anew.
-resumed_from() { grep -o 'resuming from .* after step [0-9]*' "$1/train.log" | tail -n 1 | sed 's/.* //' || true; }
+resumed_from() {
+    local step
+    step=$(sed -nE 's/.*(resuming from .* after step|has all) ([0-9]+).*/\2/p' "$1/train.log" | tail -n 1)
+    echo "${step:-0}"
+}
 
 build_shim() {
     local compiler

@@ -81,7 +81,9 @@ private func refusal(of bytes: UnsafeRawBufferPointer) -> Failure? {
     func foreignBytes() throws {
         try CheckpointFile.write(try smallCheckpoint(step: 8), to: scratch.file("d.h5"))
         let other = try scratch.bytes("d.h5")
-        for mixture in [bytes + [0], [0] + bytes, Array(bytes.dropLast(64)) + other.suffix(64), Array(bytes.suffix(64))] {
+        for mixture in [
+            bytes + [0], [0] + bytes, Array(bytes.dropLast(64)) + other.suffix(64), Array(bytes.suffix(64)),
+        ] {
             #expect(mixture.withUnsafeBytes(refusal)?.code == .badData)
         }
     }
@@ -112,6 +114,9 @@ private func refusal(of bytes: UnsafeRawBufferPointer) -> Failure? {
         try CheckpointKeeper(folder: scratch.path, keep: 2).adopt(newest, try CheckpointFile.read(newest).header)
         #expect(try CheckpointFile.read(scratch.file("last")).header.step == 4)
         #expect(try CheckpointFile.read(scratch.file("best.h5")).header.step == 4)
+        // Once more, when nothing is left to renew.
+        try CheckpointKeeper(folder: scratch.path, keep: 2).adopt(newest, try CheckpointFile.read(newest).header)
+        #expect(scratch.names() == ["best.h5", "last", "step-000000003.h5", "step-000000004.h5"])
     }
 
     @Test("going on from best.h5, whose other name is gone, gives it that name again")
@@ -126,7 +131,9 @@ private func refusal(of bytes: UnsafeRawBufferPointer) -> Failure? {
 
     @Test("half-written files of killed processes are removed, other files stay")
     func leftovers() throws {
-        for name in [".step-000000004.h5.17.tmp", ".last.17.tmp", "notes.tmp", ".hidden"] { try scratch.write([1], name) }
+        for name in [".step-000000004.h5.17.tmp", ".last.17.tmp", "notes.tmp", ".hidden"] {
+            try scratch.write([1], name)
+        }
         DurableFile.removeTemporaries(in: scratch.path)
         #expect(scratch.names() == [".hidden", "notes.tmp"])
     }

@@ -43,10 +43,13 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
     static let sections = [
         BadConfiguration("optimizer: sgd", "optimizer is no mapping; expected the keys name, learning_rate, momentum"),
         BadConfiguration("optimizer: {name: adam}", "c.yaml:3:19: optimizer.name = adam, expected sgd"),
-        BadConfiguration("optimizer: {momentm: 0.9}", "unknown key optimizer.momentm, did you mean optimizer.momentum?"),
-        BadConfiguration("optimizer:\n  momentum: 1", "c.yaml:4:13: optimizer.momentum = 1, expected a number from 0, below 1"),
+        BadConfiguration(
+            "optimizer: {momentm: 0.9}", "unknown key optimizer.momentm, did you mean optimizer.momentum?"),
+        BadConfiguration(
+            "optimizer:\n  momentum: 1", "c.yaml:4:13: optimizer.momentum = 1, expected a number from 0, below 1"),
         BadConfiguration("optimizer: {momentum: nan}", "optimizer.momentum = nan"),
-        BadConfiguration("optimizer: {learning_rate: -1e-3}", "optimizer.learning_rate = -1e-3, expected a number from 0"),
+        BadConfiguration(
+            "optimizer: {learning_rate: -1e-3}", "optimizer.learning_rate = -1e-3, expected a number from 0"),
         BadConfiguration("optimizer: {learning_rate: inf}", "optimizer.learning_rate = inf"),
         BadConfiguration("optimizer: {nesterov: yes}", "optimizer.nesterov = yes, expected true or false"),
         BadConfiguration("optimizer: {nesterov: true, momentum: 0}", "optimizer.nesterov = true needs a momentum"),
@@ -81,13 +84,15 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration(whole: "model: [a]\ndata: {file: d}", "model is no mapping"),
         BadConfiguration(whole: "model: {classes: 10}\ndata: {file: d}", "model.name is missing"),
         BadConfiguration(whole: "model: {name: tiny, classes: 0}\ndata: {file: d}", "model.classes = 0"),
-        BadConfiguration(whole: "model: tiny\ndata: {file: d, normalize: mean}", "data.normalize = mean, expected none, dataset"),
+        BadConfiguration(
+            whole: "model: tiny\ndata: {file: d, normalize: mean}", "data.normalize = mean, expected none, dataset"),
         BadConfiguration(whole: "model: tiny\ndata: {file: d, normalize: {mean: [0.5]}}", "needs both mean and std"),
         BadConfiguration(
             whole: "model: tiny\ndata: {file: d, normalize: {mean: [0, 0], std: [1]}}", "as many std as mean"),
         BadConfiguration(whole: "model: tiny\ndata: {file: d, normalize: {mean: [0], std: [0]}}", "each std above 0"),
         BadConfiguration(
-            whole: "model: tiny\ndata: {file: d, normalize: {mean: 0, std: [1]}}", "data.normalize.mean is no list of numbers"),
+            whole: "model: tiny\ndata: {file: d, normalize: {mean: 0, std: [1]}}",
+            "data.normalize.mean is no list of numbers"),
         BadConfiguration(whole: "model: tiny\ndata: {file: d, normalize: {mean: [a], std: [1]}}", "is no number"),
         BadConfiguration(whole: "model: tiny\ndata: {file: d, augment: [flip]}", "this version has none; expected []"),
     ]
@@ -149,7 +154,8 @@ struct ConfigurationErrorTests {
             ("optimizer.momentm=1", "unknown key optimizer.momentm, did you mean optimizer.momentum?"),
             ("optimizer=1", "optimizer is no mapping"), ("batch_size=30", "no multiple of shards"),
             ("batch_size={a: 1}", "no single value"), ("optimizer.momentum=", "(empty)"),
-            ("epochs=[", "not valid YAML"), ("shards=*x", "not valid YAML"), ("data.normalize.mean=[1]", "both mean and std"),
+            ("epochs=[", "not valid YAML"), ("shards=*x", "not valid YAML"),
+            ("data.normalize.mean=[1]", "both mean and std"),
             ("optimizer..momentum=1", "unknown key"),
         ])
     func assignments(assignment: String, words: String) {

@@ -17,6 +17,9 @@ private let fullText = """
     best_metric: loss
     checkpoint: {every: 60 seconds, keep: 5}
     log: {every: 1 step, samples: true}
+    on_not_finite: skip
+    watchdog: {warn: 7 seconds, stop: 9 seconds}
+    compare_ranks: {every: 2 epochs}
     runs_dir: elsewhere
     """
 
@@ -52,6 +55,10 @@ private func full() throws -> Configuration {
     configuration.checkpoint.keep = 5
     configuration.log.every = Interval(1, .step)
     configuration.log.samples = true
+    configuration.onNotFinite = .skip
+    configuration.watchdog.warnSeconds = 7
+    configuration.watchdog.stopSeconds = 9
+    configuration.compareRanksEvery = Interval(2, .epoch)
     configuration.runsDirectory = "elsewhere"
     return configuration
 }
@@ -70,7 +77,9 @@ struct ConfigurationTests {
                 "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.nesterov=false",
                 "optimizer.weight_decay=0.0", "schedule.name=constant", "evaluate.every=1 epoch",
                 "evaluate.split=test", "evaluate.batch_size=256", "best_metric=acc1", "checkpoint.every=1 epoch",
-                "checkpoint.keep=3", "log.every=1 second", "log.samples=false", "runs_dir=runs",
+                "checkpoint.keep=3", "log.every=1 second", "log.samples=false",
+                "on_not_finite=stop", "watchdog.warn=60 seconds", "watchdog.stop=600 seconds",
+                "compare_ranks.every=100 steps", "runs_dir=runs",
             ])
     }
 
@@ -92,7 +101,8 @@ struct ConfigurationTests {
     func roundTrip() throws {
         var configurations = [Configuration(), .builtIn, try full()]
         for text in [
-            "[a]", "{a: b}", "true", "null", "~", "12", "a: b", "#c", "'q'", "\"d\"", " space ", "*x", "&y", "!z", "- i",
+            "[a]", "{a: b}", "true", "null", "~", "12", "a: b", "#c", "'q'", "\"d\"", " space ", "*x", "&y", "!z",
+            "- i",
             "über/データ.h5", "%d", "a\nb", "1e-3", "@at", "`tick`", "|", ">", "?", "no", "=",
         ] {
             var configuration = Configuration()
@@ -100,7 +110,7 @@ struct ConfigurationTests {
             configuration.runsDirectory = text
             configurations.append(configuration)
         }
-        for value in [0.1, 1e-300, 123_456_789.123, 5e-324] {
+        for value in [0.1, 1e-300, 123_456_789.123, Double.leastNonzeroMagnitude] {
             var configuration = Configuration()
             configuration.optimizer.learningRate = value
             configuration.data.normalize = .values(mean: [Float(value), 1e-7], std: [3.1415927, 1e30])
@@ -117,7 +127,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 25)
+        #expect(assignments.count == 31)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
@@ -127,7 +137,8 @@ struct ConfigurationTests {
     func oneAssignment() throws {
         let base = try read(fullText)
         for (key, value) in [
-            ("batch_size", "16"), ("optimizer.learning_rate", "2.0"), ("schedule.factor", "0.5"), ("model.classes", "9"),
+            ("batch_size", "16"), ("optimizer.learning_rate", "2.0"), ("schedule.factor", "0.5"),
+            ("model.classes", "9"),
             ("evaluate.split", "train"), ("checkpoint.keep", "1"), ("seed", "0"), ("data.file", "b.h5"),
         ] {
             let changed = try read(fullText, ["\(key)=0", "\(key)=\(value)"])

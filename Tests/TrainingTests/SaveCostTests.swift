@@ -33,15 +33,17 @@ import Testing
             _ = try result.outcome.get()
             print(
                 String(
-                    format: "save-cost %.2f MB of state, save %d: stall %.2f ms, in the background %.1f ms, processor %.1f ms",
-                    megabytes, step, stall * 1e3, result.seconds * 1e3, (Self.processorSeconds() - processorStart) * 1e3))
+                    format:
+                        "save-cost %.2f MB of state, save %d: stall %.2f ms, in the background %.1f ms, processor %.1f ms",
+                    megabytes, step, stall * 1e3, result.seconds * 1e3, (Self.processorSeconds() - processorStart) * 1e3
+                ))
         }
         print(String(format: "save-cost %.2f MB of state: most memory %.0f MB", megabytes, Self.peakBytes() / 1e6))
     }
 
     private static func usage() -> rusage {
         var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return usage
     }
 

@@ -1,0 +1,95 @@
+import Foundation
+import Testing
+
+/// A command line that is refused, its exit code and words of its one line.
+struct BadCommand: Sendable, CustomTestStringConvertible {
+    let line: String
+    let code: Int32
+    let words: String
+    var testDescription: String { line }
+
+    init(_ line: String, _ code: Int32, _ words: String) {
+        (self.line, self.code, self.words) = (line, code, words)
+    }
+
+    static let usage = [
+        BadCommand("--bogus", 64, "usage error: "), BadCommand("trian", 64, "trian"),
+        BadCommand("--threads 0", 64, "--threads 0: expected 1…1024"), BadCommand("--threads x", 64, "'x'"),
+        BadCommand("--set batch_size", 64, "expected key=value"), BadCommand("--config", 64, "--config"),
+        BadCommand("evaluate", 64, "--checkpoint"),
+        BadCommand("evaluate --checkpoint c --threads 9999", 64, "expected 1…1024"),
+        BadCommand("bench", 64, "model"), BadCommand("bench nope", 64, "known: fashion-classifier"),
+        BadCommand("bench fashion-classifier --shards 3", 64, "a power of two"),
+        BadCommand("bench fashion-classifier --batch 30", 64, "a multiple"),
+        BadCommand("bench fashion-classifier --seconds 0", 64, "--seconds"),
+        BadCommand("convert synthetic", 64, "--output"),
+        BadCommand("convert synthetic --train 0 --output o.h5", 64, "--train 0, expected 1…"),
+        BadCommand("convert synthetic --compress zip --output o.h5", 64, "--compress zip"),
+        BadCommand("inspect d.h5 --bogus", 64, "--bogus"), BadCommand("inspect", 64, "file"),
+    ]
+
+    static let files = [
+        BadCommand("--config none.yaml", 66, "none.yaml"), BadCommand("--config .", 66, "expected a YAML file"),
+        BadCommand("--data none.h5", 66, "none.h5"), BadCommand("--data text.txt", 65, "text.txt"),
+        BadCommand("evaluate --checkpoint none.h5", 66, "none.h5"),
+        BadCommand("evaluate --checkpoint .", 65, "not a regular file"),
+        BadCommand("evaluate --checkpoint text.txt", 65, "text.txt"),
+        BadCommand("evaluate --checkpoint d.h5", 65, "no seal"),
+        BadCommand("convert idx nowhere --output o.h5", 66, "nowhere"),
+        BadCommand("inspect none", 66, "none"), BadCommand("inspect text.txt", 65, "text.txt"),
+        BadCommand("convert synthetic --train 10 --test 10 --output nowhere/o.h5", 73, "nowhere"),
+        BadCommand("convert synthetic --train 10 --test 10 --output text.txt", 73, "text.txt"),
+        BadCommand("--data d.h5 --run-dir text.txt", 73, "text.txt"),
+        BadCommand("--data d.h5 --set runs_dir=text.txt", 73, "text.txt"),
+        BadCommand("--data d.h5 --run-dir text.txt/run", 73, "text.txt"),
+    ]
+
+    static let configurations = [
+        BadCommand("--config bad.yaml", 78, "bad.yaml:2:13: batch_size = 30 is no multiple of shards = 4"),
+        BadCommand("--config text.txt", 78, "text.txt"), BadCommand("--config d.h5", 78, "not UTF-8 text"),
+        BadCommand("--set batchsize=32", 78, "did you mean batch_size?"),
+        BadCommand("--set batch_size=30 --print-config", 78, "28 and 32"),
+        BadCommand("--set model=resnt", 78, "expected one of"),
+        BadCommand("--set optimizer.nesterov=yes", 78, "expected true or false"),
+        BadCommand("--set epochs=[", 78, "not valid YAML"),
+        BadCommand("--data d.h5 --set evaluate.split=val", 78, "has no split val"),
+        BadCommand("--data d.h5 --set model.classes=7", 78, "model.classes = 7"),
+    ]
+}
+
+@Suite("Bad command lines")
+struct BadCommandTests {
+    private func check(_ bad: BadCommand) throws {
+        let workshop = try Workshop.withData()
+        try workshop.write("just words\n", "text.txt")
+        try workshop.write("model: fashion-classifier\nbatch_size: 30\ndata: {file: d.h5}\n", "bad.yaml")
+        let before = workshop.names
+        let outcome = try workshop.run(bad.line.split(separator: " ").map(String.init))
+        #expect(outcome.code == bad.code, "\(outcome.errors)")
+        #expect(outcome.errorLines.count == 1 && outcome.errors.contains(bad.words), "\(outcome.errors)")
+        #expect(outcome.output.isEmpty && workshop.names == before, "\(outcome.output) \(workshop.names)")
+    }
+
+    @Test("usage", arguments: BadCommand.usage)
+    func usage(bad: BadCommand) throws { try check(bad) }
+
+    @Test("files that are missing, bad, or in the way", arguments: BadCommand.files)
+    func files(bad: BadCommand) throws { try check(bad) }
+
+    @Test("configurations", arguments: BadCommand.configurations)
+    func configurations(bad: BadCommand) throws { try check(bad) }
+
+    @Test("an empty name is refused where a file or folder is expected")
+    func emptyNames() throws {
+        let workshop = try Workshop.withData()
+        let before = workshop.names
+        for (arguments, code) in [
+            (["--config", ""], Int32(66)), (["--data", ""], 66), (["--data", "d.h5", "--run-dir", ""], 64),
+            (["evaluate", "--checkpoint", ""], 66), (["inspect", ""], 66),
+        ] {
+            let outcome = try workshop.run(arguments)
+            #expect(outcome.code == code && outcome.errorLines.count == 1, "\(arguments): \(outcome)")
+        }
+        #expect(workshop.names == before)
+    }
+}

@@ -1,0 +1,80 @@
+import Foundation
+import Testing
+
+@Suite("Commands under mpirun", .serialized)
+struct RankCommandTests {
+    @Test("training gives equal weights on 1, 2 and 4 ranks, and evaluation equal bits on 1 and 3")
+    func equalWeights() throws {
+        let workshop = try Workshop.withData()
+        // 200 samples in steps of 112: the second one fills the shards with 28, 28, 28 and 4.
+        let options = ["--data", "d.h5", "--set", "batch_size=112", "--set", "epochs=2", "--threads", "1", "--run-dir"]
+        let alone = try workshop.run(options + ["run1"])
+        #expect(alone.code == 0, "\(alone.errors)")
+        let expected = try workshop.events("run1").last?["weights_sha256"]?.text
+        #expect(expected?.count == 64)
+        for ranks in [2, 4] {
+            let outcome = try workshop.run(each: (0..<ranks).map { _ in options + ["run\(ranks)"] })
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let events = try workshop.events("run\(ranks)")
+            #expect(events.last?["weights_sha256"]?.text == expected, "\(ranks) ranks")
+            #expect(outcome.output.components(separatedBy: "run folder").count == 2, "printed by one rank only")
+        }
+        #expect(workshop.names.filter { $0.contains("tmp") }.isEmpty)
+
+        let one = try workshop.run("evaluate", "--checkpoint", "run4/checkpoints/last", "--json")
+        let three = try workshop.run(ranks: 3, "evaluate", "--checkpoint", "run4/checkpoints/last", "--json")
+        #expect(one.code == 0 && three.code == 0 && one.output == three.output, "\(one) \(three)")
+    }
+
+    @Test("ranks with different values end with 76 and a table that names the key")
+    func disagreement() throws {
+        let workshop = try Workshop.withData()
+        let outcome = try workshop.run(each: ["seed=1", "seed=2"].map { ["--data", "d.h5", "--set", $0] })
+        #expect(outcome.code == 76, "\(outcome.errors)")
+        #expect(outcome.errors.components(separatedBy: "ranks disagree:").count == 2, "\(outcome.errors)")
+        #expect(
+            outcome.errors.contains("  seed\n") && outcome.errors.contains("rank 0")
+                && outcome.errors.contains("rank 1"))
+        #expect(workshop.names == ["d.h5"])
+    }
+
+    @Test(
+        "ranks of which one has a configuration or prints it and the other not end with 76, without waiting for each other"
+    )
+    func differentOptions() throws {
+        let workshop = try Workshop.withData()
+        try workshop.write("model: fashion-classifier\ndata: {file: d.h5}\n", "c.yaml")
+        for (options, name) in [
+            ([["--config", "c.yaml"], []], "--config"), ([["--print-config"], []], "--print-config"),
+            ([["--data", "d.h5"], []], "data.file"),
+        ] {
+            let outcome = try workshop.run(each: options)
+            #expect(outcome.code == 76 && outcome.errors.contains(name), "\(outcome.errors)")
+        }
+        #expect(workshop.names == ["c.yaml", "d.h5"])
+    }
+
+    @Test("three ranks with four shards are refused with the numbers that are allowed")
+    func threeRanks() throws {
+        let workshop = try Workshop.withData()
+        let outcome = try workshop.run(ranks: 3, "--data", "d.h5")
+        #expect(outcome.code == 78 && outcome.errors.contains("expected 1, 2 or 4 ranks"), "\(outcome.errors)")
+        #expect(workshop.names == ["d.h5"])
+    }
+
+    @Test("help and errors are printed once, whoever finds them")
+    func once() throws {
+        let workshop = try Workshop.withData()
+        for (line, code, words) in [
+            ("--bogus", Int32(64), "usage error:"), ("--set batchsize=1", 78, "configuration error:"),
+            ("--data none.h5", 66, "input missing:"),
+        ] {
+            let outcome = try workshop.run(each: [line, line].map { $0.split(separator: " ").map(String.init) })
+            #expect(
+                outcome.code == code && outcome.errors.components(separatedBy: words).count == 2, "\(outcome.errors)")
+        }
+        let help = try workshop.run(ranks: 2, "--help")
+        #expect(help.code == 0 && help.output.components(separatedBy: "OVERVIEW").count == 2, "\(help)")
+        #expect(workshop.names == ["d.h5"])
+    }
+}

@@ -1,0 +1,94 @@
+import Tensors
+import Testing
+
+@testable import Training
+
+@Suite("Intervals, learning rates and progress")
+struct IntervalTests {
+    @Test("an interval is a number and a unit, one or many")
+    func reading() {
+        #expect(Interval("1 epoch") == Interval(1, .epoch) && Interval("30 epochs") == Interval(30, .epoch))
+        #expect(Interval("500 steps") == Interval(500, .step) && Interval("60 seconds") == Interval(60, .second))
+        #expect(Interval("2 epoch") == Interval(2, .epoch))
+        for text in [
+            "", "1", "epoch", "0 epochs", "-1 steps", "1.5 epochs", "1 hour", "1 epochss", "1 2 epochs",
+            "1000000001 steps",
+        ] {
+            #expect(Interval(text) == nil, "\(text)")
+        }
+        for interval in [Interval(1, .step), Interval(7, .epoch), Interval(60, .second)] {
+            #expect(Interval(interval.description) == interval)
+        }
+    }
+
+    @Test("an interval is due at its multiples; seconds never by the count of steps")
+    func due() {
+        func due(_ interval: Interval) -> [Int] {
+            (1...40).filter { interval.isDue(stepsDone: $0, stepsPerEpoch: 10) }
+        }
+        #expect(due(Interval(15, .step)) == [15, 30])
+        #expect(due(Interval(1, .epoch)) == [10, 20, 30, 40])
+        #expect(due(Interval(2, .epoch)) == [20, 40])
+        #expect(due(Interval(1, .second)).isEmpty)
+        #expect(!Interval(1_000_000_000, .epoch).isDue(stepsDone: 10, stepsPerEpoch: 1 << 32))
+    }
+
+    @Test("a constant rate stays, a stepped one is multiplied each time the interval has passed")
+    func learningRate() {
+        let constant = LearningRate(base: 0.1, schedule: .constant, stepsPerEpoch: 10)
+        #expect([0, 9, 1_000_000].map(constant.rate(afterSteps:)) == [0.1, 0.1, 0.1])
+        let epochs = LearningRate(
+            base: 0.1, schedule: .step(every: Interval(3, .epoch), factor: 0.1), stepsPerEpoch: 10)
+        #expect(
+            [0, 29, 30, 59, 60].map(epochs.rate(afterSteps:)) == [0.1, 0.1, 0.1 * 0.1, 0.1 * 0.1, 0.1 * 0.1 * 0.1])
+        let steps = LearningRate(base: 1, schedule: .step(every: Interval(7, .step), factor: 0.5), stepsPerEpoch: 10)
+        #expect([6, 7, 13, 14, 70].map(steps.rate(afterSteps:)) == [1, 0.5, 0.5, 0.25, 1.0 / 1024])
+    }
+
+    private func score(loss: Double, correct1: Double, correct5: Double = 9, samples: Double = 10) -> Score {
+        var score = Score()
+        (score.loss, score.divisor, score.samples) = (loss, samples, samples)
+        (score.correct1, score.correct5) = (correct1, correct5)
+        return score
+    }
+
+    @Test("steps and epochs are counted, and the epoch's score begins anew with each")
+    func counting() {
+        var progress = TrainingProgress(stepsPerEpoch: 3, totalSteps: 7)
+        var rows: [[Int]] = []
+        while !progress.isFinished {
+            progress.addStep(score(loss: 1, correct1: 1))
+            rows.append([
+                progress.stepsDone, progress.epochsDone, progress.currentEpoch, progress.stepInEpoch,
+                progress.isAtEpochEnd ? 1 : 0, Int(progress.epochScore.samples),
+            ])
+        }
+        let expected = [
+            [1, 0, 1, 1, 0, 10], [2, 0, 1, 2, 0, 20], [3, 1, 1, 3, 1, 30], [4, 1, 2, 1, 0, 10], [5, 1, 2, 2, 0, 20],
+            [6, 2, 2, 3, 1, 30], [7, 2, 3, 1, 0, 10],
+        ]
+        #expect(rows == expected && progress.samplesSeen == 70)
+        #expect(TrainingProgress(stepsPerEpoch: 3, totalSteps: 0).isFinished)
+    }
+
+    @Test("the best evaluation is the highest accuracy or the lowest loss, and ties keep the earlier")
+    func best() {
+        func bests(_ metric: Configuration.BestMetric, _ scores: [Score]) -> [Bool] {
+            var progress = TrainingProgress(stepsPerEpoch: 1, totalSteps: 10)
+            let answers = scores.map { score in
+                progress.addStep(score)
+                return progress.addEvaluation(score, metric: metric)
+            }
+            #expect(progress.evaluations.count == scores.count)
+            #expect(progress.best?.step == answers.lastIndex(of: true).map { $0 + 1 })
+            return answers
+        }
+        let scores = [
+            score(loss: 5, correct1: 5, correct5: 7), score(loss: 6, correct1: 5, correct5: 9),
+            score(loss: 5, correct1: 7, correct5: 9), score(loss: 4, correct1: 6, correct5: 8),
+        ]
+        #expect(bests(.accuracy1, scores) == [true, false, true, false])
+        #expect(bests(.accuracy5, scores) == [true, true, false, false])
+        #expect(bests(.loss, scores) == [true, false, false, true])
+    }
+}

@@ -1,0 +1,121 @@
+import Diagnostics
+import Foundation
+import Testing
+
+@testable import Training
+
+@Suite("Run folder and metrics")
+struct RunFolderTests {
+    @Test("a run folder holds what the run was told")
+    func recording() throws {
+        let scratch = try Scratch()
+        let folder = try RunFolder(
+            runDirectory: scratch.file("deep/er"), parent: "unused", model: "tiny", mayContinue: false)
+        try folder.record(
+            configuration: "seed: 1\n", command: ["swift-train", "--set", "a b=it's", ""], environment: ["ranks": 2])
+        #expect(
+            scratch.names(in: "deep/er") == [
+                "checkpoints", "command.txt", "config.yaml", "environment.json", "run.lock",
+            ])
+        #expect(try scratch.text("deep/er/config.yaml") == "seed: 1\n")
+        #expect(try scratch.text("deep/er/command.txt") == "swift-train --set 'a b=it'\\''s' ''\n")
+        #expect(folder.checkpointsFolder == scratch.file("deep/er/checkpoints"))
+    }
+
+    @Test("a second writer is refused while the first lives, a finished run always")
+    func refusals() throws {
+        let scratch = try Scratch()
+        let path = scratch.file("run")
+        func refused(_ words: String) {
+            let failure = #expect(throws: Failure.self) {
+                try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false)
+            }
+            #expect(failure?.code == .cannotCreate, "\(failure?.message ?? "")")
+            #expect(failure?.message.hasPrefix(path) == true && failure?.message.contains(words) == true)
+        }
+        do {
+            let folder = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false)
+            refused("another process is writing this run")
+            try folder.record(configuration: "seed: 1\n", command: [], environment: [:])
+            refused("another process is writing this run")
+        }
+        refused("holds a run already")
+        _ = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: true)
+        try FileManager.default.removeItem(atPath: path + "/config.yaml")
+        _ = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false)
+    }
+
+    @Test("a folder that cannot be made is an error")
+    func notCreatable() throws {
+        let scratch = try Scratch()
+        try scratch.write([1], "file")
+        for (runDirectory, parent) in [
+            (scratch.file("file/run"), ""), (scratch.file("file"), ""), (nil, scratch.file("file")),
+        ] {
+            let failure = #expect(throws: Failure.self) {
+                try RunFolder(runDirectory: runDirectory, parent: parent, model: "tiny", mayContinue: false)
+            }
+            #expect(failure?.code == .cannotCreate && failure?.message.contains(scratch.file("file")) == true)
+        }
+        #expect(scratch.names() == ["file"])
+    }
+
+    @Test("without a name the folder is called after time and model, and two runs never share one")
+    func timestamped() throws {
+        let scratch = try Scratch()
+        let folders = try (0..<3).map { _ in
+            try RunFolder(runDirectory: nil, parent: scratch.file("runs"), model: "tiny", mayContinue: false)
+        }
+        #expect(Set(folders.map(\.path)).count == 3 && scratch.names(in: "runs").count == 3)
+        for name in scratch.names(in: "runs") {
+            #expect(name.wholeMatch(of: /\d{8}-\d{6}-tiny(-\d+)?/) != nil, "\(name)")
+        }
+    }
+
+    @Test("metrics are one object a line, and numbers that are not finite become null")
+    func metrics() throws {
+        let scratch = try Scratch()
+        do {
+            let log = try MetricsLog(path: scratch.file("m.jsonl"), keeping: .max)
+            #expect(log.append(.start, ["text": "a\nb/c", "flag": true]) == nil)
+            #expect(
+                log.append(.step, ["loss": Double.nan, "lr": Double.infinity, "seconds": -Double.infinity, "step": 3])
+                    == nil)
+            #expect(log.append(.eval, ["loss": 0.1 + 0.2, "list": [1, 2]]) == nil)
+            try log.synchronize()
+            #expect(log.byteCount == (try scratch.bytes("m.jsonl")).count)
+        }
+        let again = try MetricsLog(path: scratch.file("m.jsonl"), keeping: .max)
+        #expect(again.byteCount > 0 && again.append(.end, [:]) == nil)
+        let lines = try scratch.text("m.jsonl").split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(
+            lines == [
+                #"{"event":"start","flag":true,"text":"a\nb/c"}"#,
+                #"{"event":"step","loss":null,"lr":null,"seconds":null,"step":3}"#,
+                #"{"event":"eval","list":[1,2],"loss":0.30000000000000004}"#, #"{"event":"end"}"#, "",
+            ])
+    }
+
+    @Test("metrics are cut to what a checkpoint knew of them, and go on from there")
+    func metricsCut() throws {
+        let scratch = try Scratch()
+        let log = try MetricsLog(path: scratch.file("m.jsonl"), keeping: 0)
+        log.append(.step, ["step": 1])
+        let known = log.byteCount
+        log.append(.step, ["step": 2])
+        let again = try MetricsLog(path: scratch.file("m.jsonl"), keeping: known)
+        #expect(again.byteCount == known && again.append(.end, [:]) == nil)
+        #expect(try scratch.text("m.jsonl") == "{\"event\":\"step\",\"step\":1}\n{\"event\":\"end\"}\n")
+    }
+
+    @Test("metrics that cannot be opened or written are an error, never half a line")
+    func metricsFailures() throws {
+        let scratch = try Scratch()
+        let failure = #expect(throws: Failure.self) {
+            try MetricsLog(path: scratch.file("none/m.jsonl"), keeping: .max)
+        }
+        #expect(failure?.code == .cannotCreate)
+        let full = try MetricsLog(path: "/dev/full", keeping: .max)
+        #expect(full.append(.step, ["step": 1])?.contains("/dev/full") == true && full.byteCount == 0)
+    }
+}
