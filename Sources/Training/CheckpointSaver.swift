@@ -11,12 +11,12 @@ package final class CheckpointSaver {
     }
 
     private let keeper: CheckpointKeeper
-    private let job = Job()
-    /// The copy, kept between saves so that its memory is allocated once. nil while a save owns it.
-    private var copy: Checkpoint?
+    private let job: Job
 
-    package init(keeper: CheckpointKeeper) {
+    /// Memory: takes room for the copy at once, so that the first save stops training no longer than the others do.
+    package init(keeper: CheckpointKeeper, state: ModelState) {
         self.keeper = keeper
+        job = Job(copy: Checkpoint(header: Checkpoint.Header(), state: state))
     }
 
     /// Copies the state and starts to save it; waits first while an earlier save is under way.
@@ -25,49 +25,49 @@ package final class CheckpointSaver {
     /// Returns the result of the earlier save if it had not been taken.
     package func start(_ header: Checkpoint.Header, state: ModelState, isBest: Bool, metrics: MetricsLog) -> Result? {
         let earlier = takeResult(waiting: true)
-        var checkpoint = copy ?? Checkpoint(header: header, state: state)
-        copy = nil
-        checkpoint.capture(header: header, state: state)
         let (keeper, job) = (keeper, job)
+        job.copy.capture(header: header, state: state)
         job.begin()
-        let handedOver = checkpoint
         Thread.detachNewThread {
             let start = Machine.now()
             let outcome = Swift.Result<String, any Error> {
                 try metrics.synchronize()
-                return try keeper.save(handedOver, isBest: isBest)
+                return try keeper.save(job.copy, isBest: isBest)
             }.mapError { $0 as? Failure ?? Failure(.inputOutput, "\($0)") }
-            job.end(Result(step: handedOver.header.step, outcome: outcome, seconds: Machine.now() - start), handedOver)
+            job.end(Result(step: job.copy.header.step, outcome: outcome, seconds: Machine.now() - start))
         }
         return earlier
     }
 
     /// What has become of the save under way; nil when there is none, or when it goes on and `waiting` is false.
-    package func takeResult(waiting: Bool) -> Result? {
-        guard let (result, checkpoint) = job.take(waiting: waiting) else { return nil }
-        copy = checkpoint
-        return result
-    }
+    package func takeResult(waiting: Bool) -> Result? { job.take(waiting: waiting) }
 
-    /// The hand-over between the two threads; every field is guarded by `condition`.
+    /// The hand-over between the two threads. `condition` guards the flag and the result; the flag guards the copy, which is
+    /// the saving thread's while a save is under way and the training thread's otherwise.
     private final class Job: @unchecked Sendable {
+        /// Filled in place again and again: handed around it would be copied whenever both threads hold it for a moment.
+        var copy: Checkpoint
         private let condition = NSCondition()
         private var isRunning = false
-        private var finished: (Result, Checkpoint)?
+        private var finished: Result?
+
+        init(copy: Checkpoint) {
+            self.copy = copy
+        }
 
         func begin() {
             condition.withLock { isRunning = true }
         }
 
-        func end(_ result: Result, _ checkpoint: Checkpoint) {
+        func end(_ result: Result) {
             condition.lock()
             defer { condition.unlock() }
             isRunning = false
-            finished = (result, checkpoint)
+            finished = result
             condition.signal()
         }
 
-        func take(waiting: Bool) -> (Result, Checkpoint)? {
+        func take(waiting: Bool) -> Result? {
             condition.lock()
             defer { condition.unlock() }
             while waiting && isRunning { condition.wait() }

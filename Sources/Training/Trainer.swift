@@ -46,7 +46,8 @@ package final class Trainer {
         self.activity = activity
         saver = recorder.map {
             CheckpointSaver(
-                keeper: CheckpointKeeper(folder: $0.folder.checkpointsFolder, keep: configuration.checkpoint.keep))
+                keeper: CheckpointKeeper(folder: $0.folder.checkpointsFolder, keep: configuration.checkpoint.keep),
+                state: step.state)
         }
         rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,

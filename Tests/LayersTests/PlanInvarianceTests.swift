@@ -100,6 +100,8 @@ struct PlanInvarianceTests {
             for slot in slots(of: shard).prefix(Int(counts[shard])) {
                 #expect(sameBits(training.logits(ofSlot: slot), evaluation.logits(ofSlot: slot)), "slot \(slot)")
             }
+            let losses = slots(of: shard).prefix(Int(counts[shard])).map { training.plan.loss(ofSlot: $0) }
+            #expect(losses.reduce(0, +) == trained.scores[shard].loss)
         }
     }
 

@@ -20,7 +20,7 @@ struct ThreadPoolTests {
             workers[unit] = worker
         }
         for count in [0, 1, 2, 7, 1_000] {
-            for _ in 0..<(count == 1_000 ? 200 : 1_000) {
+            for _ in 0..<200 {
                 hits.initialize(repeating: 0)
                 workers.initialize(repeating: 0)
                 pool.run(count, body)
@@ -58,7 +58,7 @@ struct ThreadPoolTests {
         let values = UnsafeMutableBufferPointer<Int>.allocate(capacity: 64)
         values.initialize(repeating: 0)
         defer { values.deallocate() }
-        for _ in 0..<500 {
+        for _ in 0..<200 {
             pool.run(64) { unit, _ in values[unit] += 1 }
             let next = values[0]
             pool.run(32) { unit, _ in

@@ -21,7 +21,7 @@ import Testing
         state.initialize(seed: 1)
         var header = Checkpoint.Header()
         (header.input, header.inputMean, header.inputStd) = ([1, 1, inputs], [0], [1])
-        let saver = CheckpointSaver(keeper: CheckpointKeeper(folder: scratch.path, keep: 1))
+        let saver = CheckpointSaver(keeper: CheckpointKeeper(folder: scratch.path, keep: 1), state: state)
         let metrics = try MetricsLog(path: scratch.file("metrics.jsonl"), keeping: 0)
         let megabytes = Double(state.weights.count * 8) / 1e6
         for step in 1...6 {
