@@ -63,7 +63,9 @@ struct PlanMemory {
         gradients = Self.slots(sharing.ofGradients, lifetimes: gradientLifetimes, bytes: bytes, in: &layout)
         addends = stages.enumerated().map { index, stage in
             stage.inputValues.enumerated().map { place, value in
-                guard gradientLifetimes[value] != nil, !graph.writesGradientFirst(stage: index, input: place) else { return nil }
+                guard gradientLifetimes[value] != nil, !graph.writesGradientFirst(stage: index, input: place) else {
+                    return nil
+                }
                 return layout.request(byteCount: bytes(value), lifetime: 2 * count - index...2 * count - index)
             }
         }

@@ -44,6 +44,7 @@ package struct ResidualAdd: Layer {
 
     private func chunks(at site: PlanSite) -> ImageChunks {
         ImageChunks(
-            shards: site.shards, imagesPerShard: site.imagesPerShard, imagesPerChunk: max(1, 32_768 / site.output.count))
+            shards: site.shards, imagesPerShard: site.imagesPerShard, imagesPerChunk: max(1, 32_768 / site.output.count)
+        )
     }
 }
