@@ -2,7 +2,7 @@
 ///
 /// Ranks exchange with the rank at distance 1, 2, 4 … in that order. At each level a pair halves its segment: both send
 /// the half they give up and add what they receive to the half they keep. Then the finished pieces travel back the same
-/// way. Rank numbers are shard numbers divided by a power of two, so the tree of the ranks continues `ShardTree`, and
+/// way. Rank numbers are shard numbers divided by a power of two, so the tree of the ranks continues `TreeSum`'s, and
 /// each element is `lower subtree + upper subtree` all the way up: the number of ranks, the place of an element in the
 /// vector and the split of the vector into calls do not show in its bits.
 ///

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import DataParallel
+@testable import Tensors
 
 @Suite("Gradient tree between ranks")
 struct GradientTreeTests {
@@ -96,16 +97,10 @@ struct GradientTreeTests {
     }
 }
 
-private func localSum<Element: TreeElement>(_ shards: [[Element]]) -> [Element] {
-    var shards = shards.map { shard in
-        let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: shard.count)
-        _ = buffer.initialize(from: shard)
-        return buffer
+/// What a rank hands to the tree: the sum of its shards, in the tree that training uses inside a rank.
+private func localSum<Element: TreeElement & FloatingPoint>(_ shards: [[Element]]) -> [Element] {
+    shards[0].indices.map { index in
+        var leaves = shards.map { $0[index] }
+        return leaves.withUnsafeMutableBufferPointer { TreeSum.sum($0, +) }
     }
-    ShardTree.combine(shards)
-    defer {
-        for shard in shards { shard.deallocate() }
-        shards = []
-    }
-    return Array(shards[0])
 }
