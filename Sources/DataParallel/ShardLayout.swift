@@ -42,3 +42,8 @@ package struct ShardLayout: Equatable, Sendable {
         return "\(texts.dropLast().joined(separator: ", ")) or \(last)"
     }
 }
+
+extension Int {
+    /// 1, 2, 4, 8 …
+    var isPowerOfTwo: Bool { self > 0 && self & (self - 1) == 0 }
+}
