@@ -29,6 +29,7 @@ static inline hid_t CHDF5_typeCString(void) { return H5T_C_S1; }
 static inline size_t CHDF5_variableLength(void) { return H5T_VARIABLE; }
 static inline haddr_t CHDF5_undefinedAddress(void) { return HADDR_UNDEF; }
 static inline unsigned CHDF5_allObjects(void) { return H5F_OBJ_ALL; }
+static inline unsigned CHDF5_ownObjects(void) { return H5F_OBJ_ALL | H5F_OBJ_LOCAL; }
 static inline hid_t CHDF5_allFiles(void) { return (hid_t)H5F_OBJ_ALL; }
 
 // An alias of an enumerator, different in every release.

@@ -126,9 +126,9 @@ package final class HDF5File {
         Int(H5Fget_obj_count(CHDF5_allFiles(), CHDF5_allObjects()))
     }
 
-    /// The same for this file, itself included.
+    /// The same for what was opened through this handle, itself included; others may have opened the same file.
     package var openObjectCount: Int {
-        id < 0 ? 0 : Int(H5Fget_obj_count(id, CHDF5_allObjects()))
+        id < 0 ? 0 : Int(H5Fget_obj_count(id, CHDF5_ownObjects()))
     }
 
     /// The size of the file as the library sees it.
