@@ -2,8 +2,9 @@ package import Tensors
 
 /// A network compiled for a number of shards and images: a flat list of passes over one arena.
 ///
-/// Running a plan allocates nothing. The result of every element depends on the network, the images of its shard and the
-/// kernel set; not on how many shards the plan holds, and not on the number of threads.
+/// Running a plan allocates nothing, except what OpenBLAS 0.3.21 asks for inside some of its products. The result of every
+/// element depends on the network, the images of its shard and the kernel set; not on how many shards the plan holds, and
+/// not on the number of threads.
 package final class ExecutionPlan {
     package enum Mode: Sendable {
         case training
