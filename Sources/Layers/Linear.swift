@@ -111,7 +111,7 @@ package struct Linear: SingleInputLayer {
         }
     }
 
-    /// Products of up to 32 samples: larger ones leave OpenBLAS's small-matrix kernels and run slower for the sizes of
+    /// Products of up to 16 samples: larger ones leave OpenBLAS's small-matrix kernels and run slower for the sizes of
     /// small networks (256 → 120 on one Cascade Lake core: 56 GFLOP/s with 8 samples, 35 with 32).
     private func sampleChunks(at site: PlanSite) -> ImageChunks {
         ImageChunks(shards: site.shards, imagesPerShard: site.imagesPerShard, imagesPerChunk: 16)

@@ -128,7 +128,7 @@ package final class RunRecorder {
         line("step \(step)  saved \(path)")
     }
 
-    package func end(_ progress: TrainingProgress, weightsDigest: String, exitCode: ExitCode) {
+    package func end(_ progress: TrainingProgress, split: String, weightsDigest: String, exitCode: ExitCode) {
         let last = progress.evaluations.last
         let seconds = Machine.now() - started
         var values: [String: Any] = [
@@ -147,7 +147,7 @@ package final class RunRecorder {
         if progress.skippedSteps > 0 {
             line("\(progress.skippedSteps) steps were left out because they were not finite")
         }
-        if let last { line("test accuracy \(Self.decimal(last.accuracy1, 4))") }
+        if let last { line("\(split) accuracy \(Self.decimal(last.accuracy1, 4))") }
         line("run folder \(folder.path)")
     }
 

@@ -204,7 +204,8 @@ package final class Trainer {
 
     private func finish(_ code: ExitCode) throws -> ExitCode {
         activity.enter(.ending, step: progress.stepsDone)
-        recorder?.end(progress, weightsDigest: step.state.weightsDigest(), exitCode: code)
+        recorder?.end(
+            progress, split: evaluator.split.name, weightsDigest: step.state.weightsDigest(), exitCode: code)
         try communicator.barrier()
         return code
     }
