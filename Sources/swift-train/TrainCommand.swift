@@ -92,7 +92,8 @@ struct TrainCommand: Command {
     private func makeSyntheticData(_ path: String, over communicator: any Communicator) throws {
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0, !FileManager.default.fileExists(atPath: path) else { return }
-            print("drawing the synthetic dataset \(path)")
+            // Unbuffered, like the lines of the run that follow it.
+            FileHandle.standardOutput.write(Data("drawing the synthetic dataset \(path)\n".utf8))
             let folder = (path as NSString).deletingLastPathComponent
             if !folder.isEmpty { try DurableFile.makeFolders(folder) }
             try SyntheticDataset.write(to: path)
