@@ -47,13 +47,25 @@ package struct ParameterDescription: Sendable {
     /// PyTorch's name inside the module ("weight").
     package let name: String
     package let shape: Shape
+    package let role: ParameterRole
     package let initializer: Initializer
 
-    package init(_ name: String, _ shape: Shape, _ initializer: Initializer) {
+    package init(_ name: String, _ shape: Shape, _ role: ParameterRole, _ initializer: Initializer) {
         self.name = name
         self.shape = shape
+        self.role = role
         self.initializer = initializer
     }
+}
+
+/// What a tensor is for, which decides how an optimizer treats it.
+package enum ParameterRole: Sendable {
+    case weight
+    case bias
+    /// Scale or shift of a normalisation.
+    case normalization
+    /// Kept with the weights and saved with them, but changed by the layer itself (running statistics): no gradient.
+    case buffer
 }
 
 /// Memory of one layer's operations beyond x, y, dx and dy.

@@ -79,7 +79,7 @@ extension Checkpoint {
     /// Copies the state of a model.
     package init(header: Header, state: ModelState) {
         func tensors(_ vector: UnsafeMutableBufferPointer<Float>) -> [Tensor] {
-            state.parameterList.parameters.map {
+            state.parameterList.parameters(of: vector.count).map {
                 Tensor(key: $0.key, shape: $0.shape, values: Array(vector[$0.range]))
             }
         }
@@ -100,7 +100,7 @@ extension Checkpoint {
     private static func copy(
         _ vector: UnsafeMutableBufferPointer<Float>, _ list: ParameterList, to tensors: inout [Tensor]
     ) {
-        for (index, parameter) in list.parameters.enumerated() {
+        for (index, parameter) in list.parameters(of: vector.count).enumerated() {
             tensors[index].values.withUnsafeMutableBufferPointer {
                 _ = $0.update(from: UnsafeMutableBufferPointer(rebasing: vector[parameter.range]))
             }
@@ -136,10 +136,11 @@ extension Checkpoint {
         _ tensors: [Tensor], to vector: UnsafeMutableBufferPointer<Float>, _ list: ParameterList, path: String
     ) throws {
         let byKey = Dictionary(tensors.map { ($0.key, $0) }) { first, _ in first }
-        for key in byKey.keys.sorted() where !list.parameters.contains(where: { $0.key == key }) {
+        let parameters = list.parameters(of: vector.count)
+        for key in byKey.keys.sorted() where !parameters.contains(where: { $0.key == key }) {
             throw Failure(.badData, "\(path)/\(key): not a parameter of this network")
         }
-        for parameter in list.parameters {
+        for parameter in parameters {
             guard let tensor = byKey[parameter.key] else {
                 throw Failure(.badData, "\(path)/\(parameter.key): missing, expected shape \(parameter.shape)")
             }

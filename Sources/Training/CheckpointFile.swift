@@ -192,7 +192,11 @@ extension CheckpointFile {
         let slots = try file.children(of: "/optimizer")
         return Checkpoint(
             header: header, weights: try tensors(keys, in: "/model", of: file),
-            optimizer: try slots.map { ($0, try tensors(keys, in: "/optimizer/\($0)", of: file)) })
+            optimizer: try slots.map { slot in
+                // Buffers have no optimizer state.
+                let held = Set(try file.children(of: "/optimizer/\(slot)"))
+                return (slot, try tensors(keys.filter(held.contains), in: "/optimizer/\(slot)", of: file))
+            })
     }
 
     private static func tensors(_ keys: [String], in group: String, of file: HDF5File) throws -> [Checkpoint.Tensor] {

@@ -7,7 +7,7 @@ package import Layers
 package final class ModelState {
     package let parameterList: ParameterList
     package let weights: UnsafeMutableBufferPointer<Float>
-    /// Stochastic gradient descent's velocity (torch.optim.SGD calls it the momentum buffer).
+    /// Of the trained parameters: stochastic gradient descent's velocity (torch.optim.SGD calls it the momentum buffer).
     package let velocities: UnsafeMutableBufferPointer<Float>
 
     /// The optimizer's vectors with the names that a checkpoint files them under.
@@ -18,7 +18,7 @@ package final class ModelState {
     package init(parameterList: ParameterList) {
         self.parameterList = parameterList
         weights = Self.vector(parameterList.count)
-        velocities = Self.vector(parameterList.count)
+        velocities = Self.vector(parameterList.trainedCount)
     }
 
     deinit {

@@ -15,7 +15,7 @@ package enum StateComparison {
         guard all.contains(where: { $0 != all[0] }) else { return }
         // Only now, tensor by tensor, for the message.
         for (index, (name, vector)) in vectors.enumerated() where all.contains(where: { $0[index] != all[0][index] }) {
-            let parameters = state.parameterList.parameters
+            let parameters = state.parameterList.parameters(of: vector.count)
             let perTensor = try gather(
                 parameters.map { VectorHash.of(UnsafeBufferPointer(rebasing: UnsafeBufferPointer(vector)[$0.range])) },
                 over: communicator)

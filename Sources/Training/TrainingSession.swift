@@ -240,7 +240,7 @@ package final class TrainingSession {
             ),
             (
                 "model",
-                "\(configuration.model.name), \(network.parameterList.count) parameters, "
+                "\(configuration.model.name), \(network.parameterList.trainedCount) parameters, "
                     + "\(RunRecorder.decimal(Double(step.plan.arenaBytes) / 1e6, 1)) MB of activations and scratch a rank"
             ),
             (

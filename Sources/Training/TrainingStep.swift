@@ -55,7 +55,7 @@ package final class TrainingStep {
         network: Network, geometry: BatchGeometry, layout: ShardLayout, optimizer: Configuration.Optimizer,
         input: PixelConversion, communicator: any Communicator, pool: ThreadPool
     ) throws {
-        let count = network.parameterList.count
+        let count = network.parameterList.trainedCount
         state = ModelState(parameterList: network.parameterList)
         plan = try network.plan(
             imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank, mode: .training, input: input,
@@ -121,7 +121,7 @@ package final class TrainingStep {
 
     /// The first parameter whose gradient sum of the last step is not finite.
     package func firstParameterNotFinite() -> Parameter? {
-        state.parameterList.parameters.first { parameter in
+        state.parameterList.trained.first { parameter in
             gradients[parameter.range].contains { !$0.isFinite }
         }
     }
