@@ -11,7 +11,7 @@ import Testing
 
 private let models = ["tiny"]
 
-@Sendable private func makeModel(name: String, input: Shape, classes: Int) -> ModelDescription? {
+@Sendable private func makeModel(_ request: ModelRequest) -> ModelDescription? {
     name == "tiny" ? TinyModel.description(input: input, classes: classes) : nil
 }
 
