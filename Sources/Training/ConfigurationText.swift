@@ -1,3 +1,5 @@
+internal import Layers
+internal import Tensors
 internal import Yams
 
 extension Configuration {
@@ -21,8 +23,16 @@ extension Configuration {
         case .epochs(let epochs): entries.append(("epochs", "\(epochs)"))
         case .steps(let steps): entries.append(("steps", "\(steps)"))
         }
+        entries.append(("seed", "\(seed)"))
+        switch loss {
+        case .crossEntropy(let smoothing, let weights):
+            entries += [("loss.name", "cross_entropy"), ("loss.label_smoothing", "\(smoothing)")]
+            if !weights.isEmpty { entries.append(("loss.class_weights", "\(weights)")) }
+        case .meanSquaredError: entries.append(("loss.name", "mean_squared_error"))
+        }
         entries += [
-            ("seed", "\(seed)"), ("optimizer.name", "sgd"), ("optimizer.learning_rate", "\(optimizer.learningRate)"),
+            ("batch_norm", batchNorm.rawValue), ("optimizer.name", "sgd"),
+            ("optimizer.learning_rate", "\(optimizer.learningRate)"),
             ("optimizer.momentum", "\(optimizer.momentum)"), ("optimizer.nesterov", "\(optimizer.nesterov)"),
             ("optimizer.weight_decay", "\(optimizer.weightDecay)"),
         ]
@@ -59,7 +69,7 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let isList = path.hasPrefix("data.normalize.")
+                let isList = path.hasPrefix("data.normalize.") || path == "loss.class_weights"
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {
