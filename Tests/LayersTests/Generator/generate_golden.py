@@ -116,7 +116,7 @@ integers: its first element in `/values` (float32) or `/values64` (float64), the
 Two more hold tables:
 
 * `sizes.h5` ({sizes} rows): `convolution`, `max_pooling`, `average_pooling`, `transposed`, int32, one row per call of PyTorch with one channel in one dimension; the attribute `columns` names them. The last is the output's size, −1 where PyTorch raises.
-* `initializers.h5` ({initializers} shapes): `gains` of five non-linearities; for each weight `shape` PyTorch's `fan_in` and `fan_out`, and float64 bounds of the uniform and standard deviations of the normal draws: `kaiming_bound`, `kaiming_std`
+* `initializers.h5` ({initializers} shapes): `gains` of five non-linearities; for each weight `shape` (of a layer in `groups`) PyTorch's `fan_in` and `fan_out`, and float64 bounds of the uniform and standard deviations of the normal draws: `kaiming_bound`, `kaiming_std`
   (rows: fan in, fan out; columns: the non-linearities), `xavier_bound`, `xavier_std` (by gain), `default_bounds` (weight and bias of the layer as PyTorch makes it).
 
 ## Tolerances

@@ -74,9 +74,11 @@ def write_initializers(path, generator, errors):
         for index, (kind, shape, layer) in enumerate(SHAPES):
             weight = torch.empty(shape)
             fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(weight)
+            made = layer()
+            assert tuple(made.weight.shape) == shape
             group = writer.group(
                 f"{index:02d}_{kind.replace(' ', '_')}_" + "x".join(map(str, shape)), kind=kind, shape=list(shape),
-                fan_in=fan_in, fan_out=fan_out)
+                groups=getattr(made, "groups", 1), fan_in=fan_in, fan_out=fan_out)
             kaiming = {
                 key: np.array([
                     [drawn_by(lambda: draw(weight, a=slope, mode=mode, nonlinearity=name))[0] for name, slope in NONLINEARITIES]
@@ -85,8 +87,6 @@ def write_initializers(path, generator, errors):
             xavier = {
                 key: np.array([drawn_by(lambda: draw(weight, gain=gain))[0] for gain in gains])
                 for key, draw in (("xavier_bound", nn.init.xavier_uniform_), ("xavier_std", nn.init.xavier_normal_))}
-            made = layer()
-            assert tuple(made.weight.shape) == shape
             default = drawn_by(made.reset_parameters)
             assert len(default) == 2
             writer.arrays(group, **kaiming, **xavier, default_bounds=np.array(default))
