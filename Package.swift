@@ -80,7 +80,7 @@ let package = Package(
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
                 "Diagnostics", "CAllocationCounter",
-            ]),
+            ], exclude: ["Generator", "Golden"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
     ],
     swiftLanguageModes: [.v6]

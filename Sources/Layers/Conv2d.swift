@@ -41,7 +41,8 @@ package struct Conv2d: SingleInputLayer {
         let fanIn = input[0] * kernel.height * kernel.width
         let weight = ParameterDescription(
             "weight", [outChannels, input[0], kernel.height, kernel.width], .weight, .pytorchDefault(fanIn: fanIn))
-        return bias ? [weight, ParameterDescription("bias", [outChannels], .bias, .pytorchDefault(fanIn: fanIn))] : [weight]
+        return bias
+            ? [weight, ParameterDescription("bias", [outChannels], .bias, .pytorchDefault(fanIn: fanIn))] : [weight]
     }
 
     package func multiplyAdds(for input: Shape) throws -> Int {

@@ -22,7 +22,8 @@ package struct Linear: SingleInputLayer {
 
     package func parameters(for input: Shape) -> [ParameterDescription] {
         let weight = ParameterDescription("weight", [outputs, input[0]], .weight, .pytorchDefault(fanIn: input[0]))
-        return bias ? [weight, ParameterDescription("bias", [outputs], .bias, .pytorchDefault(fanIn: input[0]))] : [weight]
+        return bias
+            ? [weight, ParameterDescription("bias", [outputs], .bias, .pytorchDefault(fanIn: input[0]))] : [weight]
     }
 
     package func multiplyAdds(for input: Shape) -> Int { input[0] * outputs }

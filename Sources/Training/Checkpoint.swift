@@ -110,6 +110,7 @@ extension Checkpoint {
     /// Copies the tensors into a model's state. Throws: `Failure(.badData)` naming the first key or shape that differs.
     package func restore(_ state: ModelState, path: String) throws {
         try restoreWeights(state, path: path)
+        state.updates = header.step - header.skippedSteps
         for slot in state.optimizerSlots {
             guard let stored = optimizer.first(where: { $0.slot == slot.name }) else {
                 throw Failure(.badData, "\(path):/optimizer/\(slot.name) is missing")

@@ -11,6 +11,7 @@ package struct Configuration: Equatable, Sendable {
     package var seed: UInt64 = 1
     package var optimizer = Optimizer()
     package var schedule = Schedule.constant
+    package var warmup: Warmup?
     package var evaluate = Evaluate()
     package var bestMetric = BestMetric.accuracy1
     package var checkpoint = Checkpoint()
@@ -60,19 +61,6 @@ package struct Configuration: Equatable, Sendable {
         }
     }
 
-    package struct Optimizer: Equatable, Sendable {
-        package var learningRate = 0.001
-        package var momentum = 0.9
-        package var nesterov = false
-        package var weightDecay = 0.0
-    }
-
-    package enum Schedule: Equatable, Sendable {
-        case constant
-        /// The rate is multiplied by `factor` each time the interval has passed.
-        case step(every: Interval, factor: Double)
-    }
-
     package struct Evaluate: Equatable, Sendable {
         package var every = Interval(1, .epoch)
         package var split = "test"
@@ -83,6 +71,16 @@ package struct Configuration: Equatable, Sendable {
         case accuracy1 = "acc1"
         case accuracy5 = "acc5"
         case loss
+
+        package var isBetterWhenLower: Bool { self == .loss }
+
+        package func value(of evaluation: Training.Checkpoint.Evaluation) -> Double {
+            switch self {
+            case .accuracy1: evaluation.accuracy1
+            case .accuracy5: evaluation.accuracy5
+            case .loss: evaluation.loss
+            }
+        }
     }
 
     /// What happens when loss or gradient is NaN or infinite; the weights are never touched by such a step.

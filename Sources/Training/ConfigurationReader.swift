@@ -143,42 +143,4 @@ extension Configuration {
         if let epochs { length = .epochs(epochs) }
         if let steps { length = .steps(steps) }
     }
-
-    private mutating func readOptimizer(_ top: ConfigurationSection) throws {
-        let known = ["name", "learning_rate", "momentum", "nesterov", "weight_decay"]
-        guard let section = try top.section("optimizer", known: known) else { return }
-        _ = try section.value("name", expected: "sgd") { $0 == "sgd" ? true : nil }
-        optimizer.learningRate =
-            try section.number("learning_rate", expected: "a number from 0") { $0 >= 0 } ?? optimizer.learningRate
-        optimizer.momentum =
-            try section.number("momentum", expected: "a number from 0, below 1") { $0 >= 0 && $0 < 1 }
-            ?? optimizer.momentum
-        optimizer.weightDecay =
-            try section.number("weight_decay", expected: "a number from 0") { $0 >= 0 } ?? optimizer.weightDecay
-        optimizer.nesterov = try section.boolean("nesterov") ?? optimizer.nesterov
-        if optimizer.nesterov && optimizer.momentum == 0 {
-            throw section.failure("nesterov", "= true needs a momentum above 0")
-        }
-    }
-
-    private mutating func readSchedule(_ top: ConfigurationSection) throws {
-        guard let section = try top.section("schedule", known: ["name", "every", "factor"]) else { return }
-        let name = try section.value("name", expected: "constant, step") {
-            ["constant", "step"].contains($0) ? $0 : nil
-        }
-        guard let name else { throw section.failure("name", "is missing, expected constant or step") }
-        if name == "constant" {
-            for key in ["every", "factor"] where section.has(key) {
-                throw section.failure(key, "belongs to schedule step, not to constant")
-            }
-            schedule = .constant
-            return
-        }
-        guard let every = try section.interval("every", units: [.step, .epoch]) else {
-            throw section.failure("every", "is missing, expected N epochs or N steps")
-        }
-        let factor = try section.number("factor", expected: "a number above 0, at most 1") { $0 > 0 && $0 <= 1 }
-        guard let factor else { throw section.failure("factor", "is missing, expected a number above 0, at most 1") }
-        schedule = .step(every: every, factor: factor)
-    }
 }

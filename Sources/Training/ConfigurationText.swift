@@ -21,18 +21,8 @@ extension Configuration {
         case .epochs(let epochs): entries.append(("epochs", "\(epochs)"))
         case .steps(let steps): entries.append(("steps", "\(steps)"))
         }
-        entries += [
-            ("seed", "\(seed)"), ("optimizer.name", "sgd"), ("optimizer.learning_rate", "\(optimizer.learningRate)"),
-            ("optimizer.momentum", "\(optimizer.momentum)"), ("optimizer.nesterov", "\(optimizer.nesterov)"),
-            ("optimizer.weight_decay", "\(optimizer.weightDecay)"),
-        ]
-        switch schedule {
-        case .constant: entries.append(("schedule.name", "constant"))
-        case .step(let every, let factor):
-            entries += [
-                ("schedule.name", "step"), ("schedule.every", "\(every)"), ("schedule.factor", "\(factor)"),
-            ]
-        }
+        entries += [("seed", "\(seed)")]
+        entries += optimizer.entries + scheduleEntries
         entries += [
             ("evaluate.every", "\(evaluate.every)"), ("evaluate.split", evaluate.split),
             ("evaluate.batch_size", "\(evaluate.batchSize)"), ("best_metric", bestMetric.rawValue),
@@ -50,6 +40,8 @@ extension Configuration {
         try Yams.serialize(node: Self.tree(of: entries[...], prefix: ""), sortKeys: false)
     }
 
+    private static let lists = ["optimizer.betas", "optimizer.no_decay", "schedule.milestones"]
+
     private static func tree(of entries: ArraySlice<(key: String, value: String)>, prefix: String) throws -> Node {
         var pairs: [(Node, Node)] = []
         var rest = entries
@@ -59,7 +51,7 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let isList = path.hasPrefix("data.normalize.")
+                let isList = first.value.hasPrefix("[") && (path.hasPrefix("data.normalize.") || lists.contains(path))
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

@@ -7,29 +7,27 @@ package import Layers
 package final class ModelState {
     package let parameterList: ParameterList
     package let weights: UnsafeMutableBufferPointer<Float>
-    /// Of the trained parameters: stochastic gradient descent's velocity (torch.optim.SGD calls it the momentum buffer).
-    package let velocities: UnsafeMutableBufferPointer<Float>
+    /// The vectors that the optimizer keeps of the trained parameters, with the names that a checkpoint files them under.
+    package let optimizerSlots: [(name: String, vector: UnsafeMutableBufferPointer<Float>)]
+    /// How many updates the weights have seen.
+    package var updates = 0
 
-    /// The optimizer's vectors with the names that a checkpoint files them under.
-    package var optimizerSlots: [(name: String, vector: UnsafeMutableBufferPointer<Float>)] {
-        [("momentum", velocities)]
-    }
-
-    package init(parameterList: ParameterList) {
+    package init(parameterList: ParameterList, slots: [String] = []) {
         self.parameterList = parameterList
         weights = Self.vector(parameterList.count)
-        velocities = Self.vector(parameterList.trainedCount)
+        optimizerSlots = slots.map { ($0, Self.vector(parameterList.trainedCount)) }
     }
 
     deinit {
         weights.deallocate()
-        velocities.deallocate()
+        for slot in optimizerSlots { slot.vector.deallocate() }
     }
 
     /// The first weights of a run, and an optimizer that has seen nothing.
     package func initialize(seed: UInt64) {
         parameterList.initialize(weights, seed: seed)
-        velocities.update(repeating: 0)
+        for slot in optimizerSlots { slot.vector.update(repeating: 0) }
+        updates = 0
     }
 
     /// The weights' `weights_sha256`.

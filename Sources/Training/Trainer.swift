@@ -9,7 +9,7 @@ package final class Trainer {
     private let step: TrainingStep
     private let evaluator: Evaluator
     private let loader: BatchLoader
-    private let rate: LearningRate
+    private var rate: LearningRate
     private let header: Checkpoint.Header
     private let sampleLog: SampleLog?
     private let communicator: any Communicator
@@ -51,7 +51,8 @@ package final class Trainer {
         }
         rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
-            stepsPerEpoch: geometry.stepsPerEpoch)
+            warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: progress.totalSteps)
+        rate.observe(progress.evaluations)
         loader = BatchLoader(
             split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
             steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps)
@@ -135,6 +136,7 @@ package final class Trainer {
         let start = Machine.now()
         let score = try evaluator.score(weights: step.state.weights)
         let isBest = progress.addEvaluation(score, metric: configuration.bestMetric)
+        rate.observe(progress.evaluations)
         if let evaluation = progress.evaluations.last {
             recorder?.evaluation(
                 evaluation, split: evaluator.split.name, isBest: isBest, seconds: Machine.now() - start)

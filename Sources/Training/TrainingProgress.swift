@@ -80,10 +80,7 @@ package struct TrainingProgress: Sendable {
     private static func isBetter(
         _ a: Checkpoint.Evaluation, than b: Checkpoint.Evaluation, _ metric: Configuration.BestMetric
     ) -> Bool {
-        switch metric {
-        case .accuracy1: a.accuracy1 > b.accuracy1
-        case .accuracy5: a.accuracy5 > b.accuracy5
-        case .loss: a.loss < b.loss
-        }
+        let (value, best) = (metric.value(of: a), metric.value(of: b))
+        return metric.isBetterWhenLower ? value < best : value > best
     }
 }

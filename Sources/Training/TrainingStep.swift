@@ -10,13 +10,13 @@ package final class TrainingStep {
     package let state: ModelState
     package let plan: ExecutionPlan
     package let layout: ShardLayout
-    private let optimizer: Configuration.Optimizer
+    private let optimizer: any Optimizer
+    private let blocks: UpdateBlocks
     private let tree: GradientTree
     private let pool: ThreadPool
     private let gradients: UnsafeMutableBufferPointer<Float>
     private let statistics: UnsafeMutableBufferPointer<Double>
     private let squares: UnsafeMutableBufferPointer<Double>
-    private let update: Update
     private var squaresBody: ThreadPool.Body = { _, _ in }
     private var updateBody: ThreadPool.Body = { _, _ in }
 
@@ -56,12 +56,11 @@ package final class TrainingStep {
         input: PixelConversion, communicator: any Communicator, pool: ThreadPool
     ) throws {
         let count = network.parameterList.trainedCount
-        state = ModelState(parameterList: network.parameterList)
+        state = ModelState(parameterList: network.parameterList, slots: optimizer.slots)
         plan = try network.plan(
             imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank, mode: .training, input: input,
             pool: pool)
         self.layout = layout
-        self.optimizer = optimizer
         self.pool = pool
         tree = GradientTree(
             communicator: communicator, gradientCount: count, statisticCount: Statistic.count)
@@ -71,7 +70,9 @@ package final class TrainingStep {
         statistics.initialize(repeating: 0)
         squares = .allocate(capacity: SumOfSquares.blocks(for: count))
         squares.initialize(repeating: 0)
-        update = Update()
+        blocks = UpdateBlocks(network.parameterList)
+        self.optimizer = optimizer.make(
+            blocks: blocks, gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool)
         makeBodies()
     }
 
@@ -112,10 +113,9 @@ package final class TrainingStep {
             communicationSeconds: statistics[Statistic.communicationSeconds] / Double(layout.ranks))
         guard outcome.isFinite else { return outcome }
 
-        update.rule = SGDRule(
-            learningRate: Float(learningRate), momentum: Float(optimizer.momentum),
-            weightDecay: Float(optimizer.weightDecay), nesterov: optimizer.nesterov, gradientScale: scale)
-        pool.run(squares.count, updateBody)
+        state.updates += 1
+        optimizer.prepare(Update(number: state.updates, learningRate: learningRate, gradientScale: scale))
+        pool.run(blocks.blocks.count, updateBody)
         return outcome
     }
 
@@ -126,24 +126,12 @@ package final class TrainingStep {
         }
     }
 
-    /// Both walk the parameter vector in the blocks of `SumOfSquares`.
     private func makeBodies() {
-        let (gradients, squares, update) = (gradients, squares, update)
-        let (weights, velocities) = (state.weights, state.velocities)
+        let (gradients, squares) = (gradients, squares)
+        let (optimizer, blocks) = (optimizer, blocks.blocks)
         squaresBody = { block, _ in
             squares[block] = SumOfSquares.ofBlock(block, UnsafePointer(gradients.baseAddress!), count: gradients.count)
         }
-        updateBody = { block, _ in
-            let start = block * SumOfSquares.blockCount
-            update.rule?.apply(
-                gradients: gradients.baseAddress! + start,
-                count: min(SumOfSquares.blockCount, gradients.count - start), weights: weights.baseAddress! + start,
-                velocities: velocities.baseAddress! + start)
-        }
-    }
-
-    /// The rule of the current step, where the threads find it.
-    private final class Update {
-        var rule: SGDRule?
+        updateBody = { block, _ in optimizer.apply(to: blocks[block]) }
     }
 }
