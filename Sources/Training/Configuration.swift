@@ -12,6 +12,11 @@ package struct Configuration: Equatable, Sendable {
     package var optimizer = Optimizer()
     package var schedule = Schedule.constant
     package var warmup: Warmup?
+    package var clip = Clip.none
+    /// nil: no average is kept.
+    package var averaging: Averaging?
+    /// nil: the run has its full length.
+    package var earlyStopping: EarlyStopping?
     package var evaluate = Evaluate()
     package var bestMetric = BestMetric.accuracy1
     package var checkpoint = Checkpoint()

@@ -19,7 +19,9 @@ extension Configuration {
         let top = try ConfigurationSection(
             root, path: "",
             known: [
-                "model", "data", "batch_size", "shards", "epochs", "steps", "seed", "optimizer", "schedule", "evaluate",
+                "model", "data", "batch_size", "shards", "epochs", "steps", "seed", "optimizer", "schedule", "clip",
+                "ema",
+                "early_stopping", "evaluate",
                 "best_metric", "checkpoint", "log", "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
             ])
         if mustBeComplete {
@@ -38,6 +40,8 @@ extension Configuration {
         seed = try top.value("seed", expected: "a whole number from 0", UInt64.init) ?? seed
         try readOptimizer(top)
         try readSchedule(top)
+        try readClip(top)
+        try readAveraging(top)
         if let section = try top.section("evaluate", known: ["every", "split", "batch_size"]) {
             evaluate.every = try section.interval("every", units: [.step, .epoch]) ?? evaluate.every
             evaluate.split = try section.text("split") ?? evaluate.split
@@ -47,6 +51,7 @@ extension Configuration {
             try top.value("best_metric", expected: BestMetric.allCases.map(\.rawValue).joined(separator: ", ")) {
                 BestMetric(rawValue: $0)
             } ?? bestMetric
+        try readEarlyStopping(top)
         if let section = try top.section("checkpoint", known: ["every", "keep"]) {
             checkpoint.every = try section.interval("every", units: [.step, .epoch, .second]) ?? checkpoint.every
             checkpoint.keep = try section.integer("keep", in: 1...1_000_000) ?? checkpoint.keep

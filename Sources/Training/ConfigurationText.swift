@@ -22,7 +22,7 @@ extension Configuration {
         case .steps(let steps): entries.append(("steps", "\(steps)"))
         }
         entries += [("seed", "\(seed)")]
-        entries += optimizer.entries + scheduleEntries
+        entries += optimizer.entries + scheduleEntries + clipEntries + averagingEntries + earlyStoppingEntries
         entries += [
             ("evaluate.every", "\(evaluate.every)"), ("evaluate.split", evaluate.split),
             ("evaluate.batch_size", "\(evaluate.batchSize)"), ("best_metric", bestMetric.rawValue),

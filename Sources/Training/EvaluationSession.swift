@@ -46,7 +46,7 @@ package final class EvaluationSession {
         }
         let network = try Network(description)
         let state = ModelState(parameterList: network.parameterList)
-        try checkpoint.restoreWeights(state, path: checkpointPath)
+        try checkpoint.restoreEvaluated(state, path: checkpointPath)
         try RankAgreement.check(
             [
                 .init("weights (SHA-256)", state.weightsDigest()), .init("split", splitName),

@@ -35,7 +35,8 @@ package final class Trainer {
     ) throws {
         progress = TrainingProgress(
             stepsPerEpoch: geometry.stepsPerEpoch,
-            totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch))
+            totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch),
+            earlyStopping: configuration.earlyStopping)
         if let resume { progress.restore(resume.checkpoint.header) }
         self.configuration = configuration
         self.step = step
@@ -134,7 +135,7 @@ package final class Trainer {
     private func evaluate() throws -> Bool {
         activity.enter(.evaluating, step: progress.stepsDone)
         let start = Machine.now()
-        let score = try evaluator.score(weights: step.state.weights)
+        let score = try evaluator.score(weights: step.state.evaluated)
         let isBest = progress.addEvaluation(score, metric: configuration.bestMetric)
         rate.observe(progress.evaluations)
         if let evaluation = progress.evaluations.last {
@@ -206,8 +207,12 @@ package final class Trainer {
 
     private func finish(_ code: ExitCode) throws -> ExitCode {
         activity.enter(.ending, step: progress.stepsDone)
+        if progress.hasStalled, let reason = configuration.earlyStopping?.reason(step: progress.stepsDone) {
+            recorder?.line(reason)
+        }
         recorder?.end(
-            progress, split: evaluator.split.name, weightsDigest: step.state.weightsDigest(), exitCode: code)
+            progress, split: evaluator.split.name, weightsDigest: step.state.weightsDigest(),
+            averageDigest: step.state.averageDigest(), exitCode: code)
         try communicator.barrier()
         return code
     }

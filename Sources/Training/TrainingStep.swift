@@ -11,6 +11,8 @@ package final class TrainingStep {
     package let plan: ExecutionPlan
     package let layout: ShardLayout
     private let optimizer: any Optimizer
+    private let clipping: GradientClipping
+    private let average: ExponentialMovingAverage?
     private let blocks: UpdateBlocks
     private let tree: GradientTree
     private let pool: ThreadPool
@@ -53,10 +55,11 @@ package final class TrainingStep {
     /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
         network: Network, geometry: BatchGeometry, layout: ShardLayout, optimizer: Configuration.Optimizer,
-        input: PixelConversion, communicator: any Communicator, pool: ThreadPool
+        clip: Configuration.Clip = .none, averaging: Configuration.Averaging? = nil, input: PixelConversion,
+        communicator: any Communicator, pool: ThreadPool
     ) throws {
         let count = network.parameterList.trainedCount
-        state = ModelState(parameterList: network.parameterList, slots: optimizer.slots)
+        state = ModelState(parameterList: network.parameterList, slots: optimizer.slots, averages: averaging != nil)
         plan = try network.plan(
             imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank, mode: .training, input: input,
             pool: pool)
@@ -70,6 +73,8 @@ package final class TrainingStep {
         statistics.initialize(repeating: 0)
         squares = .allocate(capacity: SumOfSquares.blocks(for: count))
         squares.initialize(repeating: 0)
+        clipping = GradientClipping(clip, gradients: gradients, pool: pool)
+        average = ExponentialMovingAverage(averaging, state: state, pool: pool)
         blocks = UpdateBlocks(network.parameterList)
         self.optimizer = optimizer.make(
             blocks: blocks, gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool)
@@ -114,8 +119,10 @@ package final class TrainingStep {
         guard outcome.isFinite else { return outcome }
 
         state.updates += 1
-        optimizer.prepare(Update(number: state.updates, learningRate: learningRate, gradientScale: scale))
+        let rest = clipping.apply(norm: outcome.gradientNorm, scale: scale)
+        optimizer.prepare(Update(number: state.updates, learningRate: learningRate, gradientScale: rest))
         pool.run(blocks.blocks.count, updateBody)
+        average?.follow()
         return outcome
     }
 
