@@ -1,15 +1,17 @@
+// Activations, masks and sums, element by element, for float and double.
 #include "CKernels.h"
 
 #pragma STDC FP_CONTRACT OFF
 
-void CKernels_relu_f32_forward__portable(const float *x, int64_t count, float *y) {
-    for (int64_t i = 0; i < count; i++) y[i] = x[i] <= 0 ? 0 : x[i];
-}
+static const double inverseRoot2Pi = 0.39894228040143267794;
+static const double inverseRoot2 = 0.70710678118654752440;
+static const double root2OverPi = 0.79788456080286535588;
+/// The coefficient of GELU's cubic term in its form with tanh (Hendrycks, Gimpel 2016).
+static const double cubic = 0.044715;
 
-void CKernels_relu_f32_backward__portable(const float *y, const float *dy, int64_t count, float *dx) {
-    for (int64_t i = 0; i < count; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
-}
+static double normalDistribution(double x) { return 0.5 * CKernels_erfc(-x * inverseRoot2); }
 
-void CKernels_add_f32__portable(const float *a, const float *b, int64_t count, float *sum) {
-    for (int64_t i = 0; i < count; i++) sum[i] = a[i] + b[i];
-}
+#include "templates/float.h"
+#include "templates/activation.h"
+#include "templates/double.h"
+#include "templates/activation.h"

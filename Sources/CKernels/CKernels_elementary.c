@@ -1,4 +1,5 @@
-// Exponential, logarithm and cosine from IEEE operations alone, so that they do not depend on the C library.
+// Exponential, logarithm, cosine, hyperbolic tangent and error function from IEEE operations alone, so that they do not
+// depend on the C library.
 #include "CKernels.h"
 
 #include <string.h>
@@ -132,4 +133,66 @@ double CKernels_cosPi(double x) {
     case 2: return -cosine(pi * rest);
     default: return sine(pi * rest);
     }
+}
+
+double CKernels_tanh(double x) {
+    const double a = x < 0 ? -x : x;
+    double t;
+    if (a < 0x1p-4) {
+        // The odd series to x^13 leaves less than 1e-17 of x, where the form below cancels.
+        const double z = a * a;
+        double sum = 21844.0 / 6081075;
+        sum = sum * z - 1382.0 / 155925;
+        sum = sum * z + 62.0 / 2835;
+        sum = sum * z - 17.0 / 315;
+        sum = sum * z + 2.0 / 15;
+        sum = sum * z - 1.0 / 3;
+        t = a + a * (z * sum);
+    } else if (a < 20) {
+        t = 1 - 2 / (CKernels_exp(2 * a) + 1);
+    } else {
+        t = a != a ? a : 1;
+    }
+    return x < 0 ? -t : x == 0 ? x : t;
+}
+
+/// Chebyshev coefficients of log(e^(x²) erfc(x) / t) over x ≥ 0 with t = 2/(2 + x), in 2t − 1, the first one halved; computed
+/// with 40 digits by interpolation at 64 nodes. The form is that of Numerical Recipes, section 6.2.
+static const double erfcSeries[] = {
+    -0.6513268598908547171,    0.6419697923564902603,    0.019476473204185836312,  -0.0095615147868086316419,
+    -0.0009465953444820368663, 0.00036683949785276145187, 0.000042523324806907771645, -0.000020278578112534243154,
+    -1.6242900046470255135e-6, 1.3036558355805232018e-6, 1.5626441722066143178e-8, -8.5238095914926542525e-8,
+    6.5290544390988514964e-9,  5.0593434955514689418e-9, -9.9136415649303308674e-10, -2.2736512229318358557e-10,
+    9.646791102015526802e-11,  2.3940380830391147447e-12, -6.8860275264975533984e-12, 8.9448792730907257167e-13,
+    3.1309213993429580783e-13, -1.1270822361367252366e-13, 3.8109052551892320552e-16, 7.1060976136092369878e-15,
+    -1.5230282014571043043e-15, -9.4574945712912340005e-17, 1.2102371892242789923e-16, -2.8166630877471769718e-17,
+};
+
+double CKernels_erfc(double x) {
+    if (x != x) return x;
+    const double a = x < 0 ? -x : x;
+    double tail;
+    if (a < 0.5) {
+        // erf by its series, which alternates and falls at once.
+        double term = x * 1.1283791670955125739, z = x * x, sum = term;
+        for (int n = 1; n < 16; n++) {
+            term = -term * z / n;
+            sum += term / (2 * n + 1);
+        }
+        return 1 - sum;
+    }
+    if (a > 27.3) {
+        tail = 0;
+    } else {
+        const double t = 2 / (2 + a), y = 2 * (2 * t - 1);
+        double b0 = 0, b1 = 0, b2 = 0;
+        for (int j = (int)(sizeof erfcSeries / sizeof erfcSeries[0]) - 1; j >= 0; j--) {
+            b2 = b1;
+            b1 = b0;
+            b0 = y * b1 - b2 + erfcSeries[j];
+        }
+        // Clenshaw's sum with the halved first coefficient: b0 − y/2 · b1.
+        tail = t * CKernels_exp(-a * a + (b0 - 0.5 * y * b1));
+    }
+    return x < 0 ? 2 - tail : tail;
 }

@@ -1,5 +1,13 @@
 package import Tensors
 
+/// What a plan computes besides the network's own layers.
+package struct PlanOptions: Equatable, Sendable {
+    package var loss = Loss.crossEntropy()
+    package var batchStatistics = BatchStatistics.shard
+
+    package init() {}
+}
+
 /// A network compiled for a number of shards and images: a flat list of passes over one arena.
 ///
 /// Running a plan allocates nothing, except what OpenBLAS 0.3.21 asks for inside some of its products. The result of every
@@ -31,12 +39,15 @@ package final class ExecutionPlan {
     private let classes: Int
 
     init(
-        network: Network, imagesPerShard: Int, shards: Int, mode: Mode, input: PixelConversion, pool: ThreadPool
+        network: Network, imagesPerShard: Int, shards: Int, mode: Mode, options: PlanOptions, input: PixelConversion,
+        pool: ThreadPool
     ) throws {
         let memory = try PlanMemory(
-            network: network, imagesPerShard: imagesPerShard, shards: shards, mode: mode, threads: pool.threads)
+            network: network, imagesPerShard: imagesPerShard, shards: shards, mode: mode, options: options,
+            threads: pool.threads)
         let arena = try Arena(byteCount: memory.byteCount)
-        let context = StepContext(shards: shards, imagesPerShard: imagesPerShard)
+        let context = StepContext(
+            shards: shards, imagesPerShard: imagesPerShard, statisticCount: network.statisticCount)
         var forward = [Self.inputPass(input, into: memory.input(in: arena), imagesPerShard, shards, context)]
         var backward: [Pass] = []
         for index in network.stages.indices {
@@ -50,8 +61,8 @@ package final class ExecutionPlan {
         let logits = memory.logits(in: arena)
         forward.append(
             Self.lossPass(
-                logits: logits, dlogits: memory.logitsGradient(in: arena), classes: network.description.classes,
-                imagesPerShard, shards, context))
+                options.loss, logits: logits, dlogits: memory.logitsGradient(in: arena),
+                classes: network.description.classes, imagesPerShard, shards, context))
         self.imagesPerShard = imagesPerShard
         self.shards = shards
         self.mode = mode
@@ -68,27 +79,43 @@ package final class ExecutionPlan {
     /// the sum over these shards of the gradients of the summed loss.
     ///
     /// Shapes: images [shards, imagesPerShard] × bytes of one image, labels likewise; `counts` images are present in each
-    /// shard, the first ones. Returns one score for each shard, valid until the next run.
+    /// shard, the first ones. `randomness` is needed where a layer draws random numbers, `addOverRanks` where one takes
+    /// statistics over the whole batch. Returns one score for each shard, valid until the next run.
+    /// Throws: what `addOverRanks` throws.
     package func run(
         images: UnsafeRawPointer, labels: UnsafePointer<Int32>, counts: UnsafePointer<Int32>,
-        weights: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>?
-    ) -> UnsafeMutableBufferPointer<Score> {
+        randomness: StepRandomness? = nil, weights: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>?
+    ) throws -> UnsafeMutableBufferPointer<Score> {
         precondition((gradients != nil) == (mode == .training), "gradients belong to training mode, and only there")
         context.counts.update(from: counts, count: shards)
         context.images = images
         context.labels = labels
         context.weights = weights
         context.gradients = gradients
-        run(forward)
-        run(backward)
+        context.randomness = randomness
+        try run(forward)
+        try run(backward)
         return context.scores
     }
 
-    private func run(_ passes: [Pass]) {
+    private func run(_ passes: [Pass]) throws {
         for pass in passes {
             pool.run(pass.units, pass.body)
+            try pass.exchange?()
             afterPass()
         }
+    }
+
+    /// Adds a vector over all ranks, in the middle of a run; nothing as long as there is one rank.
+    package var addOverRanks: (UnsafeMutableBufferPointer<Double>) throws -> Void {
+        get { context.addOverRanks }
+        set { context.addOverRanks = newValue }
+    }
+
+    /// Writes the sums that the last training run leaves for the layers' buffers, added over its shards in their tree.
+    package func addedStatistics(into sums: UnsafeMutablePointer<Double>) {
+        let (statistics, count) = (context.statistics, context.statisticCount)
+        for index in 0..<count { sums[index] = TreeSum.sum(0..<shards) { statistics[$0 * count + index] } }
     }
 
     /// The loss of one slot in the last run.
@@ -126,12 +153,13 @@ package final class ExecutionPlan {
     }
 
     private static func lossPass(
-        logits: UnsafeMutablePointer<Float>, dlogits: UnsafeMutablePointer<Float>?, classes: Int, _ imagesPerShard: Int,
+        _ loss: Loss, logits: UnsafeMutablePointer<Float>, dlogits: UnsafeMutablePointer<Float>?, classes: Int,
+        _ imagesPerShard: Int,
         _ shards: Int, _ context: StepContext
     ) -> Pass {
         Pass("loss", units: shards) { shard, _ in
             let slot = shard * imagesPerShard
-            context.scores[shard] = SoftmaxCrossEntropy.score(
+            context.scores[shard] = loss.score(
                 logits: logits + slot * classes, labels: context.labels + slot, samples: Int(context.counts[shard]),
                 classes: classes, dlogits: dlogits.map { $0 + slot * classes }, losses: context.losses + slot)
         }

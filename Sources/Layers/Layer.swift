@@ -18,6 +18,25 @@ package protocol Layer: Sendable {
     func forwardPasses(at site: BoundSite) throws -> [Pass]
     /// The passes that compute the gradients of x (where `site.dx` is not nil) and of the parameters from that of y.
     func backwardPasses(at site: BoundSite) throws -> [Pass]
+
+    /// How many sums over the batch each shard of a training step leaves behind for the layer's buffers.
+    func statisticCount(for input: Shape) -> Int
+    /// Brings the buffers up to date after a step.
+    ///
+    /// `statistics` are those sums over all shards and ranks, `samples` how many samples were in them, and
+    /// `parameters[i]` the values of the layer's i-th parameter.
+    func updateBuffers(
+        for input: Shape, statistics: UnsafePointer<Double>, samples: Double,
+        parameters: [UnsafeMutablePointer<Float>])
+}
+
+extension Layer {
+    package func statisticCount(for input: Shape) -> Int { 0 }
+
+    package func updateBuffers(
+        for input: Shape, statistics: UnsafePointer<Double>, samples: Double,
+        parameters: [UnsafeMutablePointer<Float>]
+    ) {}
 }
 
 /// A layer that takes one value; nearly all do.

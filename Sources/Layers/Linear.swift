@@ -7,10 +7,16 @@ package import Tensors
 package struct Linear: SingleInputLayer {
     package let outputs: Int
     package let bias: Bool
+    package let weightInitialization, biasInitialization: Initialization
 
-    package init(outputs: Int, bias: Bool = true) {
+    package init(
+        outputs: Int, bias: Bool = true, weightInitialization: Initialization = .pytorchDefault,
+        biasInitialization: Initialization = .pytorchDefault
+    ) {
         self.outputs = outputs
         self.bias = bias
+        self.weightInitialization = weightInitialization
+        self.biasInitialization = biasInitialization
     }
 
     package var typeName: String { "Linear" }
@@ -21,9 +27,11 @@ package struct Linear: SingleInputLayer {
     }
 
     package func parameters(for input: Shape) -> [ParameterDescription] {
-        let weight = ParameterDescription("weight", [outputs, input[0]], .weight, .pytorchDefault(fanIn: input[0]))
-        return bias
-            ? [weight, ParameterDescription("bias", [outputs], .bias, .pytorchDefault(fanIn: input[0]))] : [weight]
+        let shape: Shape = [outputs, input[0]]
+        let fans = Fans(ofWeight: shape)
+        let weight = ParameterDescription("weight", shape, .weight, weightInitialization.initializer(fans))
+        guard bias else { return [weight] }
+        return [weight, ParameterDescription("bias", [outputs], .bias, biasInitialization.initializer(fans))]
     }
 
     package func multiplyAdds(for input: Shape) -> Int { input[0] * outputs }

@@ -11,11 +11,15 @@ package struct Network: Sendable {
         package let output: Shape
         /// Indices into the parameter list.
         package let parameters: Range<Int>
+        /// Sums of layers before this one among a shard's statistics.
+        package let statisticOffset: Int
     }
 
     package let description: ModelDescription
     package let stages: [Stage]
     package let parameterList: ParameterList
+    /// Sums that every shard of a training step leaves behind for the buffers of all layers.
+    package let statisticCount: Int
 
     /// Throws: `ShapeMismatch`, naming the layer, when a layer cannot take what the one before it gives, or when the last
     /// one does not give one logit a class.
@@ -23,6 +27,7 @@ package struct Network: Sendable {
         var shapes = [description.input]
         var stages: [Stage] = []
         var described: [(key: String, description: ParameterDescription)] = []
+        var statistics = 0
         for node in description.nodes {
             let inputs = node.inputs.map { shapes[$0.index] }
             let output: Shape
@@ -36,7 +41,8 @@ package struct Network: Sendable {
             stages.append(
                 Stage(
                     path: node.path, layer: node.layer, inputValues: node.inputs.map(\.index), inputs: inputs,
-                    output: output, parameters: first..<described.count))
+                    output: output, parameters: first..<described.count, statisticOffset: statistics))
+            statistics += node.layer.statisticCount(for: inputs[0])
             shapes.append(output)
         }
         let last = shapes[shapes.count - 1]
@@ -51,6 +57,19 @@ package struct Network: Sendable {
         self.description = description
         self.stages = stages
         parameterList = ParameterList(described)
+        statisticCount = statistics
+    }
+
+    /// Brings the buffers of all layers up to date after a step, from its statistics over all shards and ranks and the
+    /// number of its samples.
+    package func updateBuffers(
+        _ values: UnsafeMutablePointer<Float>, statistics: UnsafePointer<Double>, samples: Double
+    ) {
+        for stage in stages where stage.layer.statisticCount(for: stage.inputs[0]) > 0 {
+            stage.layer.updateBuffers(
+                for: stage.inputs[0], statistics: statistics + stage.statisticOffset, samples: samples,
+                parameters: stage.parameters.map { values + parameterList.parameters[$0].offset })
+        }
     }
 
     /// Multiplications with an addition of one sample's forward pass.
@@ -71,9 +90,11 @@ package struct Network: Sendable {
 
     /// Compiles the network for shards of up to `imagesPerShard` images.
     package func plan(
-        imagesPerShard: Int, shards: Int, mode: ExecutionPlan.Mode, input: PixelConversion, pool: ThreadPool
+        imagesPerShard: Int, shards: Int, mode: ExecutionPlan.Mode, options: PlanOptions = PlanOptions(),
+        input: PixelConversion, pool: ThreadPool
     ) throws -> ExecutionPlan {
         try ExecutionPlan(
-            network: self, imagesPerShard: imagesPerShard, shards: shards, mode: mode, input: input, pool: pool)
+            network: self, imagesPerShard: imagesPerShard, shards: shards, mode: mode, options: options, input: input,
+            pool: pool)
     }
 }

@@ -1,16 +1,35 @@
 package import Tensors
 
-/// One parallel stretch of work of a plan: units that may run in any order and at once.
+/// One stretch of work of a plan: units that may run in any order and at once, and after them, where ranks have to meet, an
+/// exchange on the calling thread.
 package struct Pass {
     /// "conv1 forward"; for profiles and messages.
     package let name: String
     package let units: Int
     package let body: ThreadPool.Body
+    package let exchange: (() throws -> Void)?
 
-    package init(_ name: String, units: Int, body: @escaping ThreadPool.Body) {
+    package init(
+        _ name: String, units: Int, exchange: (() throws -> Void)? = nil, body: @escaping ThreadPool.Body
+    ) {
         self.name = name
         self.units = units
         self.body = body
+        self.exchange = exchange
+    }
+}
+
+/// What random choices of a step depend on besides the layer: Philox is keyed by these.
+package struct StepRandomness {
+    package let seed: UInt64
+    package let epoch: UInt32
+    /// The sample in every slot.
+    package let ids: UnsafePointer<Int64>
+
+    package init(seed: UInt64, epoch: UInt32, ids: UnsafePointer<Int64>) {
+        self.seed = seed
+        self.epoch = epoch
+        self.ids = ids
     }
 }
 
@@ -26,8 +45,19 @@ package final class StepContext {
     package var gradients: UnsafeMutablePointer<Float>!
     package var images: UnsafeRawPointer!
     package var labels: UnsafePointer<Int32>!
+    /// Unset where the plan holds nothing random.
+    package var randomness: StepRandomness!
+    /// Adds a vector over all ranks, in the tree that continues the shards'; for layers whose result depends on the whole
+    /// batch. Set before the plan runs.
+    package var addOverRanks: (UnsafeMutableBufferPointer<Double>) throws -> Void = { _ in }
+    /// What layers leave behind for their buffers: `statisticCount` sums for each local shard.
+    package let statistics: UnsafeMutablePointer<Double>
+    package let statisticCount: Int
 
-    init(shards: Int, imagesPerShard: Int) {
+    init(shards: Int, imagesPerShard: Int, statisticCount: Int = 0) {
+        self.statisticCount = statisticCount
+        statistics = .allocate(capacity: max(1, shards * statisticCount))
+        statistics.initialize(repeating: 0, count: max(1, shards * statisticCount))
         counts = .allocate(capacity: shards)
         counts.initialize(repeating: 0, count: shards)
         scores = .allocate(capacity: shards)
@@ -40,12 +70,23 @@ package final class StepContext {
         counts.deallocate()
         scores.deallocate()
         losses.deallocate()
+        statistics.deallocate()
     }
+}
+
+/// Over which samples batch normalisation takes its statistics.
+package enum BatchStatistics: String, CaseIterable, Sendable {
+    /// Each logical shard's own.
+    case shard
+    /// The whole batch's, which the ranks exchange in the middle of the network.
+    case global
 }
 
 /// Where a layer stands in a plan, before memory is placed.
 package struct PlanSite: Sendable {
     package let path: String
+    /// The layer's place in the network.
+    package let number: Int
     /// One sample of each input.
     package let inputs: [Shape]
     package let output: Shape
@@ -53,6 +94,7 @@ package struct PlanSite: Sendable {
     package let imagesPerShard: Int
     package let needsInputGradients: [Bool]
     package let isTraining: Bool
+    package let batchStatistics: BatchStatistics
 
     package var slots: Int { shards * imagesPerShard }
     /// The only input of layers that have one.
@@ -76,6 +118,8 @@ package struct BoundSite {
     package let workspaceStride: Int
     /// Offsets of the layer's parameters in the parameter vector, in the order of `Layer.parameters`.
     package let parameterOffsets: [Int]
+    /// Offset of the layer's sums among a shard's statistics.
+    package let statisticOffset: Int
 
     /// The only input of layers that have one, and its gradient.
     package var x: UnsafeMutablePointer<Float> { xs[0] }

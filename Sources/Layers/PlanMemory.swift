@@ -20,7 +20,9 @@ struct PlanMemory {
 
     var byteCount: Int { solution.byteCount }
 
-    init(network: Network, imagesPerShard: Int, shards: Int, mode: ExecutionPlan.Mode, threads: Int) throws {
+    init(
+        network: Network, imagesPerShard: Int, shards: Int, mode: ExecutionPlan.Mode, options: PlanOptions, threads: Int
+    ) throws {
         let stages = network.stages
         let count = stages.count
         let isTraining = mode == .training
@@ -28,10 +30,10 @@ struct PlanMemory {
         let graph = ValueGraph(stages)
         sites = stages.indices.map { index in
             PlanSite(
-                path: stages[index].path, inputs: stages[index].inputs, output: stages[index].output, shards: shards,
-                imagesPerShard: imagesPerShard,
+                path: stages[index].path, number: index, inputs: stages[index].inputs, output: stages[index].output,
+                shards: shards, imagesPerShard: imagesPerShard,
                 needsInputGradients: stages[index].inputValues.map { isTraining && graph.dependsOnParameters[$0] },
-                isTraining: isTraining)
+                isTraining: isTraining, batchStatistics: options.batchStatistics)
         }
         let demands = try zip(stages, sites).map { try $0.layer.demand(for: $1) }
         let sharing = ValueSharing(graph, stages, demands)
@@ -125,7 +127,8 @@ struct PlanMemory {
             dy: pointer(gradients[index + 1]), saved: arena.base + solution[saved[index]],
             partialGradients: arena.base + solution[partialGradients[index]],
             workspace: arena.base + solution[workspace], workspaceStride: workspaceStride,
-            parameterOffsets: stage.parameters.map { network.parameterList.parameters[$0].offset })
+            parameterOffsets: stage.parameters.map { network.parameterList.parameters[$0].offset },
+            statisticOffset: stage.statisticOffset)
         return (site, additions)
     }
 }

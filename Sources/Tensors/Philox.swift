@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// Philox 4×32 with ten rounds: 128 counter bits and 64 key bits to 128 random bits.
 ///
 /// The whole state is the argument, so the numbers of any sample can be drawn anywhere, in any order.
@@ -72,6 +74,17 @@ package struct RandomStream: Sendable {
     /// A uniform multiple of 2⁻²⁴ in [0, 1).
     package mutating func nextUniform() -> Float {
         Float(nextUInt32() >> 8) * 0x1p-24
+    }
+
+    /// A deviate of the standard normal distribution (Marsaglia's polar method; the second of each pair is not used, so that
+    /// a stream has no state besides its place).
+    package mutating func nextNormal() -> Double {
+        while true {
+            let x = Double(nextUInt32()) * 0x1p-31 - 1
+            let y = Double(nextUInt32()) * 0x1p-31 - 1
+            let square = x * x + y * y
+            if square > 0 && square < 1 { return x * (-2 * CKernels_log(square) / square).squareRoot() }
+        }
     }
 
     /// A uniform integer in 0 ..< bound, without bias (Lemire 2019: multiply, reject the short remainder).

@@ -24,4 +24,11 @@ package enum TreeSum {
         }
         return leaves[0]
     }
+
+    /// Adds a power of two of numbers in the same tree, without touching them.
+    package static func sum(_ leaves: Range<Int>, _ value: (Int) -> Double) -> Double {
+        if leaves.count == 1 { return value(leaves.lowerBound) }
+        let middle = leaves.lowerBound + leaves.count / 2
+        return sum(leaves.lowerBound..<middle, value) + sum(middle..<leaves.upperBound, value)
+    }
 }

@@ -1,27 +1,87 @@
-/// The sizes of convolution and pooling outputs, for everything that needs one.
+/// The sizes of convolution and pooling outputs along one axis, for everything that needs one.
+///
+/// Source: the formulas and the refusals of torch.nn.functional.conv2d, max_pool2d and conv_transpose2d.
 package enum WindowArithmetic {
     /// Why a window does not fit its input.
     package struct Misfit: Error, Equatable, CustomStringConvertible {
         package let description: String
+
+        package init(description: String) {
+            self.description = description
+        }
     }
 
-    /// floor((input + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1.
+    /// Places from the first to the last that a kernel reads: dilation·(kernel − 1) + 1.
+    package static func reach(kernel: Int, dilation: Int) -> Int { dilation * (kernel - 1) + 1 }
+
+    /// Of a convolution: floor((input + before + after − reach) / stride) + 1.
     ///
     /// Throws: `Misfit` when an argument is out of range or the kernel is larger than the padded input.
-    package static func outputExtent(input: Int, kernel: Int, stride: Int, padding: Int, dilation: Int = 1)
-        throws(Misfit)
-        -> Int
-    {
+    package static func outputExtent(
+        input: Int, kernel: Int, stride: Int, dilation: Int = 1, before: Int, after: Int
+    ) throws(Misfit) -> Int {
+        guard kernel >= 1, stride >= 1, dilation >= 1, before >= 0, after >= 0, input >= 1 else {
+            throw Misfit(
+                description: "input \(input), kernel \(kernel), stride \(stride), dilation \(dilation) and padding "
+                    + "\(before), \(after): expected at least 1, 1, 1, 1 and 0, 0")
+        }
+        let reach = reach(kernel: kernel, dilation: dilation)
+        guard input + before + after >= reach else {
+            throw Misfit(
+                description: "the kernel reaches over \(reach) places, the padded input has \(input + before + after)")
+        }
+        return (input + before + after - reach) / stride + 1
+    }
+
+    /// Of a pooling: as a convolution's with `padding` on both sides; with `ceilMode` a window that starts inside the input
+    /// or its left padding counts, even if it ends outside.
+    ///
+    /// Throws: `Misfit`, also for a padding of more than half the kernel's reach.
+    package static func pooledExtent(
+        input: Int, kernel: Int, stride: Int, dilation: Int = 1, padding: Int, ceilMode: Bool = false
+    ) throws(Misfit) -> Int {
         guard kernel >= 1, stride >= 1, dilation >= 1, padding >= 0, input >= 1 else {
             throw Misfit(
                 description: "input \(input), kernel \(kernel), stride \(stride), dilation \(dilation) and padding "
                     + "\(padding): expected at least 1, 1, 1, 1 and 0")
         }
-        let reach = dilation * (kernel - 1) + 1
-        guard input + 2 * padding >= reach else {
+        let reach = reach(kernel: kernel, dilation: dilation)
+        guard padding * 2 <= reach else {
+            throw Misfit(
+                description: "padding \(padding) is more than half of the \(reach) places the kernel reaches over")
+        }
+        let free = input + 2 * padding - reach + (ceilMode ? stride - 1 : 0)
+        guard free >= 0 else {
             throw Misfit(
                 description: "the kernel reaches over \(reach) places, the padded input has \(input + 2 * padding)")
         }
-        return (input + 2 * padding - reach) / stride + 1
+        let extent = free / stride + 1
+        return ceilMode && (extent - 1) * stride >= input + padding ? extent - 1 : extent
+    }
+
+    /// Of a transposed convolution: (input − 1)·stride − 2·padding + reach + outputPadding.
+    ///
+    /// Throws: `Misfit`, also when nothing is left, or for an output padding that is not below stride or dilation.
+    package static func transposedExtent(
+        input: Int, kernel: Int, stride: Int, dilation: Int = 1, padding: Int, outputPadding: Int = 0
+    ) throws(Misfit) -> Int {
+        guard kernel >= 1, stride >= 1, dilation >= 1, padding >= 0, outputPadding >= 0, input >= 1 else {
+            throw Misfit(
+                description:
+                    "input \(input), kernel \(kernel), stride \(stride), dilation \(dilation), padding \(padding) "
+                    + "and output padding \(outputPadding): expected at least 1, 1, 1, 1, 0 and 0")
+        }
+        guard outputPadding < max(stride, dilation) else {
+            throw Misfit(
+                description:
+                    "output padding \(outputPadding), expected less than stride \(stride) or dilation \(dilation)")
+        }
+        let extent =
+            (input - 1) * stride - 2 * padding + reach(kernel: kernel, dilation: dilation) + outputPadding
+        guard extent >= 1 else {
+            throw Misfit(
+                description: "padding \(padding) takes away the whole output, which has \(extent + 2 * padding)")
+        }
+        return extent
     }
 }

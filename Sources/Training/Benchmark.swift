@@ -37,7 +37,7 @@ package final class Benchmark {
         var optimizer = Configuration.Optimizer()
         optimizer.learningRate = 0.001
         step = try TrainingStep(
-            network: network, geometry: geometry, layout: layout, optimizer: optimizer, input: input,
+            network: network, geometry: geometry, layout: layout, optimizer: optimizer, seed: 1, input: input,
             communicator: communicator, pool: pool)
         step.state.initialize(seed: 1)
         batch = Self.randomBatch(
@@ -52,7 +52,7 @@ package final class Benchmark {
     /// Runs steps for about `seconds`, after three to warm up. Collective.
     package func run(seconds: Double) throws -> Result {
         let peak = try sumOverRanks(PeakMeasurement.fusedMultiplyAddRate(pool: pool, now: Machine.now))
-        for _ in 0..<3 { _ = try step.run(batch, learningRate: 0.001, stopRequested: false) }
+        for _ in 0..<3 { _ = try step.run(batch, epoch: 0, learningRate: 0.001, stopRequested: false) }
         try communicator.barrier()
         var times: [Double] = []
         let start = Machine.now()
@@ -60,7 +60,8 @@ package final class Benchmark {
         while true {
             // The wish to stop travels with the step's sums, so that all ranks stop at the same one.
             let isOver = last - start >= seconds
-            let outcome = try step.run(batch, learningRate: 0.001, stopRequested: isOver && communicator.rank == 0)
+            let outcome = try step.run(
+                batch, epoch: 0, learningRate: 0.001, stopRequested: isOver && communicator.rank == 0)
             let now = Machine.now()
             times.append(now - last)
             last = now

@@ -1,4 +1,6 @@
 package import DataParallel
+package import Layers
+package import Tensors
 
 /// What defines a run, and how it is watched; the values given here are the defaults.
 package struct Configuration: Equatable, Sendable {
@@ -17,6 +19,8 @@ package struct Configuration: Equatable, Sendable {
     package var averaging: Averaging?
     /// nil: the run has its full length.
     package var earlyStopping: EarlyStopping?
+    package var loss = Loss.crossEntropy()
+    package var batchNorm = BatchStatistics.shard
     package var evaluate = Evaluate()
     package var bestMetric = BestMetric.accuracy1
     package var checkpoint = Checkpoint()
@@ -28,6 +32,13 @@ package struct Configuration: Equatable, Sendable {
     package var runsDirectory = "runs"
 
     package init() {}
+
+    package var planOptions: PlanOptions {
+        var options = PlanOptions()
+        options.loss = loss
+        options.batchStatistics = batchNorm
+        return options
+    }
 
     package struct Model: Equatable, Sendable {
         package var name: String

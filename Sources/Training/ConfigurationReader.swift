@@ -1,4 +1,6 @@
 internal import Diagnostics
+internal import Layers
+internal import Tensors
 
 extension Configuration {
     /// Reads a configuration: the file's text if there is one, then assignments of the form `optimizer.momentum=0.8`.
@@ -19,10 +21,9 @@ extension Configuration {
         let top = try ConfigurationSection(
             root, path: "",
             known: [
-                "model", "data", "batch_size", "shards", "epochs", "steps", "seed", "optimizer", "schedule", "clip",
-                "ema",
-                "early_stopping", "evaluate",
-                "best_metric", "checkpoint", "log", "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
+                "model", "data", "batch_size", "shards", "epochs", "steps", "seed", "loss", "batch_norm", "optimizer",
+                "schedule", "clip", "ema", "early_stopping", "evaluate", "best_metric", "checkpoint", "log",
+                "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
             ])
         if mustBeComplete {
             guard top.has("model") else {
@@ -38,6 +39,11 @@ extension Configuration {
         try readBatch(top)
         try readLength(top)
         seed = try top.value("seed", expected: "a whole number from 0", UInt64.init) ?? seed
+        try readLoss(top)
+        batchNorm =
+            try top.value("batch_norm", expected: BatchStatistics.allCases.map(\.rawValue).joined(separator: " or ")) {
+                BatchStatistics(rawValue: $0)
+            } ?? batchNorm
         try readOptimizer(top)
         try readSchedule(top)
         try readClip(top)
@@ -147,5 +153,29 @@ extension Configuration {
         }
         if let epochs { length = .epochs(epochs) }
         if let steps { length = .steps(steps) }
+    }
+
+    private mutating func readLoss(_ top: ConfigurationSection) throws {
+        guard let section = try top.section("loss", known: ["name", "label_smoothing", "class_weights"]) else { return }
+        let names = ["cross_entropy", "mean_squared_error"]
+        let name = try section.value("name", expected: names.joined(separator: " or ")) {
+            names.contains($0) ? $0 : nil
+        }
+        guard name == "mean_squared_error" else {
+            let smoothing = try section.number("label_smoothing", expected: "a number from 0 to 1") {
+                (0...1).contains($0)
+            }
+            let weights = try section.numbers("class_weights") ?? []
+            guard weights.allSatisfy({ $0 >= 0 && $0.isFinite }), weights.isEmpty || weights.contains(where: { $0 > 0 })
+            else {
+                throw section.failure("class_weights", "= \(weights), expected numbers from 0, one of them above 0")
+            }
+            loss = .crossEntropy(labelSmoothing: smoothing ?? 0, classWeights: weights)
+            return
+        }
+        for key in ["label_smoothing", "class_weights"] where section.has(key) {
+            throw section.failure(key, "belongs to loss cross_entropy, not to mean_squared_error")
+        }
+        loss = .meanSquaredError
     }
 }

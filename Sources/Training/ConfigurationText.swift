@@ -1,3 +1,5 @@
+internal import Layers
+internal import Tensors
 internal import Yams
 
 extension Configuration {
@@ -21,7 +23,14 @@ extension Configuration {
         case .epochs(let epochs): entries.append(("epochs", "\(epochs)"))
         case .steps(let steps): entries.append(("steps", "\(steps)"))
         }
-        entries += [("seed", "\(seed)")]
+        entries.append(("seed", "\(seed)"))
+        switch loss {
+        case .crossEntropy(let smoothing, let weights):
+            entries += [("loss.name", "cross_entropy"), ("loss.label_smoothing", "\(smoothing)")]
+            if !weights.isEmpty { entries.append(("loss.class_weights", "\(weights)")) }
+        case .meanSquaredError: entries.append(("loss.name", "mean_squared_error"))
+        }
+        entries.append(("batch_norm", batchNorm.rawValue))
         entries += optimizer.entries + scheduleEntries + clipEntries + averagingEntries + earlyStoppingEntries
         entries += [
             ("evaluate.every", "\(evaluate.every)"), ("evaluate.split", evaluate.split),
@@ -40,7 +49,7 @@ extension Configuration {
         try Yams.serialize(node: Self.tree(of: entries[...], prefix: ""), sortKeys: false)
     }
 
-    private static let lists = ["optimizer.betas", "optimizer.no_decay", "schedule.milestones"]
+    private static let lists = ["loss.class_weights", "optimizer.betas", "optimizer.no_decay", "schedule.milestones"]
 
     private static func tree(of entries: ArraySlice<(key: String, value: String)>, prefix: String) throws -> Node {
         var pairs: [(Node, Node)] = []

@@ -19,14 +19,16 @@ package final class Evaluator {
 
     /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
-        network: Network, split: DatasetSplit, blockSamples: Int, input: PixelConversion,
+        network: Network, split: DatasetSplit, blockSamples: Int, loss: Loss = .crossEntropy(), input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
         self.split = split
         self.blockSamples = blockSamples
         self.communicator = communicator
+        var options = PlanOptions()
+        options.loss = loss
         plan = try network.plan(
-            imagesPerShard: blockSamples, shards: 1, mode: .evaluation, input: input, pool: pool)
+            imagesPerShard: blockSamples, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)
     }
 
     /// The score of the whole split with these weights. Collective; equal on all ranks.
@@ -38,7 +40,7 @@ package final class Evaluator {
         for round in 0..<rounds {
             let block = round * ranks + communicator.rank
             guard block < blocks else { break }
-            let score = scoreBlock(block, weights: weights)
+            let score = try scoreBlock(block, weights: weights)
             own.withUnsafeMutableBufferPointer {
                 score.write(to: UnsafeMutableBufferPointer(rebasing: $0[(round * Score.fieldCount)...]))
             }
@@ -56,11 +58,11 @@ package final class Evaluator {
         }
     }
 
-    private func scoreBlock(_ block: Int, weights: UnsafeMutableBufferPointer<Float>) -> Score {
+    private func scoreBlock(_ block: Int, weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
         let first = block * blockSamples
         var count = Int32(min(blockSamples, split.count - first))
-        return split.labels.withUnsafeBufferPointer { labels in
-            plan.run(
+        return try split.labels.withUnsafeBufferPointer { labels in
+            try plan.run(
                 images: split.images.baseAddress! + first * split.imageBytes, labels: labels.baseAddress! + first,
                 counts: &count, weights: UnsafePointer(weights.baseAddress!), gradients: nil)[0]
         }

@@ -96,7 +96,8 @@ package final class Trainer {
             activity.enter(.computing, step: progress.stepsDone + 1)
             let learningRate = rate.rate(afterSteps: progress.stepsDone)
             let outcome = try step.run(
-                batch, learningRate: learningRate, stopRequested: StopSignals.isRequested,
+                batch, epoch: progress.stepsDone / progress.stepsPerEpoch, learningRate: learningRate,
+                stopRequested: StopSignals.isRequested,
                 saveRequested: isSaveDueByClock, hasAlarm: alarm != nil)
             if outcome.alarms > 0 { try RankAgreement.agreeOnFailure(alarm, over: communicator) }
             if outcome.isFinite { progress.addStep(outcome.score) } else { try leaveOut(outcome, batch) }

@@ -140,6 +140,14 @@ package final class TrainingSession {
                 .configuration,
                 "model.channels = \(channels), but the images of \(dataset.path) have \(dataset.channels)")
         }
+        if case .crossEntropy(_, let weights) = configuration.loss, !weights.isEmpty,
+            weights.count != dataset.classes.count
+        {
+            throw Failure(
+                .configuration,
+                "loss.class_weights has \(weights.count) numbers, but \(dataset.path) has \(dataset.classes.count) classes"
+            )
+        }
         let shape: Shape = [dataset.channels, dataset.height, dataset.width]
         guard let description = makeModel(model.name, shape, dataset.classes.count) else {
             throw Failure(.configuration, "model = \(model.name): no network of this name")
@@ -162,14 +170,15 @@ package final class TrainingSession {
     private func makeStep() throws -> TrainingStep {
         try TrainingStep(
             network: network, geometry: geometry, layout: layout, optimizer: configuration.optimizer,
-            clip: configuration.clip, averaging: configuration.averaging, input: input, communicator: communicator,
-            pool: pool)
+            clip: configuration.clip, averaging: configuration.averaging, options: configuration.planOptions,
+            seed: configuration.seed, input: input, communicator: communicator, pool: pool)
     }
 
     private func makeEvaluator() throws -> Evaluator {
         try Evaluator(
             network: network, split: evaluation, blockSamples: configuration.evaluate.batchSize,
-            input: normalization.conversion(for: evaluation), communicator: communicator, pool: pool)
+            loss: configuration.planOptions.loss, input: normalization.conversion(for: evaluation),
+            communicator: communicator, pool: pool)
     }
 
     private func makeRecorder(environment: [String: String]) throws -> RunRecorder? {

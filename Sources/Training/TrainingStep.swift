@@ -10,10 +10,12 @@ package final class TrainingStep {
     package let state: ModelState
     package let plan: ExecutionPlan
     package let layout: ShardLayout
+    private let network: Network
     private let optimizer: any Optimizer
     private let clipping: GradientClipping
     private let average: ExponentialMovingAverage?
     private let blocks: UpdateBlocks
+    private let seed: UInt64
     private let tree: GradientTree
     private let pool: ThreadPool
     private let gradients: UnsafeMutableBufferPointer<Float>
@@ -45,6 +47,7 @@ package final class TrainingStep {
         static let alarms = Score.fieldCount + 2
         static let dataWaitSeconds = Score.fieldCount + 3
         static let communicationSeconds = Score.fieldCount + 4
+        /// The layers' own sums, for their buffers, lie behind these.
         static let count = Score.fieldCount + 5
     }
 
@@ -55,21 +58,24 @@ package final class TrainingStep {
     /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
         network: Network, geometry: BatchGeometry, layout: ShardLayout, optimizer: Configuration.Optimizer,
-        clip: Configuration.Clip = .none, averaging: Configuration.Averaging? = nil, input: PixelConversion,
-        communicator: any Communicator, pool: ThreadPool
+        clip: Configuration.Clip = .none, averaging: Configuration.Averaging? = nil,
+        options: PlanOptions = PlanOptions(), seed: UInt64, input: PixelConversion, communicator: any Communicator,
+        pool: ThreadPool
     ) throws {
         let count = network.parameterList.trainedCount
         state = ModelState(parameterList: network.parameterList, slots: optimizer.slots, averages: averaging != nil)
         plan = try network.plan(
-            imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank, mode: .training, input: input,
-            pool: pool)
+            imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank, mode: .training, options: options,
+            input: input, pool: pool)
+        self.network = network
+        self.seed = seed
         self.layout = layout
         self.pool = pool
         tree = GradientTree(
-            communicator: communicator, gradientCount: count, statisticCount: Statistic.count)
+            communicator: communicator, gradientCount: count, statisticCount: Statistic.count + network.statisticCount)
         gradients = .allocate(capacity: count)
         gradients.initialize(repeating: 0)
-        statistics = .allocate(capacity: Statistic.count)
+        statistics = .allocate(capacity: Statistic.count + network.statisticCount)
         statistics.initialize(repeating: 0)
         squares = .allocate(capacity: SumOfSquares.blocks(for: count))
         squares.initialize(repeating: 0)
@@ -79,6 +85,10 @@ package final class TrainingStep {
         self.optimizer = optimizer.make(
             blocks: blocks, gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool)
         makeBodies()
+        let tree = tree
+        plan.addOverRanks = { vector in
+            try tree.allReduce(gradients: UnsafeMutableBufferPointer(start: nil, count: 0), statistics: vector)
+        }
     }
 
     deinit {
@@ -87,14 +97,17 @@ package final class TrainingStep {
         squares.deallocate()
     }
 
-    /// Runs one step and, unless loss or gradient is not finite, updates the weights. Collective.
+    /// Runs one step and, unless loss or gradient is not finite, updates the weights. Collective. `epoch` counts finished
+    /// epochs; random choices depend on it.
     ///
     /// Throws: the communicator's errors; the weights are then as they were before.
     package func run(
-        _ batch: Batch, learningRate: Double, stopRequested: Bool, saveRequested: Bool = false, hasAlarm: Bool = false
+        _ batch: Batch, epoch: Int, learningRate: Double, stopRequested: Bool, saveRequested: Bool = false,
+        hasAlarm: Bool = false
     ) throws -> Outcome {
-        let scores = plan.run(
+        let scores = try plan.run(
             images: batch.images, labels: batch.labels, counts: batch.counts,
+            randomness: StepRandomness(seed: seed, epoch: UInt32(epoch), ids: batch.ids),
             weights: UnsafePointer(state.weights.baseAddress!), gradients: gradients.baseAddress!)
         let local = TreeSum.sum(scores, +)
         local.write(to: statistics)
@@ -103,6 +116,7 @@ package final class TrainingStep {
         statistics[Statistic.alarms] = hasAlarm ? 1 : 0
         statistics[Statistic.dataWaitSeconds] = dataWaitSeconds
         statistics[Statistic.communicationSeconds] = communicationSeconds
+        plan.addedStatistics(into: statistics.baseAddress! + Statistic.count)
         let exchangeStart = Machine.now()
         try tree.allReduce(gradients: gradients, statistics: statistics)
         communicationSeconds = Machine.now() - exchangeStart
@@ -122,6 +136,8 @@ package final class TrainingStep {
         let rest = clipping.apply(norm: outcome.gradientNorm, scale: scale)
         optimizer.prepare(Update(number: state.updates, learningRate: learningRate, gradientScale: rest))
         pool.run(blocks.blocks.count, updateBody)
+        network.updateBuffers(
+            state.weights.baseAddress!, statistics: statistics.baseAddress! + Statistic.count, samples: score.samples)
         average?.follow()
         return outcome
     }

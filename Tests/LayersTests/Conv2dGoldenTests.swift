@@ -14,7 +14,7 @@ struct Conv2dGoldenTests {
         #expect(cases.count == 42)
         for name in cases {
             let (stride, padding) = (try golden.option("stride", of: name), try golden.option("padding", of: name))
-            try check(golden, name, stride: (stride, stride), padding: (padding, padding))
+            try check(golden, name, stride: Extents(stride), padding: Extents(padding))
         }
     }
 
@@ -26,20 +26,21 @@ struct Conv2dGoldenTests {
         for name in cases {
             try check(
                 golden, name,
-                stride: (try golden.option("stride_height", of: name), try golden.option("stride_width", of: name)),
-                padding: (try golden.option("padding_height", of: name), try golden.option("padding_width", of: name)))
+                stride: [try golden.option("stride_height", of: name), try golden.option("stride_width", of: name)],
+                padding: [try golden.option("padding_height", of: name), try golden.option("padding_width", of: name)])
         }
     }
 
     private func check(
-        _ golden: Golden, _ name: String, stride: (height: Int, width: Int), padding: (height: Int, width: Int)
+        _ golden: Golden, _ name: String, stride: Extents, padding: Extents
     ) throws {
         let hasBias = golden.has("\(name)/bias")
         #expect(try golden.option("bias", of: name) == (hasBias ? 1 : 0))
         let shape = try golden.shape("\(name)/x")
         let kernel = try golden.shape("\(name)/weight")
         let conv = Conv2d(
-            outChannels: kernel[0], kernel: (kernel[2], kernel[3]), stride: stride, padding: padding, bias: hasBias)
+            outChannels: kernel[0], kernel: [kernel[2], kernel[3]], stride: stride, padding: .symmetric(padding),
+            bias: hasBias)
         let input = Shape(Array(shape[1...]))
         #expect(try conv.outputShape(for: input).dimensions == Array(golden.shape("\(name)/y")[1...]))
         let names = hasBias ? ["weight", "bias"] : ["weight"]

@@ -42,7 +42,7 @@ struct CrossEntropyGoldenTests {
     func operation() throws {
         for golden in try cases() {
             var dlogits = [Float](repeating: .nan, count: golden.logits.count)
-            let score = SoftmaxCrossEntropy.score(
+            let score = Loss.crossEntropy().score(
                 logits: golden.logits, labels: golden.labels, samples: golden.samples, classes: golden.classes,
                 dlogits: &dlogits)
             #expect(abs(score.loss - golden.loss) <= 1e-13 * max(1, golden.loss), "\(golden.name)")
@@ -58,7 +58,7 @@ struct CrossEntropyGoldenTests {
             var loss = 0.0
             for sample in 0..<golden.samples {
                 let range = sample * golden.classes..<(sample + 1) * golden.classes
-                let run = probe.run(
+                let run = try probe.run(
                     images: Array(golden.logits[range]), labels: [golden.labels[sample]], counts: [1])
                 loss += run.scores[0].loss
                 #expect(sameBits(probe.logits(ofSlot: 0), Array(golden.logits[range])), "\(golden.name)")

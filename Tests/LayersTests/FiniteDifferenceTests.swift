@@ -14,7 +14,7 @@ struct FiniteDifferenceTests {
     /// A network of every kind of layer with odd sizes, strides and paddings.
     private func smooth() -> ModelDescription {
         var model = ModelDescription(name: "smooth", input: [2, 9, 7], classes: 3)
-        model.append("conv1", Conv2d(outChannels: 3, kernel: (3, 2), stride: (2, 1), padding: (1, 0)))
+        model.append("conv1", Conv2d(outChannels: 3, kernel: [3, 2], stride: [2, 1], padding: [1, 0]))
         model.append("conv2", Conv2d(outChannels: 4, kernel: 3, stride: 2, padding: 1, bias: false))
         model.append("flatten", Flatten())
         model.append("fc1", Linear(outputs: 6, bias: false))
@@ -57,7 +57,7 @@ struct FiniteDifferenceTests {
         let training = try PlanProbe(description, imagesPerShard: Self.images, seed: 3)
         let evaluation = try PlanProbe(description, imagesPerShard: Self.images, mode: .evaluation, seed: 3)
         let counts = [Int32(Self.images)]
-        let run = training.run(images: data.images, labels: data.labels, counts: counts)
+        let run = try training.run(images: data.images, labels: data.labels, counts: counts)
         var stream = RandomStream(seed: 3, purpose: .synthetic, id: 6)
         var deviations: [Double] = []
         for parameter in training.network.parameterList.parameters {
@@ -70,7 +70,7 @@ struct FiniteDifferenceTests {
                 for moved in [weight + step, weight - step] {
                     evaluation.weights[index] = moved
                     losses.append(
-                        evaluation.run(images: data.images, labels: data.labels, counts: counts).scores[0].loss)
+                        try evaluation.run(images: data.images, labels: data.labels, counts: counts).scores[0].loss)
                 }
                 evaluation.weights[index] = weight
                 let width = Double(weight + step) - Double(weight - step)

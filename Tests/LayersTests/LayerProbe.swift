@@ -10,8 +10,10 @@ final class LayerProbe {
     struct Result {
         var y: [Float]
         var dx: [Float]
-        /// In the order of `Layer.parameters`.
+        /// In the order of `Layer.parameters`; NaN for buffers.
         var gradients: [[Float]]
+        /// The parameters after the layer has brought its buffers up to date.
+        var parameters: [[Float]]
     }
 
     /// How many samples go into how many shards, on how many threads.
@@ -45,14 +47,20 @@ final class LayerProbe {
     /// Elements in front of the layer's parameters, as if other layers had some.
     private static let offset = 16
 
-    init(_ layer: any Layer, input: Shape, _ arrangement: Arrangement, overwritesInput: Bool = false) throws {
+    init(
+        _ layer: any Layer, input: Shape, _ arrangement: Arrangement, overwritesInput: Bool = false,
+        isTraining: Bool = true,
+        batchStatistics: BatchStatistics = .shard
+    ) throws {
         BLAS.useOneThread()
         self.layer = layer
         self.arrangement = arrangement
         self.overwritesInput = overwritesInput
         site = PlanSite(
-            path: "probe", inputs: [input], output: try layer.outputShape(for: [input]), shards: arrangement.shards,
-            imagesPerShard: arrangement.imagesPerShard, needsInputGradients: [true], isTraining: true)
+            path: "probe", number: 0, inputs: [input], output: try layer.outputShape(for: [input]),
+            shards: arrangement.shards,
+            imagesPerShard: arrangement.imagesPerShard, needsInputGradients: [true], isTraining: isTraining,
+            batchStatistics: batchStatistics)
         demand = try layer.demand(for: site)
         pool = try ThreadPool(threads: arrangement.threads)
     }
@@ -78,7 +86,10 @@ final class LayerProbe {
         let stride = (demand.workspaceBytes + 63) & ~63
         let workspace = GuardedBuffer(byteCount: stride * pool.threads)
 
-        let context = StepContext(shards: site.shards, imagesPerShard: site.imagesPerShard)
+        let context = StepContext(
+            shards: site.shards, imagesPerShard: site.imagesPerShard,
+            statisticCount: layer.statisticCount(for: site.input))
+        let ids = (0..<site.slots).map(Int64.init)
         for (shard, count) in arrangement.counts(for: samples).enumerated() { context.counts[shard] = count }
         context.gradients = gradients.floats
         xBuffer.floats.update(from: x, count: x.count)
@@ -86,14 +97,24 @@ final class LayerProbe {
         let bound = BoundSite(
             plan: site, context: context, xs: [xBuffer.floats], y: yBuffer.floats, dxs: [dxBuffer.floats],
             dy: dyBuffer.floats, saved: saved.base, partialGradients: partials.base, workspace: workspace.base,
-            workspaceStride: stride, parameterOffsets: offsets)
+            workspaceStride: stride, parameterOffsets: offsets, statisticOffset: 0)
         var y: [Float] = []
         try weights.withUnsafeBufferPointer { weights in
-            context.weights = weights.baseAddress!
-            for pass in try layer.forwardPasses(at: bound) { pool.run(pass.units, pass.body) }
-            y = yBuffer.prefix(samples * site.output.count)
-            for pass in try layer.backwardPasses(at: bound) { pool.run(pass.units, pass.body) }
+            try ids.withUnsafeBufferPointer { ids in
+                context.weights = weights.baseAddress!
+                context.randomness = StepRandomness(seed: 1, epoch: 0, ids: ids.baseAddress!)
+                func run(_ passes: [Pass]) throws {
+                    for pass in passes {
+                        pool.run(pass.units, pass.body)
+                        try pass.exchange?()
+                    }
+                }
+                try run(try layer.forwardPasses(at: bound))
+                y = yBuffer.prefix(samples * site.output.count)
+                if site.isTraining { try run(try layer.backwardPasses(at: bound)) }
+            }
         }
+        if site.isTraining { updateBuffers(&weights, offsets, context, samples: samples) }
         for buffer in [xBuffer, yBuffer, dxBuffer, dyBuffer, gradients, saved, partials, workspace] {
             #expect(buffer.isIntact, "a pass of \(layer.typeName) wrote behind a buffer, \(arrangement)")
         }
@@ -101,7 +122,20 @@ final class LayerProbe {
         let all = gradients.prefix(weights.count)
         return Result(
             y: y, dx: dxBuffer.prefix(x.count),
-            gradients: zip(offsets, parameters).map { Array(all[$0..<$0 + $1.count]) })
+            gradients: zip(offsets, parameters).map { Array(all[$0..<$0 + $1.count]) },
+            parameters: zip(offsets, parameters).map { Array(weights[$0..<$0 + $1.count]) })
+    }
+
+    private func updateBuffers(_ weights: inout [Float], _ offsets: [Int], _ context: StepContext, samples: Int) {
+        let count = context.statisticCount
+        let sums = (0..<count).map { index in
+            TreeSum.sum(0..<site.shards) { context.statistics[$0 * count + index] }
+        }
+        weights.withUnsafeMutableBufferPointer { weights in
+            layer.updateBuffers(
+                for: site.input, statistics: sums, samples: Double(samples),
+                parameters: offsets.map { weights.baseAddress! + $0 })
+        }
     }
 }
 

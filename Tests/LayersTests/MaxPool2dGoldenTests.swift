@@ -12,7 +12,9 @@ struct MaxPool2dGoldenTests {
         #expect(cases.count == 20)
         for name in cases {
             let (kernel, stride) = (try golden.option("kernel", of: name), try golden.option("stride", of: name))
-            let pool = MaxPool2d(kernel: kernel, stride: stride, padding: try golden.option("padding", of: name))
+            let pool = MaxPool2d(
+                kernel: Extents(kernel), stride: Extents(stride),
+                padding: Extents(try golden.option("padding", of: name)))
             let shape = try golden.shape("\(name)/x")
             let (x, dy) = (try golden.floats("\(name)/x"), try golden.floats("\(name)/dy"))
             for arrangement in LayerProbe.Arrangement.all(for: shape[0]) {

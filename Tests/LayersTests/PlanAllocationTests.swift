@@ -13,16 +13,16 @@ struct PlanAllocationTests {
         let data = TestImages(112)
         let counts: [Int32] = [28, 28, 24, 0]
         var gradients = [Float](repeating: 0, count: probe.weights.count)
-        return gradients.withUnsafeMutableBufferPointer { gradients in
+        return try gradients.withUnsafeMutableBufferPointer { gradients in
             let target = mode == .training ? gradients.baseAddress! : nil
             let run = {
-                _ = probe.plan.run(
+                _ = try probe.plan.run(
                     images: data.images, labels: data.labels, counts: counts, weights: probe.weights,
                     gradients: target)
             }
-            for _ in 0..<20 { run() }
+            for _ in 0..<20 { try run() }
             let before = CAllocationCounter_count()
-            for _ in 0..<100 { run() }
+            for _ in 0..<100 { try run() }
             return Int(CAllocationCounter_count() - before)
         }
     }

@@ -15,9 +15,9 @@ struct PlanInvarianceTests {
     /// One plan of one shard for each shard.
     private func oneByOne(_ counts: [Int32]) throws -> [PlanProbe.Run] {
         let probe = try PlanProbe.fashion(imagesPerShard: imagesPerShard)
-        return counts.indices.map { shard in
+        return try counts.indices.map { shard in
             let slots = slots(of: shard)
-            return probe.run(images: data.images(slots), labels: data.labels(slots), counts: [counts[shard]])
+            return try probe.run(images: data.images(slots), labels: data.labels(slots), counts: [counts[shard]])
         }
     }
 
@@ -64,7 +64,7 @@ struct PlanInvarianceTests {
         let order = [2, 0, 3, 1]
         let probe = try PlanProbe.fashion(imagesPerShard: imagesPerShard, shards: shards, threads: 2)
         let alone = try oneByOne([28, 28, 28, 28])
-        let moved = probe.run(
+        let moved = try probe.run(
             images: order.flatMap { data.images(slots(of: $0)) }, labels: order.flatMap { data.labels(slots(of: $0)) },
             counts: [28, 28, 28, 28])
         #expect(moved.scores == order.map { alone[$0].scores[0] })
@@ -75,7 +75,7 @@ struct PlanInvarianceTests {
     func leftovers() throws {
         let counts: [Int32] = [28, 9, 1, 0]
         let probe = try PlanProbe.fashion(imagesPerShard: imagesPerShard, shards: shards, threads: 2)
-        let fresh = probe.run(images: data.images, labels: data.labels, counts: counts)
+        let fresh = try probe.run(images: data.images, labels: data.labels, counts: counts)
         var (images, labels) = (data.images, data.labels)
         for shard in 0..<shards {
             for slot in slots(of: shard).dropFirst(Int(counts[shard])) {
@@ -83,8 +83,8 @@ struct PlanInvarianceTests {
                 for pixel in slot * 784..<(slot + 1) * 784 { images[pixel] = 255 - images[pixel] }
             }
         }
-        _ = probe.run(images: images.reversed(), labels: labels.reversed(), counts: [28, 28, 28, 28])
-        let again = probe.run(images: images, labels: labels, counts: counts)
+        _ = try probe.run(images: images.reversed(), labels: labels.reversed(), counts: [28, 28, 28, 28])
+        let again = try probe.run(images: images, labels: labels, counts: counts)
         #expect(sameBits(again.gradients, fresh.gradients) && again.scores == fresh.scores)
     }
 
@@ -93,8 +93,8 @@ struct PlanInvarianceTests {
         let counts: [Int32] = [28, 28, 24, 0]
         let training = try PlanProbe.fashion(imagesPerShard: imagesPerShard, shards: shards, threads: 2)
         let evaluation = try PlanProbe.fashion(imagesPerShard: imagesPerShard, shards: shards, mode: .evaluation)
-        let trained = training.run(images: data.images, labels: data.labels, counts: counts)
-        let evaluated = evaluation.run(images: data.images, labels: data.labels, counts: counts)
+        let trained = try training.run(images: data.images, labels: data.labels, counts: counts)
+        let evaluated = try evaluation.run(images: data.images, labels: data.labels, counts: counts)
         #expect(trained.scores == evaluated.scores)
         for shard in 0..<shards {
             for slot in slots(of: shard).prefix(Int(counts[shard])) {

@@ -17,7 +17,8 @@ final class PlanProbe {
 
     init(
         _ description: ModelDescription, imagesPerShard: Int, shards: Int = 1, threads: Int = 1,
-        mode: ExecutionPlan.Mode = .training, pixelType: PixelConversion.PixelType = .uint8, seed: UInt64 = 1
+        mode: ExecutionPlan.Mode = .training, options: PlanOptions = PlanOptions(),
+        pixelType: PixelConversion.PixelType = .uint8, seed: UInt64 = 1
     ) throws {
         BLAS.useOneThread()
         network = try Network(description)
@@ -26,7 +27,7 @@ final class PlanProbe {
             pixelType: pixelType, image: description.input, mean: [Float](repeating: 0, count: channels),
             std: [Float](repeating: 1, count: channels))
         plan = try network.plan(
-            imagesPerShard: imagesPerShard, shards: shards, mode: mode, input: input,
+            imagesPerShard: imagesPerShard, shards: shards, mode: mode, options: options, input: input,
             pool: try ThreadPool(threads: threads))
         weights = [Float](repeating: .nan, count: network.parameterList.count)
         weights.withUnsafeMutableBufferPointer { network.parameterList.initialize($0, seed: seed) }
@@ -53,15 +54,20 @@ final class PlanProbe {
     }
 
     /// `images` and `labels` for every slot; gradients are empty in evaluation mode.
-    func run<Pixel: BitwiseCopyable>(images: [Pixel], labels: [Int32], counts: [Int32]) -> Run {
+    /// Samples are numbered by slot.
+    func run<Pixel: BitwiseCopyable>(images: [Pixel], labels: [Int32], counts: [Int32]) throws -> Run {
         precondition(labels.count == plan.shards * plan.imagesPerShard && counts.count == plan.shards)
-        var gradients = [Float](repeating: .nan, count: plan.mode == .training ? weights.count : 0)
-        let scores = images.withUnsafeBytes { images in
-            gradients.withUnsafeMutableBufferPointer { gradients in
-                Array(
-                    plan.run(
-                        images: images.baseAddress!, labels: labels, counts: counts, weights: weights,
-                        gradients: plan.mode == .training ? gradients.baseAddress! : nil))
+        var gradients = [Float](repeating: .nan, count: plan.mode == .training ? network.parameterList.trainedCount : 0)
+        let ids = labels.indices.map(Int64.init)
+        let scores = try images.withUnsafeBytes { images in
+            try gradients.withUnsafeMutableBufferPointer { gradients in
+                try ids.withUnsafeBufferPointer { ids in
+                    Array(
+                        try plan.run(
+                            images: images.baseAddress!, labels: labels, counts: counts,
+                            randomness: StepRandomness(seed: 1, epoch: 0, ids: ids.baseAddress!), weights: weights,
+                            gradients: plan.mode == .training ? gradients.baseAddress! : nil))
+                }
             }
         }
         return Run(gradients: gradients, scores: scores)

@@ -11,7 +11,7 @@ struct ActivationTests {
     @Test("negative numbers and both zeros become +0, NaN stays NaN")
     func forward() {
         var y = [Float](repeating: 7, count: x.count)
-        RectifiedLinear.forward(x: x, count: x.count, y: &y)
+        Activation.relu.forward(x: x, count: x.count, y: &y)
         #expect(y[4].isNaN)
         y[4] = 0
         #expect(sameBits(y, [1, 0, 0, 0, 0, .infinity, 0, .leastNonzeroMagnitude, 0, 2.5, 0]))
@@ -22,7 +22,7 @@ struct ActivationTests {
         let y: [Float] = [1, 0, .leastNonzeroMagnitude, 0, 0, .infinity, .nan]
         let dy: [Float] = [-3, .nan, 4, -.infinity, -0.0, -0.0, 5]
         var dx = [Float](repeating: 7, count: y.count)
-        RectifiedLinear.backward(y: y, dy: dy, count: y.count, dx: &dx)
+        Activation.relu.backward(xOrY: y, dy: dy, count: y.count, dx: &dx)
         #expect(sameBits(dx, [-3, 0, 4, 0, 0, -0.0, 0]))
     }
 
@@ -33,14 +33,14 @@ struct ActivationTests {
             let x = randoms.floats(count)
             let dy = randoms.floats(count)
             var (y, dx) = ([Float](repeating: 7, count: count), [Float](repeating: 7, count: count))
-            RectifiedLinear.forward(x: x, count: count, y: &y)
-            RectifiedLinear.backward(y: y, dy: dy, count: count, dx: &dx)
+            Activation.relu.forward(x: x, count: count, y: &y)
+            Activation.relu.backward(xOrY: y, dy: dy, count: count, dx: &dx)
             var (y2, dx2) = (x, dy)
             y2.withUnsafeMutableBufferPointer {
-                RectifiedLinear.forward(x: $0.baseAddress!, count: count, y: $0.baseAddress!)
+                Activation.relu.forward(x: $0.baseAddress!, count: count, y: $0.baseAddress!)
             }
             dx2.withUnsafeMutableBufferPointer {
-                RectifiedLinear.backward(y: y, dy: $0.baseAddress!, count: count, dx: $0.baseAddress!)
+                Activation.relu.backward(xOrY: y, dy: $0.baseAddress!, count: count, dx: $0.baseAddress!)
             }
             #expect(sameBits(y, y2) && sameBits(dx, dx2))
         }

@@ -5,7 +5,7 @@ import Testing
 @Suite("Softmax cross-entropy")
 struct SoftmaxCrossEntropyTests {
     private func score(_ logits: [Float], _ label: Int32, _ dlogits: inout [Float]) -> Score {
-        SoftmaxCrossEntropy.score(logits: logits, labels: [label], samples: 1, classes: logits.count, dlogits: &dlogits)
+        Loss.crossEntropy().score(logits: logits, labels: [label], samples: 1, classes: logits.count, dlogits: &dlogits)
     }
 
     @Test("the rank of a label counts larger logits, and equal ones with a lower index")
@@ -42,7 +42,7 @@ struct SoftmaxCrossEntropyTests {
 
     @Test("no samples score nothing")
     func nothing() {
-        let score = SoftmaxCrossEntropy.score(logits: [1], labels: [0], samples: 0, classes: 1, dlogits: nil)
+        let score = Loss.crossEntropy().score(logits: [1], labels: [0], samples: 0, classes: 1, dlogits: nil)
         #expect(score == Score())
     }
 }

@@ -16,7 +16,8 @@ struct WindowArithmeticTests {
                                 $0 + last < input + padding
                             }
                             let extent = try? WindowArithmetic.outputExtent(
-                                input: input, kernel: kernel, stride: stride, padding: padding, dilation: dilation)
+                                input: input, kernel: kernel, stride: stride, dilation: dilation, before: padding,
+                                after: padding)
                             #expect((extent ?? 0) == fitting)
                             #expect((extent == nil) == (fitting == 0))
                         }
@@ -29,7 +30,7 @@ struct WindowArithmeticTests {
     @Test("arguments out of range and kernels that are too large are refused with their numbers")
     func misfits() {
         #expect {
-            try WindowArithmetic.outputExtent(input: 4, kernel: 7, stride: 1, padding: 1)
+            try WindowArithmetic.outputExtent(input: 4, kernel: 7, stride: 1, before: 1, after: 1)
         } throws: {
             "\($0)".contains("7 places") && "\($0)".contains("has 6")
         }
@@ -38,7 +39,8 @@ struct WindowArithmeticTests {
         ] {
             #expect(throws: WindowArithmetic.Misfit.self) {
                 try WindowArithmetic.outputExtent(
-                    input: input, kernel: kernel, stride: stride, padding: padding, dilation: dilation)
+                    input: input, kernel: kernel, stride: stride, dilation: dilation, before: padding,
+                    after: padding)
             }
         }
     }

@@ -51,7 +51,7 @@ struct OptimizerTests {
         "100 steps follow PyTorch as closely as its own float32 does",
         arguments: [
             "sgd", "sgd-dampening", "sgd-nesterov", "adam", "adam-betas", "adamw", "adamw-groups", "rmsprop",
-            "rmsprop-centered", "lars",
+            "rmsprop-centered", "lars", "clip-norm", "clip-value", "ema",
         ])
     func traces(name: String) throws {
         let golden = try GoldenFile("optimizers.h5")
@@ -60,13 +60,14 @@ struct OptimizerTests {
         var losses: [Double] = []
         for number in 0..<(try golden.integer("steps", of: "/")) {
             let outcome = try step.run(
-                Self.batch(number, step), learningRate: configuration.optimizer.learningRate, stopRequested: false)
+                Self.batch(number, step), epoch: 0, learningRate: configuration.optimizer.learningRate,
+                stopRequested: false)
             losses.append(outcome.score.meanLoss)
         }
         try expectAsGood(losses, "losses", of: name, golden)
         let stride = try golden.integer("stride", of: "/")
         for parameter in step.state.parameterList.parameters {
-            let values = step.state.weights[parameter.range].map { Double($0) }
+            let values = step.state.evaluated[parameter.range].map { Double($0) }
             let sampled = Swift.stride(from: 0, to: values.count, by: stride).map { values[$0] }
             try expectAsGood(sampled, "weights/\(parameter.key)", of: name, golden)
         }
@@ -107,45 +108,62 @@ struct OptimizerTests {
         }
     }()
 
+    /// Every optimizer alone, and some with bounds on the gradient and an average of the weights.
+    static let configurations: [Configuration] = {
+        var all = every.map {
+            var configuration = Configuration()
+            configuration.optimizer = $0
+            return configuration
+        }
+        for (name, clip) in [
+            (.sgd, .norm(0.2)), (.lars, .norm(0.3)), (.lars, .value(0.01)), (.adam, .value(0.01)),
+        ] as [(Configuration.Optimizer.Name, Configuration.Clip)] {
+            var configuration = Configuration()
+            configuration.optimizer = Configuration.Optimizer(name)
+            configuration.clip = clip
+            configuration.averaging = Configuration.Averaging(decay: 0.9)
+            all.append(configuration)
+        }
+        return all
+    }()
+
     private struct Trained: Equatable, Sendable {
         var weights: [UInt32]
         var slots: [[UInt32]]
+        var average: [UInt32]?
 
         init(_ state: ModelState) {
             weights = state.weights.map(\.bitPattern)
             slots = state.optimizerSlots.map { $0.vector.map(\.bitPattern) }
+            average = state.average?.map(\.bitPattern)
         }
     }
 
-    private func train(_ optimizer: Configuration.Optimizer, ranks: Int, threads: Int) throws -> [Trained] {
-        var configuration = Configuration()
-        configuration.optimizer = optimizer
-        let settings = configuration
-        return try InProcessWorld(size: ranks).run { communicator in
-            let step = try Self.step(settings, communicator, shards: 4, threads: threads)
+    private func train(_ configuration: Configuration, ranks: Int, threads: Int) throws -> [Trained] {
+        try InProcessWorld(size: ranks).run { communicator in
+            let step = try Self.step(configuration, communicator, shards: 4, threads: threads)
             for number in 0..<7 {
-                _ = try step.run(Self.batch(number, step), learningRate: 0.01, stopRequested: false)
+                _ = try step.run(Self.batch(number, step), epoch: 0, learningRate: 0.01, stopRequested: false)
             }
             return Trained(step.state)
         }
     }
 
-    @Test("every optimizer gives the same bits on 1, 2 and 4 ranks and with two threads", arguments: every)
-    func ranks(optimizer: Configuration.Optimizer) throws {
-        let one = try train(optimizer, ranks: 1, threads: 1)
-        #expect(one[0].slots.count == optimizer.slots.count)
-        #expect(try train(optimizer, ranks: 1, threads: 2) == one)
-        #expect(try train(optimizer, ranks: 2, threads: 1) == one + one)
-        #expect(try train(optimizer, ranks: 4, threads: 1) == one + one + one + one)
+    @Test("every optimizer gives the same bits on 1, 2 and 4 ranks and with two threads", arguments: configurations)
+    func ranks(configuration: Configuration) throws {
+        let one = try train(configuration, ranks: 1, threads: 1)
+        #expect(one[0].slots.count == configuration.optimizer.slots.count)
+        #expect((one[0].average == nil) == (configuration.averaging == nil) && one[0].average != one[0].weights)
+        #expect(try train(configuration, ranks: 1, threads: 2) == one)
+        #expect(try train(configuration, ranks: 2, threads: 1) == one + one)
+        #expect(try train(configuration, ranks: 4, threads: 1) == one + one + one + one)
     }
 
-    @Test("a checkpoint in the middle gives the same bits as no stop, for every optimizer", arguments: every)
-    func resume(optimizer: Configuration.Optimizer) throws {
-        var configuration = Configuration()
-        configuration.optimizer = optimizer
+    @Test("a checkpoint in the middle gives the same bits as no stop, for every optimizer", arguments: configurations)
+    func resume(configuration: Configuration) throws {
         func advance(_ step: TrainingStep, _ numbers: Range<Int>) throws {
             for number in numbers {
-                _ = try step.run(Self.batch(number, step), learningRate: 0.01, stopRequested: false)
+                _ = try step.run(Self.batch(number, step), epoch: 0, learningRate: 0.01, stopRequested: false)
             }
         }
         let whole = try Self.step(configuration)

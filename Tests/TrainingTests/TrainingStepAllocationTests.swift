@@ -17,15 +17,15 @@ struct TrainingStepAllocationTests {
         let step = try TrainingStep(
             network: try Network(FashionClassifier.description(input: [1, 28, 28], classes: 10)),
             geometry: BatchGeometry(sampleCount: 1_000, batchSize: 112, shards: 4),
-            layout: try ShardLayout(shards: 4, ranks: 1, rank: 0), optimizer: Configuration.Optimizer(),
+            layout: try ShardLayout(shards: 4, ranks: 1, rank: 0), optimizer: Configuration.Optimizer(), seed: 1,
             input: PixelConversion(pixelType: .uint8, image: [1, 28, 28], mean: [0], std: [1]),
             communicator: SingleCommunicator(), pool: try ThreadPool(threads: threads))
         step.state.initialize(seed: 1)
         let batch = Batch(shards: 4, imagesPerShard: 28, imageBytes: 784)
         for (shard, count) in [28, 28, 24, 0].enumerated() { batch.counts[shard] = Int32(count) }
-        for _ in 0..<20 { _ = try step.run(batch, learningRate: 0.001, stopRequested: false) }
+        for _ in 0..<20 { _ = try step.run(batch, epoch: 0, learningRate: 0.001, stopRequested: false) }
         let before = CAllocationCounter_count()
-        for _ in 0..<100 { _ = try step.run(batch, learningRate: 0.001, stopRequested: false) }
+        for _ in 0..<100 { _ = try step.run(batch, epoch: 0, learningRate: 0.001, stopRequested: false) }
         return Int(CAllocationCounter_count() - before)
     }
 

@@ -27,7 +27,7 @@ private func train(
         var outcomes: [TrainingStep.Outcome] = []
         for number in 0..<steps {
             let batch = TinyModel.batch(step: number, layout: step.layout)
-            outcomes.append(try step.run(batch, learningRate: 0.05, stopRequested: false))
+            outcomes.append(try step.run(batch, epoch: 0, learningRate: 0.05, stopRequested: false))
         }
         return Trained(
             weights: step.state.weights.map(\.bitPattern), velocities: step.state.velocities.map(\.bitPattern),
@@ -63,7 +63,8 @@ struct TrainingStepTests {
             let results = try InProcessWorld(size: ranks).run { communicator in
                 let step = try TinyModel.step(communicator)
                 let layout = step.layout
-                _ = try step.run(TinyModel.batch(step: 0, layout: layout), learningRate: 0.05, stopRequested: false)
+                _ = try step.run(
+                    TinyModel.batch(step: 0, layout: layout), epoch: 0, learningRate: 0.05, stopRequested: false)
                 let batch = TinyModel.batch(step: 1, layout: layout)
                 if inWeights {
                     step.state.weights[3] = .nan
@@ -71,7 +72,7 @@ struct TrainingStepTests {
                     batch.images.storeBytes(of: .nan, toByteOffset: 40, as: Float.self)
                 }
                 let before = (step.state.weights.map(\.bitPattern), step.state.velocities.map(\.bitPattern))
-                let outcome = try step.run(batch, learningRate: 0.05, stopRequested: false)
+                let outcome = try step.run(batch, epoch: 0, learningRate: 0.05, stopRequested: false)
                 let after = (step.state.weights.map(\.bitPattern), step.state.velocities.map(\.bitPattern))
                 return (outcome.isFinite, before == after, step.firstParameterNotFinite()?.key)
             }
@@ -88,7 +89,7 @@ struct TrainingStepTests {
             return try (0..<2).map { number in
                 let batch = TinyModel.batch(step: number, layout: step.layout)
                 let wish = number == 1 && communicator.rank == 2
-                return try step.run(batch, learningRate: 0.05, stopRequested: wish).stopRequests
+                return try step.run(batch, epoch: 0, learningRate: 0.05, stopRequested: wish).stopRequests
             }
         }
         #expect(counts == [[0, 1], [0, 1], [0, 1], [0, 1]])
@@ -113,7 +114,7 @@ struct TrainingStepTests {
         let (inputs, classes, rate) = (TinyModel.input.count, TinyModel.classes, 0.1)
         for number in 0..<5 {
             let batch = TinyModel.batch(step: number, layout: step.layout, geometry: geometry)
-            let outcome = try step.run(batch, learningRate: rate, stopRequested: false)
+            let outcome = try step.run(batch, epoch: 0, learningRate: rate, stopRequested: false)
 
             var gradients = [Double](repeating: 0, count: weights.count)
             var loss = 0.0

@@ -41,8 +41,8 @@ struct WholeStepTests {
         let batch = try batch(0, shards: arrangement.shards)
         let count = step.state.parameterList.count
         var gradients = [Float](repeating: .nan, count: count)
-        let scores = gradients.withUnsafeMutableBufferPointer {
-            step.plan.run(
+        let scores = try gradients.withUnsafeMutableBufferPointer {
+            try step.plan.run(
                 images: batch.images, labels: batch.labels, counts: batch.counts,
                 weights: UnsafePointer(step.state.weights.baseAddress!), gradients: $0.baseAddress!)
         }
@@ -69,7 +69,7 @@ struct WholeStepTests {
         var losses: [Double] = []
         for number in 0..<Self.batches {
             let outcome = try step.run(
-                try batch(number, shards: arrangement.shards), learningRate: optimizer.learningRate,
+                try batch(number, shards: arrangement.shards), epoch: 0, learningRate: optimizer.learningRate,
                 stopRequested: false)
             #expect(outcome.isFinite)
             losses.append(outcome.score.meanLoss)
@@ -88,7 +88,7 @@ struct WholeStepTests {
             network: network,
             geometry: BatchGeometry(
                 sampleCount: Self.batchSize * Self.batches, batchSize: Self.batchSize, shards: arrangement.shards),
-            layout: try ShardLayout(shards: arrangement.shards, ranks: 1, rank: 0), optimizer: optimizer,
+            layout: try ShardLayout(shards: arrangement.shards, ranks: 1, rank: 0), optimizer: optimizer, seed: 1,
             input: PixelConversion(pixelType: .uint8, image: [1, 28, 28], mean: [0], std: [1]),
             communicator: SingleCommunicator(), pool: try ThreadPool(threads: arrangement.threads))
         for parameter in network.parameterList.parameters {

@@ -4,9 +4,11 @@
 // IEEE operations in a fixed order, no operation is contracted, and no function of libm is called, so that any
 // compiler and any x86-64 or AArch64 machine gives the same bits.
 //
-// Images are N, C, H, W (channels outer to rows), weights K, C, R, S; pointers to different buffers do not overlap
-// unless a note says so.
+// Images are N, C, D, H, W (channels outer to rows), weights K, C and the kernel's extents; pointers to different buffers do
+// not overlap unless a note says so.
 #include <stdint.h>
+
+#include "CKernels_windows.h"
 
 // ---- Elementary functions ------------------------------------------------------------------------------------------
 
@@ -16,6 +18,10 @@ double CKernels_exp(double x);
 double CKernels_log(double x);
 /// Cosine of π·x, within two units in the last place: exact at whole and half numbers; NaN for infinities and NaN.
 double CKernels_cosPi(double x);
+/// Hyperbolic tangent, within 1e-14 of its value; NaN stays NaN.
+double CKernels_tanh(double x);
+/// 1 − erf x, within 2e-13 of its value; NaN stays NaN.
+double CKernels_erfc(double x);
 
 // ---- Input ---------------------------------------------------------------------------------------------------------
 
@@ -25,45 +31,6 @@ void CKernels_pixels_u8_forward__portable(const uint8_t *pixels, const float *ta
 /// The same for float pixels: (pixel − mean[c]) / std[c], rounded after each of the two operations.
 void CKernels_pixels_f32_forward__portable(const float *pixels, const float *mean, const float *std, int64_t channels,
                                            int64_t area, float *planes);
-
-// ---- Convolution ---------------------------------------------------------------------------------------------------
-
-/// The extents of a 2-D convolution or pooling of one image.
-typedef struct {
-    int64_t channels, height, width;               // C, H, W
-    int64_t kernelHeight, kernelWidth;             // R, S
-    int64_t strideHeight, strideWidth;
-    int64_t paddingTop, paddingLeft;               // what lies below and to the right follows from the output extents
-    int64_t outputHeight, outputWidth;             // P, Q
-} CKernels_Window;
-
-/// Unfolds one image [C, H, W] into columns [C·R·S, P·Q]; padded places are 0.
-void CKernels_im2col_f32__portable(const CKernels_Window *window, const float *image, float *columns);
-/// Folds columns [C·R·S, P·Q] into an image [C, H, W]: every place is the sum of its column entries, in the order of
-/// the rows of `columns`, starting from +0.
-void CKernels_col2im_f32__portable(const CKernels_Window *window, const float *columns, float *image);
-/// y[k, i] = bias[k] for i in 0 ..< area.
-void CKernels_fillRows_f32__portable(const float *bias, int64_t rows, int64_t area, float *y);
-/// sums[k] += Σ dy[k, i], in eight interleaved chains that are joined as a binary tree.
-void CKernels_addRowSums_f32__portable(const float *dy, int64_t rows, int64_t area, float *sums);
-/// sums[k] += Σ dy[i, k] over i in 0 ..< rows, in that order; dy has `stride` elements a row.
-void CKernels_addColumnSums_f32__portable(const float *dy, int64_t rows, int64_t columns, int64_t stride, float *sums);
-
-// ---- Pooling -------------------------------------------------------------------------------------------------------
-
-/// The maximum of each window of one image and the index r·S + s of its first maximum; padding never wins, NaN does.
-void CKernels_maxpool2d_f32_forward__portable(const CKernels_Window *window, const float *x, float *y,
-                                              uint16_t *winners);
-/// dx = Σ dy of the windows that the place has won, in the order of the windows, starting from +0.
-void CKernels_maxpool2d_f32_backward__portable(const CKernels_Window *window, const float *dy, const uint16_t *winners,
-                                               float *dx);
-
-// ---- Activation ----------------------------------------------------------------------------------------------------
-
-/// y = x where x > 0 or x is NaN, else +0. x and y may be one buffer.
-void CKernels_relu_f32_forward__portable(const float *x, int64_t count, float *y);
-/// dx = dy where y > 0, else +0, by selection. dy and dx may be one buffer.
-void CKernels_relu_f32_backward__portable(const float *y, const float *dy, int64_t count, float *dx);
 
 // ---- Loss ----------------------------------------------------------------------------------------------------------
 
@@ -76,16 +43,28 @@ typedef struct {
     double correct5;   // samples whose label is among the five highest logits
 } CKernels_Score;
 
-/// Softmax cross-entropy of `samples` rows of logits [samples, classes] with one label each: adds to `score`, and
-/// writes d(Σ loss)/d(logits) unless `dlogits` is null, and each sample's loss unless `losses` is null. Computed in double, sample after sample; gradients are rounded
-/// once. The rank of a label counts logits that are larger, or equal with a lower index; a NaN logit makes it wrong.
-void CKernels_crossEntropy_f32__portable(const float *logits, const int32_t *labels, int64_t samples, int64_t classes,
-                                         CKernels_Score *score, float *dlogits, double *losses);
+/// What cross-entropy is asked for beyond labels.
+typedef struct {
+    double labelSmoothing;       // ε of Szegedy et al. 2016
+    const float *classWeights;   // [classes], or null
+} CKernels_CrossEntropy;
 
-// ---- Element by element --------------------------------------------------------------------------------------------
+// ---- Kernels for float and double ----------------------------------------------------------------------------------
 
-/// sum = a + b. sum may be a or b.
-void CKernels_add_f32__portable(const float *a, const float *b, int64_t count, float *sum);
+#define REAL float
+#define NAME(operation) CKernels_##operation##_f32__portable
+#define PASS(operation, pass) CKernels_##operation##_f32_##pass##__portable
+#include "CKernels_elements.h"
+#undef REAL
+#undef NAME
+#undef PASS
+#define REAL double
+#define NAME(operation) CKernels_##operation##_f64__portable
+#define PASS(operation, pass) CKernels_##operation##_f64_##pass##__portable
+#include "CKernels_elements.h"
+#undef REAL
+#undef NAME
+#undef PASS
 
 // ---- Sums over shards and over parameters --------------------------------------------------------------------------
 

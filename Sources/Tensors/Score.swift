@@ -42,24 +42,13 @@ package struct Score: Equatable, Sendable {
     package var accuracy5: Double { correct5 / samples }
 }
 
-/// Softmax cross-entropy of rows of logits against one label each.
-///
-/// Shapes: logits [samples, classes], labels [samples] in 0 ..< classes, dlogits as logits: the gradient of the summed
-/// (not the mean) loss; losses [samples]: each sample's own. nil to leave either out.
-/// Numerics: computed in float64, one sample after the other, gradients rounded once.
-package enum SoftmaxCrossEntropy {
-    package static func score(
-        logits: UnsafePointer<Float>, labels: UnsafePointer<Int32>, samples: Int, classes: Int,
-        dlogits: UnsafeMutablePointer<Float>?, losses: UnsafeMutablePointer<Double>? = nil
-    ) -> Score {
-        var sums = CKernels_Score()
-        CKernels_crossEntropy_f32__portable(logits, labels, Int64(samples), Int64(classes), &sums, dlogits, losses)
-        var score = Score()
-        score.loss = sums.loss
-        score.divisor = sums.divisor
-        score.samples = sums.samples
-        score.correct1 = sums.correct1
-        score.correct5 = sums.correct5
-        return score
+extension Score {
+    /// The sums of one call of a loss kernel.
+    init(_ sums: CKernels_Score) {
+        loss = sums.loss
+        divisor = sums.divisor
+        samples = sums.samples
+        correct1 = sums.correct1
+        correct5 = sums.correct5
     }
 }

@@ -1,0 +1,7 @@
+// Turns the names of a template into those of the double kernels.
+#undef REAL
+#undef NAME
+#undef PASS
+#define REAL double
+#define NAME(operation) CKernels_##operation##_f64__portable
+#define PASS(operation, pass) CKernels_##operation##_f64_##pass##__portable
