@@ -45,7 +45,7 @@ package final class EvaluationSession {
             input: Shape(header.input), classes: header.classes.count, makeModel)
         let network = try Network(description)
         let state = ModelState(parameterList: network.parameterList)
-        try checkpoint.restoreWeights(state, path: checkpointPath)
+        try checkpoint.restoreEvaluated(state, path: checkpointPath)
         try RankAgreement.check(
             [
                 .init("weights (SHA-256)", state.weightsDigest()), .init("split", splitName),

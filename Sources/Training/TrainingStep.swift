@@ -11,14 +11,16 @@ package final class TrainingStep {
     package let plan: ExecutionPlan
     package let layout: ShardLayout
     private let network: Network
-    private let optimizer: Configuration.Optimizer
+    private let optimizer: any Optimizer
+    private let clipping: GradientClipping
+    private let average: ExponentialMovingAverage?
+    private let blocks: UpdateBlocks
     private let seed: UInt64
     private let tree: GradientTree
     private let pool: ThreadPool
     private let gradients: UnsafeMutableBufferPointer<Float>
     private let statistics: UnsafeMutableBufferPointer<Double>
     private let squares: UnsafeMutableBufferPointer<Double>
-    private let update: Update
     private var squaresBody: ThreadPool.Body = { _, _ in }
     private var updateBody: ThreadPool.Body = { _, _ in }
 
@@ -56,18 +58,18 @@ package final class TrainingStep {
     /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
         network: Network, geometry: BatchGeometry, layout: ShardLayout, optimizer: Configuration.Optimizer,
+        clip: Configuration.Clip = .none, averaging: Configuration.Averaging? = nil,
         options: PlanOptions = PlanOptions(), seed: UInt64, input: PixelConversion, communicator: any Communicator,
         pool: ThreadPool
     ) throws {
         let count = network.parameterList.trainedCount
-        state = ModelState(parameterList: network.parameterList)
+        state = ModelState(parameterList: network.parameterList, slots: optimizer.slots, averages: averaging != nil)
         plan = try network.plan(
             imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank, mode: .training, options: options,
             input: input, pool: pool)
         self.network = network
         self.seed = seed
         self.layout = layout
-        self.optimizer = optimizer
         self.pool = pool
         tree = GradientTree(
             communicator: communicator, gradientCount: count, statisticCount: Statistic.count + network.statisticCount)
@@ -77,7 +79,11 @@ package final class TrainingStep {
         statistics.initialize(repeating: 0)
         squares = .allocate(capacity: SumOfSquares.blocks(for: count))
         squares.initialize(repeating: 0)
-        update = Update()
+        clipping = GradientClipping(clip, gradients: gradients, pool: pool)
+        average = ExponentialMovingAverage(averaging, state: state, pool: pool)
+        blocks = UpdateBlocks(network.parameterList)
+        self.optimizer = optimizer.make(
+            blocks: blocks, gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool)
         makeBodies()
         let tree = tree
         plan.addOverRanks = { vector in
@@ -126,12 +132,13 @@ package final class TrainingStep {
             communicationSeconds: statistics[Statistic.communicationSeconds] / Double(layout.ranks))
         guard outcome.isFinite else { return outcome }
 
-        update.rule = SGDRule(
-            learningRate: Float(learningRate), momentum: Float(optimizer.momentum),
-            weightDecay: Float(optimizer.weightDecay), nesterov: optimizer.nesterov, gradientScale: scale)
-        pool.run(squares.count, updateBody)
+        state.updates += 1
+        let rest = clipping.apply(norm: outcome.gradientNorm, scale: scale)
+        optimizer.prepare(Update(number: state.updates, learningRate: learningRate, gradientScale: rest))
+        pool.run(blocks.blocks.count, updateBody)
         network.updateBuffers(
             state.weights.baseAddress!, statistics: statistics.baseAddress! + Statistic.count, samples: score.samples)
+        average?.follow()
         return outcome
     }
 
@@ -142,24 +149,12 @@ package final class TrainingStep {
         }
     }
 
-    /// Both walk the parameter vector in the blocks of `SumOfSquares`.
     private func makeBodies() {
-        let (gradients, squares, update) = (gradients, squares, update)
-        let (weights, velocities) = (state.weights, state.velocities)
+        let (gradients, squares) = (gradients, squares)
+        let (optimizer, blocks) = (optimizer, blocks.blocks)
         squaresBody = { block, _ in
             squares[block] = SumOfSquares.ofBlock(block, UnsafePointer(gradients.baseAddress!), count: gradients.count)
         }
-        updateBody = { block, _ in
-            let start = block * SumOfSquares.blockCount
-            update.rule?.apply(
-                gradients: gradients.baseAddress! + start,
-                count: min(SumOfSquares.blockCount, gradients.count - start), weights: weights.baseAddress! + start,
-                velocities: velocities.baseAddress! + start)
-        }
-    }
-
-    /// The rule of the current step, where the threads find it.
-    private final class Update {
-        var rule: SGDRule?
+        updateBody = { block, _ in optimizer.apply(to: blocks[block]) }
     }
 }
