@@ -19,6 +19,7 @@ extension Configuration {
             entries.append(("data.normalize.std", "\(std)"))
         }
         entries += [("batch_size", "\(batchSize)"), ("shards", "\(shards)")]
+        entries.append(("shards_in_flight", shardsInFlight.map(String.init) ?? "all"))
         switch length {
         case .epochs(let epochs): entries.append(("epochs", "\(epochs)"))
         case .steps(let steps): entries.append(("steps", "\(steps)"))
