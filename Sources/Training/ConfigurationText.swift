@@ -10,6 +10,8 @@ extension Configuration {
         var entries: [(String, String)] = [("model.name", model.name)]
         if let classes = model.classes { entries.append(("model.classes", "\(classes)")) }
         if let channels = model.channels { entries.append(("model.channels", "\(channels)")) }
+        if let dropout = model.dropout { entries.append(("model.dropout", "\(dropout)")) }
+        if let layers = model.layers { entries.append(("model.layers", layers.text)) }
         entries.append(("data.file", data.file))
         switch data.normalize {
         case .none: entries.append(("data.normalize", "none"))
@@ -50,7 +52,9 @@ extension Configuration {
         try Yams.serialize(node: Self.tree(of: entries[...], prefix: ""), sortKeys: false)
     }
 
-    private static let lists = ["loss.class_weights", "optimizer.betas", "optimizer.no_decay", "schedule.milestones"]
+    private static let lists = [
+        "model.layers", "loss.class_weights", "optimizer.betas", "optimizer.no_decay", "schedule.milestones",
+    ]
 
     private static func tree(of entries: ArraySlice<(key: String, value: String)>, prefix: String) throws -> Node {
         var pairs: [(Node, Node)] = []
@@ -61,7 +65,7 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let isList = first.value.hasPrefix("[") && (path.hasPrefix("data.normalize.") || lists.contains(path))
+                let isList = path.hasPrefix("data.normalize.") || lists.contains(path)
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

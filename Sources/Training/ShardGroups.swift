@@ -1,7 +1,7 @@
 internal import Datasets
 internal import Diagnostics
-package import Layers
-package import Tensors
+internal import Layers
+internal import Tensors
 
 /// Runs the shards of a rank through one plan, all at once or in groups one after the other, to the same bits.
 ///

@@ -3,11 +3,11 @@ internal import Datasets
 package import Diagnostics
 internal import Foundation
 package import Layers
-package import Tensors
+internal import Tensors
 
 /// Makes a run from a configuration: opens and compares everything on all ranks before anything is written.
 ///
-/// `makeModel` gives the description of the configured network for images of a shape and a number of classes.
+/// `makeModel` describes the networks that have a name.
 package final class TrainingSession {
     package struct Options {
         package var runDirectory: String?
@@ -39,7 +39,7 @@ package final class TrainingSession {
     /// Collective. Throws: `Failure`, the same on every rank.
     package init(
         configuration: Configuration, options: Options, communicator: any Communicator,
-        makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
+        makeModel: ModelMaker
     ) throws {
         let activity = Activity()
         let communicator = communicator.size > 1 ? WatchedCommunicator(communicator, activity: activity) : communicator
@@ -128,7 +128,7 @@ package final class TrainingSession {
 
     private static func network(
         _ configuration: Configuration, dataset: DatasetFile,
-        _ makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
+        _ makeModel: ModelMaker
     ) throws -> Network {
         let model = configuration.model
         if let classes = model.classes, classes != dataset.classes.count {
@@ -149,9 +149,7 @@ package final class TrainingSession {
             )
         }
         let shape: Shape = [dataset.channels, dataset.height, dataset.width]
-        guard let description = makeModel(model.name, shape, dataset.classes.count) else {
-            throw Failure(.configuration, "model = \(model.name): no network of this name")
-        }
+        let description = try model.description(input: shape, classes: dataset.classes.count, makeModel)
         do {
             return try Network(description)
         } catch let error as ShapeMismatch {
@@ -171,7 +169,8 @@ package final class TrainingSession {
         try TrainingStep(
             network: network, geometry: geometry, layout: layout, optimizer: configuration.optimizer,
             clip: configuration.clip, averaging: configuration.averaging, options: configuration.planOptions,
-            shardsInFlight: configuration.shardsInFlight, seed: configuration.seed, input: input, communicator: communicator, pool: pool)
+            shardsInFlight: configuration.shardsInFlight, seed: configuration.seed, input: input,
+            communicator: communicator, pool: pool)
     }
 
     private func makeEvaluator() throws -> Evaluator {

@@ -61,7 +61,8 @@ package final class TrainingStep {
     package init(
         network: Network, geometry: BatchGeometry, layout: ShardLayout, optimizer: Configuration.Optimizer,
         clip: Configuration.Clip = .none, averaging: Configuration.Averaging? = nil,
-        options: PlanOptions = PlanOptions(), shardsInFlight: Int? = nil, seed: UInt64, input: PixelConversion, communicator: any Communicator,
+        options: PlanOptions = PlanOptions(), shardsInFlight: Int? = nil, seed: UInt64, input: PixelConversion,
+        communicator: any Communicator,
         pool: ThreadPool
     ) throws {
         let count = network.parameterList.trainedCount
