@@ -9,6 +9,8 @@ package struct Configuration: Equatable, Sendable {
     /// Samples of an update, over all ranks.
     package var batchSize = 32
     package var shards = 4
+    /// How many shards of a rank are in memory at once; nil: all.
+    package var shardsInFlight: Int?
     package var length = Length.epochs(10)
     package var seed: UInt64 = 1
     package var optimizer = Optimizer()

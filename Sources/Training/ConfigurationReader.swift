@@ -21,7 +21,8 @@ extension Configuration {
         let top = try ConfigurationSection(
             root, path: "",
             known: [
-                "model", "data", "batch_size", "shards", "epochs", "steps", "seed", "loss", "batch_norm", "optimizer",
+                "model", "data", "batch_size", "shards", "shards_in_flight", "epochs", "steps", "seed", "loss",
+                "batch_norm", "optimizer",
                 "schedule", "clip", "ema", "early_stopping", "evaluate", "best_metric", "checkpoint", "log",
                 "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
             ])
@@ -149,6 +150,13 @@ extension Configuration {
         shards = try top.integer("shards", in: 1...65_536) ?? shards
         guard shards & (shards - 1) == 0 else {
             throw top.failure("shards", "= \(shards), expected a power of two: 1, 2, 4, 8 …")
+        }
+        let inFlight = try top.value("shards_in_flight", expected: "a power of two, or all") { text in
+            text == "all" || Int(text).map { $0 > 0 && $0 & ($0 - 1) == 0 } == true ? text : nil
+        }
+        if let inFlight { shardsInFlight = Int(inFlight) }
+        if let shardsInFlight, shardsInFlight > shards {
+            throw top.failure("shards_in_flight", "= \(shardsInFlight), expected at most shards = \(shards), or all")
         }
         guard batchSize % shards == 0 else {
             let lower = batchSize / shards * shards

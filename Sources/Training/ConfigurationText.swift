@@ -21,6 +21,7 @@ extension Configuration {
             entries.append(("data.normalize.std", "\(std)"))
         }
         entries += [("batch_size", "\(batchSize)"), ("shards", "\(shards)")]
+        entries.append(("shards_in_flight", shardsInFlight.map(String.init) ?? "all"))
         switch length {
         case .epochs(let epochs): entries.append(("epochs", "\(epochs)"))
         case .steps(let steps): entries.append(("steps", "\(steps)"))
@@ -64,7 +65,11 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
+<<<<<<< HEAD
                 let isList = first.value.hasPrefix("[") && (path.hasPrefix("data.normalize.") || lists.contains(path))
+=======
+                let isList = path.hasPrefix("data.normalize.") || lists.contains(path)
+>>>>>>> optimizers
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

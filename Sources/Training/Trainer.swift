@@ -247,7 +247,7 @@ package final class Trainer {
         for shard in 0..<batch.shards {
             for image in 0..<Int(batch.counts[shard]) {
                 let slot = shard * batch.imagesPerShard + image
-                if !step.plan.loss(ofSlot: slot).isFinite { own.append(batch.ids[slot]) }
+                if !step.loss(ofSlot: slot).isFinite { own.append(batch.ids[slot]) }
             }
         }
         let bytes = own.prefix(Self.namedSamples + 1).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }

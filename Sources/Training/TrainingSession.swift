@@ -169,7 +169,8 @@ package final class TrainingSession {
         try TrainingStep(
             network: network, geometry: geometry, layout: layout, optimizer: configuration.optimizer,
             clip: configuration.clip, averaging: configuration.averaging, options: configuration.planOptions,
-            seed: configuration.seed, input: input, communicator: communicator, pool: pool)
+            shardsInFlight: configuration.shardsInFlight, seed: configuration.seed, input: input,
+            communicator: communicator, pool: pool)
     }
 
     private func makeEvaluator() throws -> Evaluator {

@@ -8,9 +8,11 @@ package import Tensors
 /// Memory: everything is allocated when it is made; `run` allocates nothing.
 package final class TrainingStep {
     package let state: ModelState
-    package let plan: ExecutionPlan
+    /// Holds all shards of the rank, or as many as may be in memory at once.
+    package var plan: ExecutionPlan { shards.plan }
     package let layout: ShardLayout
     private let network: Network
+    private let shards: ShardGroups
     private let optimizer: any Optimizer
     private let clipping: GradientClipping
     private let average: ExponentialMovingAverage?
@@ -59,14 +61,12 @@ package final class TrainingStep {
     package init(
         network: Network, geometry: BatchGeometry, layout: ShardLayout, optimizer: Configuration.Optimizer,
         clip: Configuration.Clip = .none, averaging: Configuration.Averaging? = nil,
-        options: PlanOptions = PlanOptions(), seed: UInt64, input: PixelConversion, communicator: any Communicator,
+        options: PlanOptions = PlanOptions(), shardsInFlight: Int? = nil, seed: UInt64, input: PixelConversion,
+        communicator: any Communicator,
         pool: ThreadPool
     ) throws {
         let count = network.parameterList.trainedCount
         state = ModelState(parameterList: network.parameterList, slots: optimizer.slots, averages: averaging != nil)
-        plan = try network.plan(
-            imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank, mode: .training, options: options,
-            input: input, pool: pool)
         self.network = network
         self.seed = seed
         self.layout = layout
@@ -75,6 +75,9 @@ package final class TrainingStep {
             communicator: communicator, gradientCount: count, statisticCount: Statistic.count + network.statisticCount)
         gradients = .allocate(capacity: count)
         gradients.initialize(repeating: 0)
+        shards = try ShardGroups(
+            network: network, imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank,
+            limit: shardsInFlight, options: options, gradients: gradients, input: input, pool: pool)
         statistics = .allocate(capacity: Statistic.count + network.statisticCount)
         statistics.initialize(repeating: 0)
         squares = .allocate(capacity: SumOfSquares.blocks(for: count))
@@ -105,18 +108,15 @@ package final class TrainingStep {
         _ batch: Batch, epoch: Int, learningRate: Double, stopRequested: Bool, saveRequested: Bool = false,
         hasAlarm: Bool = false
     ) throws -> Outcome {
-        let scores = try plan.run(
-            images: batch.images, labels: batch.labels, counts: batch.counts,
-            randomness: StepRandomness(seed: seed, epoch: UInt32(epoch), ids: batch.ids),
-            weights: UnsafePointer(state.weights.baseAddress!), gradients: gradients.baseAddress!)
-        let local = TreeSum.sum(scores, +)
+        let local = try shards.run(
+            batch, seed: seed, epoch: epoch, weights: UnsafePointer(state.weights.baseAddress!),
+            statistics: statistics.baseAddress! + Statistic.count)
         local.write(to: statistics)
         statistics[Statistic.stopRequests] = stopRequested ? 1 : 0
         statistics[Statistic.saveRequests] = saveRequested ? 1 : 0
         statistics[Statistic.alarms] = hasAlarm ? 1 : 0
         statistics[Statistic.dataWaitSeconds] = dataWaitSeconds
         statistics[Statistic.communicationSeconds] = communicationSeconds
-        plan.addedStatistics(into: statistics.baseAddress! + Statistic.count)
         let exchangeStart = Machine.now()
         try tree.allReduce(gradients: gradients, statistics: statistics)
         communicationSeconds = Machine.now() - exchangeStart
@@ -141,6 +141,9 @@ package final class TrainingStep {
         average?.follow()
         return outcome
     }
+
+    /// The loss of one of the rank's slots in the last step.
+    package func loss(ofSlot slot: Int) -> Double { shards.loss(ofSlot: slot) }
 
     /// The first parameter whose gradient sum of the last step is not finite.
     package func firstParameterNotFinite() -> Parameter? {

@@ -9,6 +9,7 @@ private let fullText = """
     data: {file: "some file.h5", normalize: {mean: [0.5, 1e-3, 0.25], std: [1, 2.5, 0.1]}, augment: []}
     batch_size: 96
     shards: 8
+    shards_in_flight: 2
     steps: 1234
     seed: 18446744073709551615
     optimizer: {name: sgd, learning_rate: 1e-3, momentum: .5, nesterov: true, weight_decay: 5e-4, no_decay: [bias]}
@@ -43,6 +44,7 @@ private func full() throws -> Configuration {
     configuration.data.normalize = .values(mean: [0.5, 0.001, 0.25], std: [1, 2.5, 0.1])
     configuration.batchSize = 96
     configuration.shards = 8
+    configuration.shardsInFlight = 2
     configuration.length = .steps(1234)
     configuration.seed = .max
     configuration.optimizer.learningRate = 0.001
@@ -91,9 +93,14 @@ struct ConfigurationTests {
         #expect(
             entries == [
                 "model.name=fashion-classifier", "data.file=data/fashion-mnist.h5", "data.normalize=none",
+<<<<<<< HEAD
                 "batch_size=32", "shards=4", "epochs=10", "seed=1", "loss.name=cross_entropy",
                 "loss.label_smoothing=0.0",
                 "batch_norm=shard", "optimizer.name=sgd",
+=======
+                "batch_size=32", "shards=4", "shards_in_flight=all", "epochs=10", "seed=1",
+                "loss.name=cross_entropy", "loss.label_smoothing=0.0", "batch_norm=shard", "optimizer.name=sgd",
+>>>>>>> optimizers
                 "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.dampening=0.0",
                 "optimizer.nesterov=false", "optimizer.weight_decay=0.0", "optimizer.no_decay=[]",
                 "schedule.name=constant", "clip=none", "ema=none",
