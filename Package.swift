@@ -74,14 +74,14 @@ let package = Package(
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter"], exclude: ["Generator"],
             resources: [.copy("Golden")]),
-        tests("ModelsTests", ["Models", "Layers"]),
+        tests("ModelsTests", ["Models", "Layers", "Tensors"]),
         tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics"]),
         tests(
             "TrainingTests",
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
                 "Diagnostics", "CAllocationCounter",
-            ], exclude: ["Generator", "Golden"]),
+            ], exclude: ["Generator", "Golden", "NetworkGolden"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
     ],
     swiftLanguageModes: [.v6]
