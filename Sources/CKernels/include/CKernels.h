@@ -6,6 +6,9 @@
 //
 // Images are N, C, H, W (channels outer to rows), weights K, C, R, S; pointers to different buffers do not overlap
 // unless a note says so.
+#include "CKernels_lanes.h"
+#include "CKernels_window.h"
+
 #include <stdint.h>
 
 // ---- Elementary functions ------------------------------------------------------------------------------------------
@@ -25,15 +28,6 @@ void CKernels_pixels_f32_forward__portable(const float *pixels, const float *mea
                                            int64_t area, float *planes);
 
 // ---- Convolution ---------------------------------------------------------------------------------------------------
-
-/// The extents of a 2-D convolution or pooling of one image.
-typedef struct {
-    int64_t channels, height, width;               // C, H, W
-    int64_t kernelHeight, kernelWidth;             // R, S
-    int64_t strideHeight, strideWidth;
-    int64_t paddingTop, paddingLeft;               // what lies below and to the right follows from the output extents
-    int64_t outputHeight, outputWidth;             // P, Q
-} CKernels_Window;
 
 /// Unfolds one image [C, H, W] into columns [C·R·S, P·Q]; padded places are 0.
 void CKernels_im2col_f32__portable(const CKernels_Window *window, const float *image, float *columns);
