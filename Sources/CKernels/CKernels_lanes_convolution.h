@@ -48,6 +48,7 @@ INLINE void tile(const int outputs, const int columns, const int kernel, const i
         ROLLED for (int64_t r = rows; r > 0; r--) {
             FULLY for (int s = 0; s < kernel; s++) {
                 V factors[MAXIMUM_TILE_OUTPUTS];
+                KEEP_LOADS_HERE();
                 FULLY for (int k = 0; k < outputs; k++) factors[k] = splat(weights[k * weightsOut + s]);
                 FULLY for (int j = 0; j < columns; j++) {
                     const int t = j * stride + s - left;

@@ -41,6 +41,8 @@ INLINE void linearColumns(const int columns, const LaneLinear *a, int64_t at) {
         const float *weights = a->weights + at, *dy = a->from + part * VW;
         ROLLED for (int64_t o = 0; o < a->outputs; o++, dy += CKernels_laneCount, weights += stride) {
             V value = load(dy);
+            // Each row of weights is another line of the second-level cache, too far apart for the hardware to foresee.
+            __builtin_prefetch(weights + 12 * stride);
             FULLY for (int k = 0; k < columns; k++) sums[k] = multiplyAdd(splat(weights[k]), value, sums[k]);
         }
         FULLY for (int k = 0; k < columns; k++) {
