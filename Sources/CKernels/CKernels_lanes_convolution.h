@@ -63,9 +63,24 @@ INLINE void tile(const int outputs, const int columns, const int kernel, const i
         plane += row->inPlane;
         planeWeights += row->weightsPlane;
     }
-    FULLY for (int k = 0; k < outputs; k++) {
-        FULLY for (int j = 0; j < columns; j++) {
-            finishTile(row, sums[k][j], k * row->outPlane + (x0 + j) * CKernels_laneCount + part * VW);
+    const int64_t at = x0 * CKernels_laneCount + part * VW, outPlane = row->outPlane;
+    float *out = row->out + at;
+    if (!row->made && row->activation != CKernels_activationReLU) {
+        FULLY for (int k = 0; k < outputs; k++) {
+            FULLY for (int j = 0; j < columns; j++) store(out + k * outPlane + j * CKernels_laneCount, sums[k][j]);
+        }
+    } else if (!row->made) {
+        FULLY for (int k = 0; k < outputs; k++) {
+            FULLY for (int j = 0; j < columns; j++) store(out + k * outPlane + j * CKernels_laneCount, relu(sums[k][j]));
+        }
+    } else {
+        const float *made = row->made + at;
+        const CKernels_Activation activation = row->activation;
+        FULLY for (int k = 0; k < outputs; k++) {
+            FULLY for (int j = 0; j < columns; j++) {
+                const int64_t place = k * outPlane + j * CKernels_laneCount;
+                store(out + place, deactivate(sums[k][j], load(made + place), activation));
+            }
         }
     }
 }

@@ -34,8 +34,9 @@ const CKernels_LaneKernels *CKernels_laneKernels(void) {
 
 int64_t CKernels_laneConvolutionWorkspace(const CKernels_LaneConvolution *shape) {
     const CKernels_Window *w = &shape->window;
-    int64_t sums = w->channels * w->kernelHeight * w->kernelWidth + 1, rows = 2 * w->outputWidth;
-    return shape->outputChannels * (sums + rows) * CKernels_laneCount;
+    // Lane sums and what they come to, biases, two rows of every output channel.
+    int64_t count = shape->outputChannels * w->channels * w->kernelHeight * w->kernelWidth + CKernels_laneCount;
+    return count * (CKernels_laneCount + 1) + shape->outputChannels * (1 + 2 * w->outputWidth) * CKernels_laneCount;
 }
 
 int64_t CKernels_laneLinearWorkspace(int64_t inputs) {

@@ -3,16 +3,18 @@
 // A tile holds output channels × one kernel row of sums and walks over the outputs; sums go to memory between blocks of
 // rows, which keeps what a block reads in the first-level cache and changes no chain.
 
-/// A block of output rows.
+/// A block of output rows, for the output channels of one tile.
 typedef struct {
     const CKernels_LaneConvolution *shape;
     const float *x;
-    const float *dy;  // output channel 0, row `from`
+    const float *dy;  // the tile's first output channel, row `from`
     int64_t dyPlane;
     int64_t from, to;  // rows
     int fresh;         // whether sums start here
-    float *sums;       // [K, C, R, S, 16]
-    float *biasSums;   // [K, 16]
+    int64_t channels;  // input channels that `sums` holds
+    float *sums;       // [tile's outputs, channels, R, S, 16]
+    float *biasSums;   // [tile's outputs, 16], or null
+    float *results;
 } LaneBlock;
 
 INLINE void addPixel(const int outputs, const int kernel, const int s0, const int s1, const float *x, const float *dy,
@@ -40,15 +42,15 @@ INLINE void addPixel(const int outputs, const int kernel, const int s0, const in
 }
 
 INLINE void addBlock(const int outputs, const int kernel, const int stride, const int left, const int right,
-                     const LaneBlock *block, int64_t k, int64_t c) {
+                     const LaneBlock *block, int64_t c, int64_t slot) {
     const CKernels_Window *w = &block->shape->window;
     const int leftPixels = (left + stride - 1) / stride, rightPixels = (right + stride - 1) / stride;
     const int64_t planeFloats = w->height * w->width * CKernels_laneCount, rowFloats = w->width * CKernels_laneCount;
     const int64_t width = w->outputWidth, dyPlane = block->dyPlane;
-    const int64_t outStride = w->channels * w->kernelHeight * kernel * CKernels_laneCount;
+    const int64_t outStride = block->channels * w->kernelHeight * kernel * CKernels_laneCount;
     ROLLED for (int64_t part = 0; part < PARTS; part++) {
         ROLLED for (int64_t r = 0; r < w->kernelHeight; r++) {
-            float *at = block->sums + k * outStride + (c * w->kernelHeight + r) * kernel * CKernels_laneCount + part * VW;
+            float *at = block->sums + (slot * w->kernelHeight + r) * kernel * CKernels_laneCount + part * VW;
             V sums[8][5];
             FULLY for (int i = 0; i < outputs; i++) {
                 FULLY for (int s = 0; s < kernel; s++) {
@@ -59,7 +61,7 @@ INLINE void addBlock(const int outputs, const int kernel, const int stride, cons
                 const int64_t h = p * w->strideHeight - w->paddingTop + r;
                 if (h < 0 || h >= w->height) continue;
                 const float *x = block->x + c * planeFloats + h * rowFloats - left * CKernels_laneCount + part * VW;
-                const float *dy = block->dy + k * dyPlane + (p - block->from) * width * CKernels_laneCount + part * VW;
+                const float *dy = block->dy + (p - block->from) * width * CKernels_laneCount + part * VW;
                 FULLY for (int q = 0; q < leftPixels; q++) {
                     addPixel(outputs, kernel, left - q * stride, kernel, x, dy, dyPlane, sums);
                     x += stride * CKernels_laneCount, dy += CKernels_laneCount;
@@ -81,7 +83,7 @@ INLINE void addBlock(const int outputs, const int kernel, const int stride, cons
 }
 
 /// Any shape: one tap at a time.
-INLINE void addBlockOfAny(const int outputs, const LaneBlock *block, int64_t k, int64_t c) {
+INLINE void addBlockOfAny(const int outputs, const LaneBlock *block, int64_t c, int64_t slot) {
     const CKernels_Window *w = &block->shape->window;
     const int64_t taps = w->kernelHeight * w->kernelWidth, step = w->strideWidth * CKernels_laneCount;
     ROLLED for (int64_t part = 0; part < PARTS; part++) {
@@ -92,8 +94,8 @@ INLINE void addBlockOfAny(const int outputs, const LaneBlock *block, int64_t k, 
             if (shift < 0) q0 = (-shift + w->strideWidth - 1) / w->strideWidth;
             int64_t inside = w->width - shift <= 0 ? 0 : (w->width - shift + w->strideWidth - 1) / w->strideWidth;
             if (q1 > inside) q1 = inside;
-            float *at = block->sums + ((k * w->channels + c) * taps + tap) * CKernels_laneCount + part * VW;
-            const int64_t outStride = w->channels * taps * CKernels_laneCount;
+            float *at = block->sums + (slot * taps + tap) * CKernels_laneCount + part * VW;
+            const int64_t outStride = block->channels * taps * CKernels_laneCount;
             V sums[8];
             FULLY for (int i = 0; i < outputs; i++) sums[i] = block->fresh ? splat(0) : load(at + i * outStride);
             ROLLED for (int64_t p = block->from; p < block->to; p++) {
@@ -101,7 +103,7 @@ INLINE void addBlockOfAny(const int outputs, const LaneBlock *block, int64_t k, 
                 if (h < 0 || h >= w->height) continue;
                 const float *x =
                     block->x + ((c * w->height + h) * w->width + q0 * w->strideWidth + shift) * CKernels_laneCount + part * VW;
-                const float *dy = block->dy + k * block->dyPlane +
+                const float *dy = block->dy +
                                   ((p - block->from) * w->outputWidth + q0) * CKernels_laneCount + part * VW;
                 ROLLED for (int64_t q = q0; q < q1; q++, x += step, dy += CKernels_laneCount) {
                     V value = load(x);
@@ -132,17 +134,17 @@ INLINE void addBlockOfAny(const int outputs, const LaneBlock *block, int64_t k, 
 
 #define BLOCK_NAME(outputs, kernel, stride, left, right) block_##outputs##_##kernel##_##stride##_##left##_##right
 #define DEFINE_BLOCK(outputs, kernel, stride, left, right)                                                             \
-    static void BLOCK_NAME(outputs, kernel, stride, left, right)(const LaneBlock *block, int64_t k, int64_t c) {       \
-        addBlock(outputs, kernel, stride, left, right, block, k, c);                                                   \
+    static void BLOCK_NAME(outputs, kernel, stride, left, right)(const LaneBlock *block, int64_t c, int64_t slot) {    \
+        addBlock(outputs, kernel, stride, left, right, block, c, slot);                                                \
     }
 BLOCKS(DEFINE_BLOCK)
-static void block_any8(const LaneBlock *block, int64_t k, int64_t c) { addBlockOfAny(8, block, k, c); }
-static void block_any4(const LaneBlock *block, int64_t k, int64_t c) { addBlockOfAny(4, block, k, c); }
-static void block_any1(const LaneBlock *block, int64_t k, int64_t c) { addBlockOfAny(1, block, k, c); }
+static void block_any8(const LaneBlock *block, int64_t c, int64_t slot) { addBlockOfAny(8, block, c, slot); }
+static void block_any4(const LaneBlock *block, int64_t c, int64_t slot) { addBlockOfAny(4, block, c, slot); }
+static void block_any1(const LaneBlock *block, int64_t c, int64_t slot) { addBlockOfAny(1, block, c, slot); }
 
 typedef struct {
     int outputs, kernel, stride, left, right;
-    void (*run)(const LaneBlock *block, int64_t k, int64_t c);
+    void (*run)(const LaneBlock *block, int64_t c, int64_t slot);
 } LaneBlockTile;
 
 static const LaneBlockTile blockTiles[] = {
@@ -176,35 +178,25 @@ static const LaneBlockTile *chooseBlockTile(const CKernels_Window *w, int64_t ou
     return best;
 }
 
-static void addToSums(const LaneBlock *block) {
-    const int64_t outputs = block->shape->outputChannels, channels = block->shape->window.channels;
-    const int64_t count = (block->to - block->from) * block->shape->window.outputWidth;
-    for (int64_t k = 0; k < outputs;) {
-        const LaneBlockTile *tile = chooseBlockTile(&block->shape->window, outputs - k);
-        for (int64_t c = 0; c < channels; c++) tile->run(block, k, c);
-        k += tile->outputs;
-    }
-    if (!block->biasSums) return;
-    // Four channels at once: four chains, each over the outputs in order.
-    for (int64_t k = 0; k < outputs; k += 4) {
-        const int64_t plane = block->dyPlane, wide = outputs - k < 4 ? outputs - k : 4;
-        ROLLED for (int64_t part = 0; part < PARTS; part++) {
-            const float *dy = block->dy + k * plane + part * VW;
-            float *at = block->biasSums + k * CKernels_laneCount + part * VW;
-            if (wide == 4) {
-                V sums[4];
-                FULLY for (int i = 0; i < 4; i++) sums[i] = block->fresh ? splat(0) : load(at + i * CKernels_laneCount);
-                ROLLED for (int64_t q = 0; q < count; q++) {
-                    FULLY for (int i = 0; i < 4; i++) sums[i] += load(dy + i * plane + q * CKernels_laneCount);
-                }
-                FULLY for (int i = 0; i < 4; i++) store(at + i * CKernels_laneCount, sums[i]);
-                continue;
+/// Adds the block's gradients to the sums of a tile's biases: a chain for each channel over the outputs in order.
+static void addToBiases(const LaneBlock *block, int64_t outputs) {
+    const int64_t count = (block->to - block->from) * block->shape->window.outputWidth, plane = block->dyPlane;
+    ROLLED for (int64_t part = 0; part < PARTS; part++) {
+        const float *dy = block->dy + part * VW;
+        float *at = block->biasSums + part * VW;
+        int64_t k = 0;
+        for (; k + 4 <= outputs; k += 4, dy += 4 * plane, at += 4 * CKernels_laneCount) {
+            V sums[4];
+            FULLY for (int i = 0; i < 4; i++) sums[i] = block->fresh ? splat(0) : load(at + i * CKernels_laneCount);
+            ROLLED for (int64_t q = 0; q < count; q++) {
+                FULLY for (int i = 0; i < 4; i++) sums[i] += load(dy + i * plane + q * CKernels_laneCount);
             }
-            ROLLED for (int64_t i = 0; i < wide; i++) {
-                V sum = block->fresh ? splat(0) : load(at + i * CKernels_laneCount);
-                ROLLED for (int64_t q = 0; q < count; q++) sum += load(dy + i * plane + q * CKernels_laneCount);
-                store(at + i * CKernels_laneCount, sum);
-            }
+            FULLY for (int i = 0; i < 4; i++) store(at + i * CKernels_laneCount, sums[i]);
+        }
+        for (; k < outputs; k++, dy += plane, at += CKernels_laneCount) {
+            V sum = block->fresh ? splat(0) : load(at);
+            ROLLED for (int64_t q = 0; q < count; q++) sum += load(dy + q * CKernels_laneCount);
+            store(at, sum);
         }
     }
 }
@@ -251,7 +243,8 @@ INLINE V4 tree4(const float *p) {
     return v[0];
 }
 
-/// to[i] = the sum of the first `lanes` lanes of vector i in a binary tree, neighbours first.
+/// to[i] = the sum of the first `lanes` lanes of vector i in a binary tree, neighbours first. A caller with room for it
+/// rounds `count` up to a multiple of 16.
 static void sumLanes(const float *from, int64_t count, int64_t lanes, float *to) {
     typedef float U16 __attribute__((ext_vector_type(16), aligned(4)));
     typedef float U8 __attribute__((ext_vector_type(8), aligned(4)));
@@ -283,44 +276,57 @@ static void sumLanes(const float *from, int64_t count, int64_t lanes, float *to)
     }
 }
 
-static void finishGradient(const CKernels_LaneConvolution *shape, const LaneBlock *block, int64_t lanes, float *dWeights,
-                           float *dBias) {
-    const CKernels_Window *w = &shape->window;
-    sumLanes(block->sums, shape->outputChannels * w->channels * w->kernelHeight * w->kernelWidth, lanes, dWeights);
-    if (dBias) sumLanes(block->biasSums, shape->outputChannels, lanes, dBias);
+static int64_t roundedUp(int64_t count) { return (count + CKernels_laneCount - 1) / CKernels_laneCount * CKernels_laneCount; }
+
+/// The sums over lanes of a tile's sums: [outputs, channels, taps] to its places in [K, C, taps].
+static void finishTileSums(const LaneBlock *block, int64_t outputs, int64_t k, int64_t c, int64_t lanes, float *dWeights) {
+    const CKernels_Window *w = &block->shape->window;
+    const int64_t taps = w->kernelHeight * w->kernelWidth, run = block->channels * taps;
+    sumLanes(block->sums, roundedUp(outputs * run), lanes, block->results);
+    for (int64_t i = 0; i < outputs; i++) {
+        memcpy(dWeights + ((k + i) * w->channels + c) * taps, block->results + i * run, (size_t)run * sizeof(float));
+    }
 }
 
-static LaneBlock startGradient(const CKernels_LaneConvolution *shape, const float *x, float *workspace, int hasBias) {
+/// Parts of the workspace: lane sums and their results for `channels` input channels of every output, biases, the rest.
+static LaneBlock startGradient(const CKernels_LaneConvolution *shape, const float *x, int64_t channels, float **workspace) {
     const CKernels_Window *w = &shape->window;
-    int64_t count = shape->outputChannels * w->channels * w->kernelHeight * w->kernelWidth;
-    LaneBlock block = {
-        .shape = shape,
-        .x = x,
-        .fresh = 1,
-        .sums = workspace,
-        .biasSums = hasBias ? workspace + count * CKernels_laneCount : 0,
-    };
+    const int64_t count = roundedUp(shape->outputChannels * channels * w->kernelHeight * w->kernelWidth);
+    LaneBlock block = {.shape = shape, .x = x, .channels = channels};
+    block.sums = *workspace;
+    block.results = block.sums + count * CKernels_laneCount;
+    block.biasSums = block.results + count;
+    *workspace = block.biasSums + shape->outputChannels * CKernels_laneCount;
     return block;
 }
 
-/// Bytes of output gradients that a block of rows may hold for four channels, beside the rows of x: half of 32 KiB and more.
-#define BLOCK_BYTES 26000
+/// Bytes of output gradients in a block of rows: what is read once for each kernel row stays in a cache of 32 KiB.
+#define BLOCK_BYTES 17000
 
 KERNEL(conv2d_f32_weightGradient)(const CKernels_LaneConvolution *shape, const float *x, const float *dy, int64_t lanes,
                                   float *workspace, float *dWeights, float *dBias) {
     const CKernels_Window *w = &shape->window;
-    const int64_t rowFloats = w->outputWidth * CKernels_laneCount;
-    int64_t rows = BLOCK_BYTES / (4 * rowFloats * (int64_t)sizeof(float));
-    if (rows < 1) rows = 1;
-    LaneBlock block = startGradient(shape, x, workspace, dBias != 0);
-    block.dyPlane = w->outputHeight * rowFloats;
-    for (int64_t p = 0; p < w->outputHeight; p += rows, block.fresh = 0) {
-        block.from = p;
-        block.to = p + rows < w->outputHeight ? p + rows : w->outputHeight;
-        block.dy = dy + p * rowFloats;
-        addToSums(&block);
+    const int64_t rowFloats = w->outputWidth * CKernels_laneCount, plane = w->outputHeight * rowFloats;
+    LaneBlock block = startGradient(shape, x, 1, &workspace);
+    block.dyPlane = plane;
+    for (int64_t k = 0; k < shape->outputChannels;) {
+        const LaneBlockTile *tile = chooseBlockTile(w, shape->outputChannels - k);
+        int64_t rows = BLOCK_BYTES / (tile->outputs * rowFloats * (int64_t)sizeof(float));
+        if (rows < 1) rows = 1;
+        for (int64_t c = 0; c < w->channels; c++) {
+            block.fresh = 1;
+            for (int64_t p = 0; p < w->outputHeight; p += rows, block.fresh = 0) {
+                block.from = p;
+                block.to = p + rows < w->outputHeight ? p + rows : w->outputHeight;
+                block.dy = dy + k * plane + p * rowFloats;
+                tile->run(&block, c, 0);
+                if (c == 0 && dBias) addToBiases(&block, tile->outputs);
+            }
+            finishTileSums(&block, tile->outputs, k, c, lanes, dWeights);
+        }
+        if (dBias) sumLanes(block.biasSums, tile->outputs, lanes, dBias + k);
+        k += tile->outputs;
     }
-    finishGradient(shape, &block, lanes, dWeights, dBias);
 }
 
 /// Two rows of gradients from one row behind a 2 × 2 pooling.
@@ -352,21 +358,27 @@ KERNEL(conv2d_pool_f32_weightGradient)(const CKernels_LaneConvolution *shape, co
     const CKernels_Window *w = &shape->window;
     const int64_t rowFloats = w->outputWidth * CKernels_laneCount, pooledHeight = w->outputHeight / 2;
     const int64_t pooledRow = w->outputWidth / 2 * CKernels_laneCount, pooledPlane = pooledHeight * pooledRow;
-    LaneBlock block = startGradient(shape, x, workspace, dBias != 0);
-    float *rows = workspace + shape->outputChannels * (w->channels * w->kernelHeight * w->kernelWidth + 1) * CKernels_laneCount;
+    LaneBlock block = startGradient(shape, x, w->channels, &workspace);
     block.dyPlane = 2 * rowFloats;
-    block.dy = rows;
-    for (int64_t p = 0; p < pooledHeight; p++, block.fresh = 0) {
-        for (int64_t k = 0; k < shape->outputChannels; k++) {
-            int64_t at = k * pooledPlane + p * pooledRow;
-            float *top = rows + k * block.dyPlane;
-            unpoolRow(w->outputWidth, y + at, dy + at, winners + at, activation, top, top + rowFloats);
+    block.dy = workspace;
+    for (int64_t k = 0; k < shape->outputChannels;) {
+        const LaneBlockTile *tile = chooseBlockTile(w, shape->outputChannels - k);
+        block.fresh = 1;
+        for (int64_t p = 0; p < pooledHeight; p++, block.fresh = 0) {
+            for (int64_t i = 0; i < tile->outputs; i++) {
+                int64_t at = (k + i) * pooledPlane + p * pooledRow;
+                float *top = workspace + i * block.dyPlane;
+                unpoolRow(w->outputWidth, y + at, dy + at, winners + at, activation, top, top + rowFloats);
+            }
+            block.from = 2 * p;
+            block.to = 2 * p + 2;
+            for (int64_t c = 0; c < w->channels; c++) tile->run(&block, c, c);
+            if (dBias) addToBiases(&block, tile->outputs);
         }
-        block.from = 2 * p;
-        block.to = 2 * p + 2;
-        addToSums(&block);
+        finishTileSums(&block, tile->outputs, k, 0, lanes, dWeights);
+        if (dBias) sumLanes(block.biasSums, tile->outputs, lanes, dBias + k);
+        k += tile->outputs;
     }
-    finishGradient(shape, &block, lanes, dWeights, dBias);
 }
 
 KERNEL(unpool_f32_backward)(int64_t channels, int64_t height, int64_t width, const float *y, const float *dy,

@@ -23,9 +23,14 @@ INLINE void linearRows(const int rows, const LaneLinear *a, int64_t at) {
         V sums[16];
         FULLY for (int k = 0; k < rows; k++) sums[k] = splat(a->bias ? a->bias[at + k] : 0);
         const float *weights = a->weights + at * stride, *x = a->from + part * VW;
-        ROLLED for (int64_t i = 0; i < stride; i++, x += CKernels_laneCount, weights++) {
-            V value = load(x);
-            FULLY for (int k = 0; k < rows; k++) sums[k] = multiplyAdd(splat(weights[k * stride]), value, sums[k]);
+        for (int64_t i = 0; i < stride;) {
+            // More rows than the hardware follows at once; a line holds sixteen weights.
+            FULLY for (int k = 0; k < rows; k++) __builtin_prefetch(weights + k * stride + 32);
+            const int64_t end = i + 16 < stride ? i + 16 : stride;
+            ROLLED for (; i < end; i++, x += CKernels_laneCount, weights++) {
+                V value = load(x);
+                FULLY for (int k = 0; k < rows; k++) sums[k] = multiplyAdd(splat(weights[k * stride]), value, sums[k]);
+            }
         }
         FULLY for (int k = 0; k < rows; k++) {
             store(a->to + (at + k) * CKernels_laneCount + part * VW, activate(sums[k], a->activation));
