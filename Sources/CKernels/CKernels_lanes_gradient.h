@@ -24,6 +24,7 @@ INLINE void addPixel(const int outputs, const int kernel, const int s0, const in
         FULLY for (int k = 0; k < outputs; k++) gradients[k] = load(dy + k * dyPlane);
         FULLY for (int s = 0; s < kernel; s++) {
             if (s < s0 || s >= s1) continue;
+            KEEP_LOADS_HERE();
             V value = load(x + s * CKernels_laneCount);
             FULLY for (int k = 0; k < outputs; k++) sums[k][s] = multiplyAdd(gradients[k], value, sums[k][s]);
         }
@@ -33,6 +34,7 @@ INLINE void addPixel(const int outputs, const int kernel, const int s0, const in
             if (s >= s0 && s < s1) values[s] = load(x + s * CKernels_laneCount);
         }
         FULLY for (int k = 0; k < outputs; k++) {
+            KEEP_LOADS_HERE();
             V gradient = load(dy + k * dyPlane);
             FULLY for (int s = 0; s < kernel; s++) {
                 if (s >= s0 && s < s1) sums[k][s] = multiplyAdd(gradient, values[s], sums[k][s]);

@@ -23,14 +23,18 @@ INLINE void linearRows(const int rows, const LaneLinear *a, int64_t at) {
         V sums[16];
         FULLY for (int k = 0; k < rows; k++) sums[k] = splat(a->bias ? a->bias[at + k] : 0);
         const float *weights = a->weights + at * stride, *x = a->from + part * VW;
-        for (int64_t i = 0; i < stride;) {
-            // More rows than the hardware follows at once; a line holds sixteen weights.
-            FULLY for (int k = 0; k < rows; k++) __builtin_prefetch(weights + k * stride + 32);
-            const int64_t end = i + 16 < stride ? i + 16 : stride;
-            ROLLED for (; i < end; i++, x += CKernels_laneCount, weights++) {
-                V value = load(x);
-                FULLY for (int k = 0; k < rows; k++) sums[k] = multiplyAdd(splat(weights[k * stride]), value, sums[k]);
+        // Four inputs a turn: the rows' addresses are worked out once for all of them.
+        int64_t i = 0;
+        ROLLED for (; i + 4 <= stride; i += 4, x += 4 * CKernels_laneCount, weights += 4) {
+            FULLY for (int j = 0; j < 4; j++) {
+                KEEP_LOADS_HERE();
+                V value = load(x + j * CKernels_laneCount);
+                FULLY for (int k = 0; k < rows; k++) sums[k] = multiplyAdd(splat(weights[k * stride + j]), value, sums[k]);
             }
+        }
+        ROLLED for (; i < stride; i++, x += CKernels_laneCount, weights++) {
+            V value = load(x);
+            FULLY for (int k = 0; k < rows; k++) sums[k] = multiplyAdd(splat(weights[k * stride]), value, sums[k]);
         }
         FULLY for (int k = 0; k < rows; k++) {
             store(a->to + (at + k) * CKernels_laneCount + part * VW, activate(sums[k], a->activation));
