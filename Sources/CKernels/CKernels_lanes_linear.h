@@ -5,9 +5,9 @@
 #define GRADIENT_OUTPUTS 4
 #define GRADIENT_VECTORS 4
 #else
-#define LINEAR_TILES(T) T(12) T(10) T(8) T(4) T(2) T(1)
-#define GRADIENT_OUTPUTS 3
-#define GRADIENT_VECTORS 4
+#define LINEAR_TILES(T) T(10) T(8) T(4) T(2) T(1)
+#define GRADIENT_OUTPUTS 5
+#define GRADIENT_VECTORS 2
 #endif
 
 typedef struct {
