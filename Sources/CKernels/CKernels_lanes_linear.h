@@ -153,7 +153,7 @@ INLINE void outerTile(const int outputs, const int vectors, const LaneOuter *a) 
         }
         ROLLED for (int64_t lane = a->lanesPerShard; lane > 0; lane--, x += stride, dy++) {
             V values[GRADIENT_VECTORS];
-            FULLY for (int j = 0; j < vectors; j++) values[j] = load(x + j * VW);
+            FULLY for (int j = 0; j < vectors; j++) values[j] = loadUnaligned(x + j * VW);
             FULLY for (int k = 0; k < outputs; k++) {
                 V factor = splat(dy[k * CKernels_laneCount]);
                 FULLY for (int j = 0; j < vectors; j++) sums[k][j] = multiplyAdd(factor, values[j], sums[k][j]);
@@ -191,8 +191,10 @@ KERNEL(linear_f32_weightGradient)(int64_t inputs, int64_t outputs, const float *
     const int64_t stride = (inputs + CKernels_laneCount - 1) / CKernels_laneCount * CKernels_laneCount;
     transposeLanes(x, inputs, stride, workspace);
     LaneOuter a = {.inputs = inputs, .lanesPerShard = lanesPerShard, .lanes = lanes, .stride = stride};
-    for (int64_t i = 0; i < inputs;) {
-        const int vectors = i + GRADIENT_VECTORS * VW <= inputs ? GRADIENT_VECTORS : 1;
+    const int vectors = inputs >= GRADIENT_VECTORS * VW ? GRADIENT_VECTORS : 1;
+    for (int64_t i = 0; i < inputs; i += vectors * VW) {
+        // The last wide tile overlaps its neighbour and computes the same again.
+        if (vectors > 1 && i > inputs - vectors * VW) i = inputs - vectors * VW;
         a.x = workspace + i;
         a.whole = vectors * VW < inputs - i ? vectors * VW : inputs - i;
         for (int64_t k = 0; k < outputs;) {
@@ -207,7 +209,6 @@ KERNEL(linear_f32_weightGradient)(int64_t inputs, int64_t outputs, const float *
             }
             k += tall ? GRADIENT_OUTPUTS : 1;
         }
-        i += vectors * VW;
     }
     if (dBias) sumLanes(dy, outputs, lanes, dBias);
 }
