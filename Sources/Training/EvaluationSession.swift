@@ -9,8 +9,18 @@ package final class EvaluationSession {
     package let checkpoint: Checkpoint
     package let dataFile: String
     package let splitName: String
+    package let classNames: [String]
     private let evaluator: Evaluator
     private let state: ModelState
+    private let communicator: any Communicator
+
+    /// What an evaluation finds out, equal on all ranks.
+    package struct Result {
+        package let score: Score
+        /// True and predicted class of every sample in file order; `Predictions.none` where there is none.
+        package let truths: [Int32]
+        package let predictions: [Int32]
+    }
 
     /// Opens everything; `data` and `split` default to those of the checkpoint's own run. Collective.
     ///
@@ -56,14 +66,24 @@ package final class EvaluationSession {
             threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
         evaluator = try Evaluator(
             network: network, split: samples, blockSamples: configuration.evaluate.batchSize,
+            loss: configuration.planOptions.loss,
             input: Normalization(mean: header.inputMean, std: header.inputStd).conversion(for: samples),
             communicator: communicator, pool: pool)
         self.state = state
         self.checkpoint = checkpoint
         self.dataFile = dataFile
         self.splitName = splitName
+        self.communicator = communicator
+        classNames = dataset.classes
     }
 
     /// Collective; equal on all ranks.
-    package func score() throws -> Score { try evaluator.score(weights: state.weights) }
+    package func run() throws -> Result {
+        var predictions = Predictions(evaluator.blocks)
+        let score = try evaluator.score(weights: state.weights) { round, samples, logits in
+            predictions.add(round: round, samples, logits)
+        }
+        return Result(
+            score: score, truths: evaluator.split.labels, predictions: try predictions.gathered(over: communicator))
+    }
 }
