@@ -27,7 +27,7 @@ package enum Minimum: ExtremeKind {
 /// Maximum (or minimum) over windows of every channel; padding never wins.
 ///
 /// Shapes: x [N, C, H, W] → y [N, C, P, Q], P = (H + 2·padding − dilation·(kernel − 1) − 1) / stride + 1, rounded down or, with
-/// `ceilMode`, up; Q likewise. Padding is at most half the kernel's reach.
+/// `ceilMode`, up; Q likewise. Padding is at most half the kernel, whatever its dilation.
 /// Source: layout and defaults of torch.nn.MaxPool2d; the minimum is −maxPool(−x).
 package struct ExtremePool<Rank: SpatialRank, Kind: ExtremeKind>: PoolingLayer {
     package let kernel, stride, padding, dilation: Extents

@@ -29,13 +29,29 @@ package struct ModelDescription: Sendable {
         self.classes = classes
     }
 
-    /// The value that the last node has made; the image before there is one.
-    package var last: Value { Value(index: nodes.count) }
+    /// A network without layers, named and shaped as asked for.
+    package init(_ request: ModelRequest) {
+        self.init(name: request.name, input: request.input, classes: request.classes)
+    }
+
+    /// What the next layer takes by default: what the last one has made, or the image before there is one.
+    package private(set) var last = Value.image
 
     /// Adds a layer that takes `inputs`, by default the last value; returns the value it makes.
     @discardableResult
     package mutating func append(_ path: String, _ layer: any Layer, from inputs: Value...) -> Value {
+        append(path, layer, from: inputs)
+    }
+
+    @discardableResult
+    package mutating func append(_ path: String, _ layer: any Layer, from inputs: [Value]) -> Value {
         nodes.append(Node(path: path, layer: layer, inputs: inputs.isEmpty ? [last] : inputs))
+        last = Value(index: nodes.count)
         return last
+    }
+
+    /// Makes the next layer take an earlier value by default: the start of another branch.
+    package mutating func rewind(to value: Value) {
+        last = value
     }
 }

@@ -8,7 +8,11 @@ package import Tensors
 /// sizes change the inputs of fc1.
 package enum FashionClassifier {
     package static func description(input: Shape, classes: Int) -> ModelDescription {
-        var model = ModelDescription(name: "fashion-classifier", input: input, classes: classes)
+        description(ModelRequest(name: "fashion-classifier", input: input, classes: classes))
+    }
+
+    static func description(_ request: ModelRequest) -> ModelDescription {
+        var model = ModelDescription(request)
         model.append("conv1", Conv2d(outChannels: 6, kernel: 5))
         model.append("relu1", ReLU())
         model.append("pool1", MaxPool2d(kernel: 2))
@@ -20,7 +24,7 @@ package enum FashionClassifier {
         model.append("relu3", ReLU())
         model.append("fc2", Linear(outputs: 84))
         model.append("relu4", ReLU())
-        model.append("fc3", Linear(outputs: classes))
+        model.append("fc3", Linear(outputs: request.classes))
         return model
     }
 }

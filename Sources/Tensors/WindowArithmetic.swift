@@ -36,7 +36,7 @@ package enum WindowArithmetic {
     /// Of a pooling: as a convolution's with `padding` on both sides; with `ceilMode` a window that starts inside the input
     /// or its left padding counts, even if it ends outside.
     ///
-    /// Throws: `Misfit`, also for a padding of more than half the kernel's reach.
+    /// Throws: `Misfit`, also for a padding of more than half the kernel, whatever its dilation.
     package static func pooledExtent(
         input: Int, kernel: Int, stride: Int, dilation: Int = 1, padding: Int, ceilMode: Bool = false
     ) throws(Misfit) -> Int {
@@ -46,9 +46,9 @@ package enum WindowArithmetic {
                     + "\(padding): expected at least 1, 1, 1, 1 and 0")
         }
         let reach = reach(kernel: kernel, dilation: dilation)
-        guard padding * 2 <= reach else {
+        guard padding * 2 <= kernel else {
             throw Misfit(
-                description: "padding \(padding) is more than half of the \(reach) places the kernel reaches over")
+                description: "padding \(padding) is more than half the kernel \(kernel)")
         }
         let free = input + 2 * padding - reach + (ceilMode ? stride - 1 : 0)
         guard free >= 0 else {

@@ -39,6 +39,13 @@ package struct Configuration: Equatable, Sendable {
         /// nil: as many as the dataset has.
         package var classes: Int?
         package var channels: Int?
+        /// nil: the network's own; of the networks that have one.
+        package var dropout: Double?
+        /// The network itself, in place of one that has a name.
+        package var layers: ConfiguredLayers?
+
+        /// What networks are called that the configuration describes.
+        package static let customName = "custom"
 
         package init(name: String) {
             self.name = name

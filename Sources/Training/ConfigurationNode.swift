@@ -5,8 +5,8 @@ internal import Yams
 ///
 /// Values keep their text; what they mean is decided by the key that reads them, so that YAML's own guesses (`no`,
 /// `1:30`, `1e-3`) have no say.
-struct ConfigurationNode {
-    indirect enum Content {
+struct ConfigurationNode: Sendable {
+    indirect enum Content: Sendable {
         case scalar(String)
         case sequence([ConfigurationNode])
         case mapping([(key: String, value: ConfigurationNode)])

@@ -83,14 +83,28 @@ extension Configuration {
         if case .scalar(let text) = node.content {
             model = Model(name: text)
             name = text
-        } else if let section = try top.section("model", known: ["name", "classes", "channels"]) {
-            guard let text = try section.text("name") ?? (mustBeNamed ? nil : model.name) else {
-                throw section.failure("name", "is missing")
+        } else if let section = try top.section("model", known: ["name", "classes", "channels", "dropout", "layers"]) {
+            let layers = try section.node("layers").map(ConfiguredLayers.init)
+            let fallback = layers != nil ? Model.customName : mustBeNamed ? nil : model.name
+            guard let text = try section.text("name") ?? fallback else {
+                throw section.failure("name", "is missing, and there are no layers")
             }
             model = Model(name: text)
             model.classes = try section.integer("classes", in: 1...1_000_000)
             model.channels = try section.integer("channels", in: 1...4_096)
+            model.dropout = try section.number("dropout", expected: "a number from 0 to 1") { (0...1).contains($0) }
+            model.layers = layers
             name = text
+            if layers != nil {
+                guard models.allSatisfy({ $0 != text }) else {
+                    throw section.failure(
+                        "name", "= \(text), which is another network; give your layers a name of their own")
+                }
+                guard model.dropout == nil else {
+                    throw section.failure("dropout", "belongs to named networks; layers have Dropout: {p: …}")
+                }
+                return
+            }
         }
         guard let name, models.contains(name) else {
             let nearest = ConfigurationSection.nearest(to: name ?? "", in: models)

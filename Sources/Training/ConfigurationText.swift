@@ -10,6 +10,8 @@ extension Configuration {
         var entries: [(String, String)] = [("model.name", model.name)]
         if let classes = model.classes { entries.append(("model.classes", "\(classes)")) }
         if let channels = model.channels { entries.append(("model.channels", "\(channels)")) }
+        if let dropout = model.dropout { entries.append(("model.dropout", "\(dropout)")) }
+        if let layers = model.layers { entries.append(("model.layers", layers.text)) }
         entries.append(("data.file", data.file))
         switch data.normalize {
         case .none: entries.append(("data.normalize", "none"))
@@ -69,7 +71,7 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let isList = path.hasPrefix("data.normalize.") || path == "loss.class_weights"
+                let isList = path.hasPrefix("data.normalize.") || ["loss.class_weights", "model.layers"].contains(path)
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

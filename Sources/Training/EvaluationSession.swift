@@ -28,7 +28,7 @@ package final class EvaluationSession {
     package init(
         checkpointPath: String, data: String?, split: String?, threads: Int?, models: [String],
         communicator: any Communicator,
-        makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
+        makeModel: ModelMaker
     ) throws {
         BLAS.useOneThread()
         let checkpoint = try RankAgreement.together(communicator) { try CheckpointFile.read(checkpointPath) }
@@ -51,9 +51,8 @@ package final class EvaluationSession {
                 "\(dataFile): images \(images) in \(dataset.classes.count) classes, but \(checkpointPath) was "
                     + "trained on \(header.input) in \(header.classes.count)")
         }
-        guard let description = makeModel(header.model, Shape(header.input), header.classes.count) else {
-            throw Failure(.badData, "\(checkpointPath): model \(header.model) is unknown to this version")
-        }
+        let description = try configuration.model.description(
+            input: Shape(header.input), classes: header.classes.count, makeModel)
         let network = try Network(description)
         let state = ModelState(parameterList: network.parameterList)
         try checkpoint.restoreWeights(state, path: checkpointPath)

@@ -3,11 +3,11 @@ internal import Datasets
 package import Diagnostics
 internal import Foundation
 package import Layers
-package import Tensors
+internal import Tensors
 
 /// Makes a run from a configuration: opens and compares everything on all ranks before anything is written.
 ///
-/// `makeModel` gives the description of the configured network for images of a shape and a number of classes.
+/// `makeModel` describes the networks that have a name.
 package final class TrainingSession {
     package struct Options {
         package var runDirectory: String?
@@ -39,7 +39,7 @@ package final class TrainingSession {
     /// Collective. Throws: `Failure`, the same on every rank.
     package init(
         configuration: Configuration, options: Options, communicator: any Communicator,
-        makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
+        makeModel: ModelMaker
     ) throws {
         let activity = Activity()
         let communicator = communicator.size > 1 ? WatchedCommunicator(communicator, activity: activity) : communicator
@@ -126,7 +126,7 @@ package final class TrainingSession {
 
     private static func network(
         _ configuration: Configuration, dataset: DatasetFile,
-        _ makeModel: (_ name: String, _ input: Shape, _ classes: Int) -> ModelDescription?
+        _ makeModel: ModelMaker
     ) throws -> Network {
         let model = configuration.model
         if let classes = model.classes, classes != dataset.classes.count {
@@ -147,9 +147,7 @@ package final class TrainingSession {
             )
         }
         let shape: Shape = [dataset.channels, dataset.height, dataset.width]
-        guard let description = makeModel(model.name, shape, dataset.classes.count) else {
-            throw Failure(.configuration, "model = \(model.name): no network of this name")
-        }
+        let description = try model.description(input: shape, classes: dataset.classes.count, makeModel)
         do {
             return try Network(description)
         } catch let error as ShapeMismatch {

@@ -43,8 +43,9 @@ struct BenchCommand: Command {
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
-        guard let input = ModelRegistry.usualInput(named: model),
-            let description = ModelRegistry.description(named: model, input: input, classes: 10)
+        guard let usual = ModelRegistry.usual(model),
+            let description = ModelRegistry.description(
+                ModelRequest(name: model, input: usual.input, classes: usual.classes))
         else { throw Failure(.usage, "\(model) is no network") }
         BLAS.useOneThread()
         let pool = try ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))

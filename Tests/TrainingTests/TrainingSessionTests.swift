@@ -11,8 +11,8 @@ import Testing
 
 private let models = ["tiny"]
 
-@Sendable private func makeModel(name: String, input: Shape, classes: Int) -> ModelDescription? {
-    name == "tiny" ? TinyModel.description(input: input, classes: classes) : nil
+@Sendable private func makeModel(_ request: ModelRequest) -> ModelDescription? {
+    request.name == "tiny" ? TinyModel.description(input: request.input, classes: request.classes) : nil
 }
 
 /// 200 training and 50 test glyphs, a batch of 32 in four shards: seven steps an epoch, the last of 8 samples.
