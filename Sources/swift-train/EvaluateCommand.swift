@@ -8,10 +8,28 @@ internal import Training
 
 struct EvaluateCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "evaluate", abstract: "Score a checkpoint on a split of a dataset; any number of ranks.")
+        commandName: "evaluate",
+        abstract: "Score a checkpoint, or weights of another program, on a split of a dataset; any number of ranks.")
 
     @Option(help: ArgumentHelp("The checkpoint, such as RUN/checkpoints/last.", valueName: "file"))
-    var checkpoint: String
+    var checkpoint: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Instead of a checkpoint: an HDF5 file with one dataset for each of PyTorch's keys.", valueName: "file"))
+    var weights: String?
+
+    @Option(help: "With --weights: the network.", completion: .list(ModelRegistry.names))
+    var model: String?
+
+    @Option(help: ArgumentHelp("With --weights: a configuration, for its model and data.", valueName: "file"))
+    var config: String?
+
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "Set a key of the configuration, such as data.normalize or evaluate.batch_size.", valueName: "key=value"))
+    var assignments: [String] = []
 
     @Option(help: ArgumentHelp("The dataset file, instead of the one the run was trained on.", valueName: "file"))
     var data: String?
@@ -25,6 +43,9 @@ struct EvaluateCommand: Command {
     )
     var confusion: [String] = []
 
+    @Option(help: ArgumentHelp("Write every sample's logits and label to an HDF5 file.", valueName: "file"))
+    var logits: String?
+
     @Option(help: "Threads of each rank; default: its share of the cores.")
     var threads: Int?
 
@@ -35,25 +56,50 @@ struct EvaluateCommand: Command {
     private static let largestMatrix = 2048
 
     func validate() throws {
+        guard (checkpoint == nil) != (weights == nil) else {
+            throw ValidationError("expected either --checkpoint FILE or --model NAME --weights FILE --data FILE")
+        }
+        if weights != nil {
+            guard model != nil || config != nil else {
+                throw ValidationError("--weights needs --model NAME or --config FILE")
+            }
+            guard data != nil || config != nil else { throw ValidationError("--weights needs --data FILE") }
+        } else {
+            guard model == nil, config == nil else {
+                throw ValidationError("--model and --config belong to --weights; a checkpoint knows its own")
+            }
+            if let other = assignments.first(where: { !$0.hasPrefix("evaluate.") }) {
+                throw ValidationError("--set \(other): with --checkpoint only keys of evaluate can be set")
+            }
+        }
         if let threads, threads < 1 || threads > 1024 {
             throw ValidationError("--threads \(threads): expected 1…1024")
         }
         for path in confusion where ConfusionFormat(path) == nil {
             throw ValidationError("--confusion \(path): expected a name that ends in .csv or .svg")
         }
-        guard Set(confusion).count == confusion.count else {
-            throw ValidationError("--confusion names a file twice")
+        let outputs = confusion + [logits].compactMap { $0 }
+        guard Set(outputs).count == outputs.count else {
+            throw ValidationError("two results are to be written to one file")
         }
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
-        let inputs = [checkpoint, data].compactMap { $0 }
+        let outputs = confusion + [logits].compactMap { $0 }
+        // What follows is done in step only if all ranks were told so.
+        try RankAgreement.check(
+            [
+                .init("--checkpoint", checkpoint ?? "(none)"), .init("--weights", weights ?? "(none)"),
+                .init("--config", config ?? "(none)"), .init("--logits", logits ?? "(none)"),
+            ], over: communicator)
+        let source = try source(over: communicator)
+        let inputs = [checkpoint, weights, config, data].compactMap { $0 }
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0 else { return }
-            for path in confusion { try DurableFile.requireWritable(path, unlike: inputs) }
+            for path in outputs { try DurableFile.requireWritable(path, unlike: inputs) }
         }
         let session = try EvaluationSession(
-            checkpointPath: checkpoint, data: data, split: split, threads: threads, models: ModelRegistry.names,
+            source: source, data: data, split: split, threads: threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
         let classes = session.classNames.count
         guard confusion.isEmpty || classes <= Self.largestMatrix else {
@@ -61,7 +107,7 @@ struct EvaluateCommand: Command {
                 .usage,
                 "--confusion: \(session.dataFile) has \(classes) classes, expected at most \(Self.largestMatrix)")
         }
-        let result = try session.run()
+        let result = try session.run(logitsPath: logits)
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0 else { return }
             let matrix = ConfusionMatrix(
@@ -73,6 +119,19 @@ struct EvaluateCommand: Command {
             print(json ? try object(result, matrix) : text(session, result, matrix))
         }
         return .done
+    }
+
+    private func source(over communicator: any Communicator) throws -> EvaluationSession.Source {
+        guard let weights else { return .checkpoint(path: checkpoint ?? "", assignments: assignments) }
+        let text = try ConfigurationBroadcast.text(ofFile: config, over: communicator)
+        let configuration = try RankAgreement.together(communicator) {
+            try Configuration(
+                yaml: text, file: config ?? "built-in configuration",
+                assignments: (model.map { ["model=\($0)"] } ?? []) + assignments, models: ModelRegistry.names,
+                defaults: Configuration())
+        }
+        try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
+        return .weights(path: weights, configuration)
     }
 
     private func object(_ result: EvaluationSession.Result, _ matrix: ConfusionMatrix) throws -> String {
@@ -105,7 +164,7 @@ struct EvaluateCommand: Command {
 
     private func title(_ session: EvaluationSession, _ result: EvaluationSession.Result) -> String {
         let dataName = (session.dataFile as NSString).lastPathComponent
-        return "\(session.checkpoint.header.model) on \(session.splitName) of \(dataName): acc1 "
+        return "\(session.modelName) on \(session.splitName) of \(dataName): acc1 "
             + String(format: "%.4f", result.score.accuracy1)
     }
 }
