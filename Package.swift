@@ -75,13 +75,14 @@ let package = Package(
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter"], exclude: ["Generator"],
             resources: [.copy("Golden")]),
+        tests("ModelsTests", ["Models", "Layers"]),
         tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics"]),
         tests(
             "TrainingTests",
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
                 "Diagnostics", "CAllocationCounter",
-            ]),
+            ], exclude: ["Generator", "Golden"]),
         tests("ReportTests", ["Report"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
     ],

@@ -1,4 +1,5 @@
-// Exponential, logarithm, hyperbolic tangent and error function from IEEE operations alone, so that they do not depend on the C library.
+// Exponential, logarithm, cosine, hyperbolic tangent and error function from IEEE operations alone, so that they do not
+// depend on the C library.
 #include "CKernels.h"
 
 #include <string.h>
@@ -87,6 +88,51 @@ double CKernels_log(double x) {
     double correction = s * (2 * z * series - f);
     double n = (double)exponent;
     return n * ln2High + (f + (correction + n * ln2Low));
+}
+
+/// Taylor series for |y| ≤ π/4; what is left out is below 1e-17.
+static double cosine(double y) {
+    double z = y * y;
+    double sum = 1.0 / 20922789888000;
+    sum = sum * z - 1.0 / 87178291200;
+    sum = sum * z + 1.0 / 479001600;
+    sum = sum * z - 1.0 / 3628800;
+    sum = sum * z + 1.0 / 40320;
+    sum = sum * z - 1.0 / 720;
+    sum = sum * z + 1.0 / 24;
+    // 1 − z/2 rounds; what it loses is added with the small terms.
+    double half = 0.5 * z;
+    double head = 1 - half;
+    return head + (((1 - head) - half) + z * z * sum);
+}
+
+static double sine(double y) {
+    double z = y * y;
+    double sum = -1.0 / 1307674368000;
+    sum = sum * z + 1.0 / 6227020800;
+    sum = sum * z - 1.0 / 39916800;
+    sum = sum * z + 1.0 / 362880;
+    sum = sum * z - 1.0 / 5040;
+    sum = sum * z + 1.0 / 120;
+    sum = sum * z - 1.0 / 6;
+    return y + y * z * sum;
+}
+
+double CKernels_cosPi(double x) {
+    const double pi = 0x1.921fb54442d18p+1;
+    double magnitude = x < 0 ? -x : x;
+    if (!(magnitude < fromBits(0x7ff0000000000000u))) return fromBits(0x7ff8000000000000u);
+    // From here on every number is an even whole one.
+    if (magnitude >= 0x1p53) return 1;
+    // Exact: the nearest half number and what is left, at most 1/4.
+    int64_t halves = (int64_t)(magnitude * 2 + 0.5);
+    double rest = magnitude - (double)halves * 0.5;
+    switch (halves & 3) {
+    case 0: return cosine(pi * rest);
+    case 1: return 0 - sine(pi * rest);
+    case 2: return -cosine(pi * rest);
+    default: return sine(pi * rest);
+    }
 }
 
 double CKernels_tanh(double x) {

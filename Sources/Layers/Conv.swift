@@ -59,6 +59,14 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
         return operation.weightCount * operation.window.outputVolume
     }
 
+    package func reception(for input: Shape) -> Reception {
+        guard let window = try? operation(on: input).convolution.window else { return .varying }
+        return .windows(
+            window.axes.map {
+                .init(reach: WindowArithmetic.reach(kernel: $0.kernel, dilation: $0.dilation), stride: $0.stride)
+            })
+    }
+
     package func demand(for site: PlanSite) throws -> MemoryDemand {
         var demand = MemoryDemand()
         demand.backwardReadsInput = true

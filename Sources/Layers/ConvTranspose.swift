@@ -53,6 +53,8 @@ package struct ConvTranspose<Rank: SpatialRank>: SingleInputLayer {
         return operation.weightCount * operation.window.outputVolume
     }
 
+    package func reception(for input: Shape) -> Reception { .varying }
+
     package func demand(for site: PlanSite) throws -> MemoryDemand {
         var demand = MemoryDemand()
         demand.backwardReadsInput = true

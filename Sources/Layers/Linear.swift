@@ -36,6 +36,8 @@ package struct Linear: SingleInputLayer {
 
     package func multiplyAdds(for input: Shape) -> Int { input[0] * outputs }
 
+    package func reception(for input: Shape) -> Reception { .everything }
+
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
         demand.backwardReadsInput = true

@@ -17,6 +17,14 @@ extension PoolingLayer {
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
 
+    package func reception(for input: Shape) -> Reception {
+        guard let pooling = try? pooling(on: input) else { return .varying }
+        if pooling.axes.allSatisfy({ $0.output == 1 && $0.window?.reach == $0.input }) { return .everything }
+        let windows = pooling.axes.compactMap(\.window)
+        guard windows.count == pooling.axes.count else { return .varying }
+        return .windows(windows.map { .init(reach: $0.reach, stride: $0.stride) })
+    }
+
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
         if Self.extreme != nil { demand.savedBytes = site.slots * site.output.count * MemoryLayout<Int32>.stride }

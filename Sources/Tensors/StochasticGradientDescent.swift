@@ -7,15 +7,19 @@ package struct SGDRule: Sendable {
     package var weightDecay: Float
     package var nesterov: Bool
     package var gradientScale: Float
+    /// What a gradient counts in the velocity: 1 − dampening, except in the first update, where it is 1.
+    package var fresh: Float
 
     package init(
-        learningRate: Float, momentum: Float, weightDecay: Float, nesterov: Bool, gradientScale: Float
+        learningRate: Float, momentum: Float, weightDecay: Float, nesterov: Bool, gradientScale: Float,
+        fresh: Float = 1
     ) {
         self.learningRate = learningRate
         self.momentum = momentum
         self.weightDecay = weightDecay
         self.nesterov = nesterov
         self.gradientScale = gradientScale
+        self.fresh = fresh
     }
 
     /// With momentum 0 the velocities are neither read nor written.
@@ -25,7 +29,7 @@ package struct SGDRule: Sendable {
     ) {
         var rule = CKernels_SGD(
             rate: learningRate, momentum: momentum, weightDecay: weightDecay, gradientScale: gradientScale,
-            nesterov: nesterov ? 1 : 0)
+            fresh: fresh, nesterov: nesterov ? 1 : 0)
         CKernels_sgd_f32__portable(&rule, gradients, Int64(count), weights, velocities)
     }
 }

@@ -67,6 +67,8 @@ package struct Checkpoint: Sendable {
     /// The tensors in the order of the network's parameter list; the file keeps that order in /parameters.
     package var weights: [Tensor]
     package var optimizer: [(slot: String, tensors: [Tensor])]
+    /// The exponential moving average of weights and buffers; empty when none is kept.
+    package var average: [Tensor] = []
 
     package struct Tensor: Equatable, Sendable {
         package let key: String
@@ -86,12 +88,14 @@ extension Checkpoint {
         self.header = header
         weights = tensors(state.weights)
         optimizer = state.optimizerSlots.map { ($0.name, tensors($0.vector)) }
+        average = state.average.map(tensors) ?? []
     }
 
     /// Copies the state of the same model once more, into the memory of the last copy unless someone else still holds it.
     package mutating func capture(header: Header, state: ModelState) {
         self.header = header
         Self.copy(state.weights, state.parameterList, to: &weights)
+        if let vector = state.average { Self.copy(vector, state.parameterList, to: &average) }
         for (index, slot) in state.optimizerSlots.enumerated() {
             Self.copy(slot.vector, state.parameterList, to: &optimizer[index].tensors)
         }
@@ -110,6 +114,11 @@ extension Checkpoint {
     /// Copies the tensors into a model's state. Throws: `Failure(.badData)` naming the first key or shape that differs.
     package func restore(_ state: ModelState, path: String) throws {
         try restoreWeights(state, path: path)
+        if let vector = state.average {
+            guard !average.isEmpty else { throw Failure(.badData, "\(path):/ema is missing") }
+            try copy(average, to: vector, state.parameterList, path: "\(path):/ema")
+        }
+        state.updates = header.step - header.skippedSteps
         for slot in state.optimizerSlots {
             guard let stored = optimizer.first(where: { $0.slot == slot.name }) else {
                 throw Failure(.badData, "\(path):/optimizer/\(slot.name) is missing")
@@ -119,15 +128,26 @@ extension Checkpoint {
     }
 
     /// The weights' `weights_sha256`.
-    package func weightsDigest() -> String {
+    package func weightsDigest() -> String { Self.digest(of: weights) }
+
+    /// The average's digest, made like the weights'; nil when none is kept.
+    package func averageDigest() -> String? { average.isEmpty ? nil : Self.digest(of: average) }
+
+    private static func digest(of tensors: [Tensor]) -> String {
         var digest = WeightsDigest()
-        for tensor in weights {
+        for tensor in tensors {
             tensor.values.withUnsafeBufferPointer { digest.add(key: tensor.key, shape: tensor.shape, values: $0) }
         }
         return digest.hexadecimal()
     }
 
-    /// The weights alone, for evaluation.
+    /// What evaluations score: the average if one is kept, otherwise the weights.
+    package func restoreEvaluated(_ state: ModelState, path: String) throws {
+        guard !average.isEmpty else { return try restoreWeights(state, path: path) }
+        try copy(average, to: state.weights, state.parameterList, path: "\(path):/ema")
+    }
+
+    /// The weights alone.
     package func restoreWeights(_ state: ModelState, path: String) throws {
         try copy(weights, to: state.weights, state.parameterList, path: "\(path):/model")
     }

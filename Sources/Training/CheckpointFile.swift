@@ -85,6 +85,10 @@ extension CheckpointFile {
             try file.createGroup("/optimizer/\(slot)")
             try write(tensors, to: "/optimizer/\(slot)", in: file)
         }
+        if !checkpoint.average.isEmpty {
+            try file.createGroup("/ema")
+            try write(checkpoint.average, to: "/ema", in: file)
+        }
         let header = checkpoint.header
         try file.createGroup("/metrics")
         let evaluations = header.evaluations
@@ -196,7 +200,8 @@ extension CheckpointFile {
                 // Buffers have no optimizer state.
                 let held = Set(try file.children(of: "/optimizer/\(slot)"))
                 return (slot, try tensors(keys.filter(held.contains), in: "/optimizer/\(slot)", of: file))
-            })
+            },
+            average: try file.children(of: "/").contains("ema") ? tensors(keys, in: "/ema", of: file) : [])
     }
 
     private static func tensors(_ keys: [String], in group: String, of file: HDF5File) throws -> [Checkpoint.Tensor] {

@@ -23,6 +23,7 @@ package struct CheckpointReport {
             "dataset_digest": header.datasetDigest, "build": header.build,
             "weights_sha256": checkpoint.weightsDigest(),
         ]
+        if let digest = checkpoint.averageDigest() { values["ema_sha256"] = digest }
         if let best = header.best {
             values["best"] = [
                 "epoch": best.epoch, "step": best.step, "loss": best.loss, "acc1": best.accuracy1,
@@ -46,6 +47,7 @@ package struct CheckpointReport {
         lines += checkpoint.weights.map { "  \($0.key)  \($0.shape)" }
         lines.append("dataset digest  \(header.datasetDigest)")
         lines.append("weights_sha256  \(checkpoint.weightsDigest())")
+        if let digest = checkpoint.averageDigest() { lines.append("ema_sha256  \(digest)") }
         lines.append("configuration")
         lines += header.configuration.split(separator: "\n").map { "  " + $0 }
         return lines.joined(separator: "\n")

@@ -9,10 +9,18 @@ package struct Configuration: Equatable, Sendable {
     /// Samples of an update, over all ranks.
     package var batchSize = 32
     package var shards = 4
+    /// How many shards of a rank are in memory at once; nil: all.
+    package var shardsInFlight: Int?
     package var length = Length.epochs(10)
     package var seed: UInt64 = 1
     package var optimizer = Optimizer()
     package var schedule = Schedule.constant
+    package var warmup: Warmup?
+    package var clip = Clip.none
+    /// nil: no average is kept.
+    package var averaging: Averaging?
+    /// nil: the run has its full length.
+    package var earlyStopping: EarlyStopping?
     package var loss = Loss.crossEntropy()
     package var batchNorm = BatchStatistics.shard
     package var evaluate = Evaluate()
@@ -78,19 +86,6 @@ package struct Configuration: Equatable, Sendable {
         }
     }
 
-    package struct Optimizer: Equatable, Sendable {
-        package var learningRate = 0.001
-        package var momentum = 0.9
-        package var nesterov = false
-        package var weightDecay = 0.0
-    }
-
-    package enum Schedule: Equatable, Sendable {
-        case constant
-        /// The rate is multiplied by `factor` each time the interval has passed.
-        case step(every: Interval, factor: Double)
-    }
-
     package struct Evaluate: Equatable, Sendable {
         package var every = Interval(1, .epoch)
         package var split = "test"
@@ -101,6 +96,16 @@ package struct Configuration: Equatable, Sendable {
         case accuracy1 = "acc1"
         case accuracy5 = "acc5"
         case loss
+
+        package var isBetterWhenLower: Bool { self == .loss }
+
+        package func value(of evaluation: Training.Checkpoint.Evaluation) -> Double {
+            switch self {
+            case .accuracy1: evaluation.accuracy1
+            case .accuracy5: evaluation.accuracy5
+            case .loss: evaluation.loss
+            }
+        }
     }
 
     /// What happens when loss or gradient is NaN or infinite; the weights are never touched by such a step.

@@ -109,7 +109,8 @@ struct ConfigurationNode: Sendable {
         switch content {
         case .mapping(let existing): pairs = existing
         // `model: lenet5` is short for `model: {name: lenet5}`, also for someone who sets model.classes.
-        case .scalar(let name) where !name.isEmpty:
+        // `none` is what a mapping replaces.
+        case .scalar(let name) where !name.isEmpty && name != "none":
             pairs = [("name", ConfigurationNode(place: place, content: .scalar(name)))]
         default: break
         }

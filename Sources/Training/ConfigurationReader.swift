@@ -21,9 +21,10 @@ extension Configuration {
         let top = try ConfigurationSection(
             root, path: "",
             known: [
-                "model", "data", "batch_size", "shards", "epochs", "steps", "seed", "loss", "batch_norm", "optimizer",
-                "schedule", "evaluate", "best_metric", "checkpoint", "log", "on_not_finite", "watchdog",
-                "compare_ranks", "runs_dir",
+                "model", "data", "batch_size", "shards", "shards_in_flight", "epochs", "steps", "seed", "loss",
+                "batch_norm", "optimizer",
+                "schedule", "clip", "ema", "early_stopping", "evaluate", "best_metric", "checkpoint", "log",
+                "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
             ])
         if mustBeComplete {
             guard top.has("model") else {
@@ -46,6 +47,8 @@ extension Configuration {
             } ?? batchNorm
         try readOptimizer(top)
         try readSchedule(top)
+        try readClip(top)
+        try readAveraging(top)
         if let section = try top.section("evaluate", known: ["every", "split", "batch_size"]) {
             evaluate.every = try section.interval("every", units: [.step, .epoch]) ?? evaluate.every
             evaluate.split = try section.text("split") ?? evaluate.split
@@ -55,6 +58,7 @@ extension Configuration {
             try top.value("best_metric", expected: BestMetric.allCases.map(\.rawValue).joined(separator: ", ")) {
                 BestMetric(rawValue: $0)
             } ?? bestMetric
+        try readEarlyStopping(top)
         if let section = try top.section("checkpoint", known: ["every", "keep"]) {
             checkpoint.every = try section.interval("every", units: [.step, .epoch, .second]) ?? checkpoint.every
             checkpoint.keep = try section.integer("keep", in: 1...1_000_000) ?? checkpoint.keep
@@ -147,6 +151,13 @@ extension Configuration {
         guard shards & (shards - 1) == 0 else {
             throw top.failure("shards", "= \(shards), expected a power of two: 1, 2, 4, 8 …")
         }
+        let inFlight = try top.value("shards_in_flight", expected: "a power of two, or all") { text in
+            text == "all" || Int(text).map { $0 > 0 && $0 & ($0 - 1) == 0 } == true ? text : nil
+        }
+        if let inFlight { shardsInFlight = Int(inFlight) }
+        if let shardsInFlight, shardsInFlight > shards {
+            throw top.failure("shards_in_flight", "= \(shardsInFlight), expected at most shards = \(shards), or all")
+        }
         guard batchSize % shards == 0 else {
             let lower = batchSize / shards * shards
             throw top.failure(
@@ -188,43 +199,5 @@ extension Configuration {
             throw section.failure(key, "belongs to loss cross_entropy, not to mean_squared_error")
         }
         loss = .meanSquaredError
-    }
-
-    private mutating func readOptimizer(_ top: ConfigurationSection) throws {
-        let known = ["name", "learning_rate", "momentum", "nesterov", "weight_decay"]
-        guard let section = try top.section("optimizer", known: known) else { return }
-        _ = try section.value("name", expected: "sgd") { $0 == "sgd" ? true : nil }
-        optimizer.learningRate =
-            try section.number("learning_rate", expected: "a number from 0") { $0 >= 0 } ?? optimizer.learningRate
-        optimizer.momentum =
-            try section.number("momentum", expected: "a number from 0, below 1") { $0 >= 0 && $0 < 1 }
-            ?? optimizer.momentum
-        optimizer.weightDecay =
-            try section.number("weight_decay", expected: "a number from 0") { $0 >= 0 } ?? optimizer.weightDecay
-        optimizer.nesterov = try section.boolean("nesterov") ?? optimizer.nesterov
-        if optimizer.nesterov && optimizer.momentum == 0 {
-            throw section.failure("nesterov", "= true needs a momentum above 0")
-        }
-    }
-
-    private mutating func readSchedule(_ top: ConfigurationSection) throws {
-        guard let section = try top.section("schedule", known: ["name", "every", "factor"]) else { return }
-        let name = try section.value("name", expected: "constant, step") {
-            ["constant", "step"].contains($0) ? $0 : nil
-        }
-        guard let name else { throw section.failure("name", "is missing, expected constant or step") }
-        if name == "constant" {
-            for key in ["every", "factor"] where section.has(key) {
-                throw section.failure(key, "belongs to schedule step, not to constant")
-            }
-            schedule = .constant
-            return
-        }
-        guard let every = try section.interval("every", units: [.step, .epoch]) else {
-            throw section.failure("every", "is missing, expected N epochs or N steps")
-        }
-        let factor = try section.number("factor", expected: "a number above 0, at most 1") { $0 > 0 && $0 <= 1 }
-        guard let factor else { throw section.failure("factor", "is missing, expected a number above 0, at most 1") }
-        schedule = .step(every: every, factor: factor)
     }
 }

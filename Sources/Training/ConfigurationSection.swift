@@ -89,6 +89,32 @@ struct ConfigurationSection {
         }
     }
 
+    /// A list of which the type wants every item; nil when the key is absent.
+    func list<T>(_ key: String, expected: String, _ convert: (String) -> T?) throws -> [T]? {
+        guard let node = node(key) else { return nil }
+        guard case .sequence(let items) = node.content else {
+            throw Failure(.configuration, "\(node.place): \(name(of: key)) is no list, expected [\(expected)]")
+        }
+        return try items.map { item in
+            guard case .scalar(let text) = item.content, let value = convert(text) else {
+                throw Failure(
+                    .configuration, "\(item.place): \(name(of: key)) holds something else than \(expected)")
+            }
+            return value
+        }
+    }
+
+    func metric(_ key: String) throws -> Configuration.BestMetric? {
+        let names = Configuration.BestMetric.allCases.map(\.rawValue).joined(separator: ", ")
+        return try value(key, expected: names, Configuration.BestMetric.init)
+    }
+
+    /// Whether the key holds the word `none`, which turns off what a mapping in its place would set up.
+    func isNone(_ key: String) -> Bool {
+        guard case .scalar(let text)? = node(key)?.content else { return false }
+        return text == "none"
+    }
+
     func section(_ key: String, known: [String]) throws -> ConfigurationSection? {
         try node(key).map { try ConfigurationSection($0, path: name(of: key), known: known) }
     }

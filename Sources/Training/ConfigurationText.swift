@@ -21,6 +21,7 @@ extension Configuration {
             entries.append(("data.normalize.std", "\(std)"))
         }
         entries += [("batch_size", "\(batchSize)"), ("shards", "\(shards)")]
+        entries.append(("shards_in_flight", shardsInFlight.map(String.init) ?? "all"))
         switch length {
         case .epochs(let epochs): entries.append(("epochs", "\(epochs)"))
         case .steps(let steps): entries.append(("steps", "\(steps)"))
@@ -32,19 +33,8 @@ extension Configuration {
             if !weights.isEmpty { entries.append(("loss.class_weights", "\(weights)")) }
         case .meanSquaredError: entries.append(("loss.name", "mean_squared_error"))
         }
-        entries += [
-            ("batch_norm", batchNorm.rawValue), ("optimizer.name", "sgd"),
-            ("optimizer.learning_rate", "\(optimizer.learningRate)"),
-            ("optimizer.momentum", "\(optimizer.momentum)"), ("optimizer.nesterov", "\(optimizer.nesterov)"),
-            ("optimizer.weight_decay", "\(optimizer.weightDecay)"),
-        ]
-        switch schedule {
-        case .constant: entries.append(("schedule.name", "constant"))
-        case .step(let every, let factor):
-            entries += [
-                ("schedule.name", "step"), ("schedule.every", "\(every)"), ("schedule.factor", "\(factor)"),
-            ]
-        }
+        entries.append(("batch_norm", batchNorm.rawValue))
+        entries += optimizer.entries + scheduleEntries + clipEntries + averagingEntries + earlyStoppingEntries
         entries += [
             ("evaluate.every", "\(evaluate.every)"), ("evaluate.split", evaluate.split),
             ("evaluate.batch_size", "\(evaluate.batchSize)"), ("best_metric", bestMetric.rawValue),
@@ -62,6 +52,10 @@ extension Configuration {
         try Yams.serialize(node: Self.tree(of: entries[...], prefix: ""), sortKeys: false)
     }
 
+    private static let lists = [
+        "model.layers", "loss.class_weights", "optimizer.betas", "optimizer.no_decay", "schedule.milestones",
+    ]
+
     private static func tree(of entries: ArraySlice<(key: String, value: String)>, prefix: String) throws -> Node {
         var pairs: [(Node, Node)] = []
         var rest = entries
@@ -71,7 +65,11 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let isList = path.hasPrefix("data.normalize.") || ["loss.class_weights", "model.layers"].contains(path)
+<<<<<<< HEAD
+                let isList = first.value.hasPrefix("[") && (path.hasPrefix("data.normalize.") || lists.contains(path))
+=======
+                let isList = path.hasPrefix("data.normalize.") || lists.contains(path)
+>>>>>>> optimizers
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

@@ -45,7 +45,7 @@ struct EvaluationSubject {
     /// Copies the weights that are evaluated into a model's state. Throws: `Failure`.
     func restore(_ state: ModelState) throws {
         if let checkpoint {
-            try checkpoint.restoreWeights(state, path: path)
+            try checkpoint.restoreEvaluated(state, path: path)
         } else {
             try WeightsFile.load(path, into: state, model: configuration.model.name)
         }

@@ -26,6 +26,12 @@ package struct Interval: Equatable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(count) \(unit.rawValue)\(count == 1 ? "" : "s")" }
 
+    /// The interval in steps. Traps: seconds, which no count of steps knows.
+    package func steps(perEpoch stepsPerEpoch: Int) -> Int {
+        precondition(unit != .second, "\(self) in steps")
+        return unit == .epoch ? count * stepsPerEpoch : count
+    }
+
     /// Whether the interval ends with this step, the last of which number is `stepsDone` since the run began.
     package func isDue(stepsDone: Int, stepsPerEpoch: Int) -> Bool {
         switch unit {

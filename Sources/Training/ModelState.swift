@@ -7,38 +7,49 @@ package import Layers
 package final class ModelState {
     package let parameterList: ParameterList
     package let weights: UnsafeMutableBufferPointer<Float>
-    /// Of the trained parameters: stochastic gradient descent's velocity (torch.optim.SGD calls it the momentum buffer).
-    package let velocities: UnsafeMutableBufferPointer<Float>
+    /// The vectors that the optimizer keeps of the trained parameters, with the names that a checkpoint files them under.
+    package let optimizerSlots: [(name: String, vector: UnsafeMutableBufferPointer<Float>)]
+    /// The exponential moving average of weights and buffers, if one is kept.
+    package let average: UnsafeMutableBufferPointer<Float>?
+    /// How many updates the weights have seen.
+    package var updates = 0
 
-    /// The optimizer's vectors with the names that a checkpoint files them under.
-    package var optimizerSlots: [(name: String, vector: UnsafeMutableBufferPointer<Float>)] {
-        [("momentum", velocities)]
-    }
-
-    package init(parameterList: ParameterList) {
+    package init(parameterList: ParameterList, slots: [String] = [], averages: Bool = false) {
         self.parameterList = parameterList
         weights = Self.vector(parameterList.count)
-        velocities = Self.vector(parameterList.trainedCount)
+        average = averages ? Self.vector(parameterList.count) : nil
+        optimizerSlots = slots.map { ($0, Self.vector(parameterList.trainedCount)) }
     }
 
     deinit {
         weights.deallocate()
-        velocities.deallocate()
+        average?.deallocate()
+        for slot in optimizerSlots { slot.vector.deallocate() }
     }
 
     /// The first weights of a run, and an optimizer that has seen nothing.
     package func initialize(seed: UInt64) {
         parameterList.initialize(weights, seed: seed)
-        velocities.update(repeating: 0)
+        _ = average?.update(from: weights)
+        for slot in optimizerSlots { slot.vector.update(repeating: 0) }
+        updates = 0
     }
 
+    /// What evaluations score: the average if one is kept.
+    package var evaluated: UnsafeMutableBufferPointer<Float> { average ?? weights }
+
     /// The weights' `weights_sha256`.
-    package func weightsDigest() -> String {
+    package func weightsDigest() -> String { digest(of: weights) }
+
+    /// The average's digest, made like the weights'.
+    package func averageDigest() -> String? { average.map(digest) }
+
+    private func digest(of vector: UnsafeMutableBufferPointer<Float>) -> String {
         var digest = WeightsDigest()
         for parameter in parameterList.parameters {
             digest.add(
                 key: parameter.key, shape: parameter.shape,
-                values: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(weights)[parameter.range]))
+                values: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(vector)[parameter.range]))
         }
         return digest.hexadecimal()
     }

@@ -94,9 +94,13 @@ package struct ResumePoint {
     }
 
     /// Keys whose values may change when a run goes on; they do not decide its weights.
-    private static let free = ["data.file", "epochs", "steps", "runs_dir", "on_not_finite"]
-    private static let freeSections = ["checkpoint.", "log.", "watchdog.", "compare_ranks."]
+    private static let free = [
+        "data.file", "epochs", "steps", "runs_dir", "on_not_finite", "early_stopping", "shards_in_flight",
+    ]
+    private static let freeSections = ["checkpoint.", "log.", "watchdog.", "compare_ranks.", "early_stopping."]
 
+    /// The length of the run is one of them unless the learning rate follows it.
+    ///
     /// Throws: `Failure(.configuration)` with the settings that differ from those of the run so far.
     package func check(_ configuration: Configuration, datasetDigest: String, models: [String]) throws {
         let stored = try storedConfiguration(models: models)
@@ -104,7 +108,10 @@ package struct ResumePoint {
         let now = Dictionary(uniqueKeysWithValues: configuration.entries)
         let keys = stored.entries.map(\.key) + configuration.entries.map(\.key).filter { before[$0] == nil }
         var differences = keys.compactMap { key -> String? in
-            if Self.free.contains(key) || Self.freeSections.contains(where: key.hasPrefix) { return nil }
+            let followsLength = configuration.schedule.followsRunLength && ["epochs", "steps"].contains(key)
+            if Self.free.contains(key) && !followsLength || Self.freeSections.contains(where: key.hasPrefix) {
+                return nil
+            }
             guard before[key] != now[key] else { return nil }
             return "\(key) was \(before[key] ?? "(unset)"), is \(now[key] ?? "(unset)")"
         }

@@ -128,21 +128,25 @@ package final class RunRecorder {
         line("step \(step)  saved \(path)")
     }
 
-    package func end(_ progress: TrainingProgress, split: String, weightsDigest: String, exitCode: ExitCode) {
+    package func end(
+        _ progress: TrainingProgress, split: String, weightsDigest: String, averageDigest: String?, exitCode: ExitCode
+    ) {
         let last = progress.evaluations.last
         let seconds = Machine.now() - started
         var values: [String: Any] = [
             "epoch": progress.epochsDone, "step": progress.stepsDone, "weights_sha256": weightsDigest,
             "exit_code": Int(exitCode.rawValue), "seconds": seconds,
         ]
+        if let averageDigest { values["ema_sha256"] = averageDigest }
         if let last { values["acc1"] = last.accuracy1 }
         record(.end, values)
         try? metrics.synchronize()
+        let digests = "weights_sha256 \(weightsDigest)" + (averageDigest.map { "  ema_sha256 \($0)" } ?? "")
         let steps = "\(progress.stepsDone) of \(progress.totalSteps) steps, \(Self.decimal(seconds, 1)) s"
         if exitCode == .done {
-            line("done  \(steps)  weights_sha256 \(weightsDigest)")
+            line("done  \(steps)  \(digests)")
         } else {
-            line("stopped early  \(steps)  weights_sha256 \(weightsDigest)  run the same command again to go on")
+            line("stopped early  \(steps)  \(digests)  run the same command again to go on")
         }
         if progress.skippedSteps > 0 {
             line("\(progress.skippedSteps) steps were left out because they were not finite")

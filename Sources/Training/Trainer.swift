@@ -9,7 +9,7 @@ package final class Trainer {
     private let step: TrainingStep
     private let evaluator: Evaluator
     private let loader: BatchLoader
-    private let rate: LearningRate
+    private var rate: LearningRate
     private let header: Checkpoint.Header
     private let sampleLog: SampleLog?
     private let communicator: any Communicator
@@ -35,7 +35,8 @@ package final class Trainer {
     ) throws {
         progress = TrainingProgress(
             stepsPerEpoch: geometry.stepsPerEpoch,
-            totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch))
+            totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch),
+            earlyStopping: configuration.earlyStopping)
         if let resume { progress.restore(resume.checkpoint.header) }
         self.configuration = configuration
         self.step = step
@@ -51,7 +52,8 @@ package final class Trainer {
         }
         rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
-            stepsPerEpoch: geometry.stepsPerEpoch)
+            warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: progress.totalSteps)
+        rate.observe(progress.evaluations)
         loader = BatchLoader(
             split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
             steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps)
@@ -134,8 +136,9 @@ package final class Trainer {
     private func evaluate() throws -> Bool {
         activity.enter(.evaluating, step: progress.stepsDone)
         let start = Machine.now()
-        let score = try evaluator.score(weights: step.state.weights)
+        let score = try evaluator.score(weights: step.state.evaluated)
         let isBest = progress.addEvaluation(score, metric: configuration.bestMetric)
+        rate.observe(progress.evaluations)
         if let evaluation = progress.evaluations.last {
             recorder?.evaluation(
                 evaluation, split: evaluator.split.name, isBest: isBest, seconds: Machine.now() - start)
@@ -205,8 +208,12 @@ package final class Trainer {
 
     private func finish(_ code: ExitCode) throws -> ExitCode {
         activity.enter(.ending, step: progress.stepsDone)
+        if progress.hasStalled, let reason = configuration.earlyStopping?.reason(step: progress.stepsDone) {
+            recorder?.line(reason)
+        }
         recorder?.end(
-            progress, split: evaluator.split.name, weightsDigest: step.state.weightsDigest(), exitCode: code)
+            progress, split: evaluator.split.name, weightsDigest: step.state.weightsDigest(),
+            averageDigest: step.state.averageDigest(), exitCode: code)
         try communicator.barrier()
         return code
     }
@@ -240,7 +247,7 @@ package final class Trainer {
         for shard in 0..<batch.shards {
             for image in 0..<Int(batch.counts[shard]) {
                 let slot = shard * batch.imagesPerShard + image
-                if !step.plan.loss(ofSlot: slot).isFinite { own.append(batch.ids[slot]) }
+                if !step.loss(ofSlot: slot).isFinite { own.append(batch.ids[slot]) }
             }
         }
         let bytes = own.prefix(Self.namedSamples + 1).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }

@@ -12,10 +12,14 @@ package struct TrainingProgress: Sendable {
     package var epochScore = Score()
     package var skippedSteps = 0
     package var hasPendingEvaluation = false
+    package let earlyStopping: Configuration.EarlyStopping?
+    /// Whether early stopping has ended the run.
+    package private(set) var hasStalled = false
 
-    package init(stepsPerEpoch: Int, totalSteps: Int) {
+    package init(stepsPerEpoch: Int, totalSteps: Int, earlyStopping: Configuration.EarlyStopping? = nil) {
         self.stepsPerEpoch = stepsPerEpoch
         self.totalSteps = totalSteps
+        self.earlyStopping = earlyStopping
     }
 
     /// Finished epochs.
@@ -23,7 +27,7 @@ package struct TrainingProgress: Sendable {
     /// The running epoch, counted from 1; at a boundary the one that has just ended.
     package var currentEpoch: Int { stepsDone == 0 ? 1 : (stepsDone - 1) / stepsPerEpoch + 1 }
     package var stepInEpoch: Int { stepsDone == 0 ? 0 : (stepsDone - 1) % stepsPerEpoch + 1 }
-    package var isFinished: Bool { stepsDone >= totalSteps }
+    package var isFinished: Bool { stepsDone >= totalSteps || hasStalled }
     package var isAtEpochEnd: Bool { stepsDone > 0 && stepsDone % stepsPerEpoch == 0 }
 
     package mutating func addStep(_ score: Score) {
@@ -46,6 +50,7 @@ package struct TrainingProgress: Sendable {
         stepsDone = header.step
         samplesSeen = header.samplesSeen
         evaluations = header.evaluations
+        hasStalled = earlyStopping?.ends(evaluations) ?? false
         best = header.best
         epochScore = header.epochScore
         skippedSteps = header.skippedSteps
@@ -69,6 +74,7 @@ package struct TrainingProgress: Sendable {
             epoch: epochsDone, step: stepsDone, loss: score.meanLoss, accuracy1: score.accuracy1,
             accuracy5: score.accuracy5)
         evaluations.append(evaluation)
+        hasStalled = earlyStopping?.ends(evaluations) ?? false
         hasPendingEvaluation = false
         guard let best, !Self.isBetter(evaluation, than: best, metric) else {
             self.best = evaluation
@@ -80,10 +86,7 @@ package struct TrainingProgress: Sendable {
     private static func isBetter(
         _ a: Checkpoint.Evaluation, than b: Checkpoint.Evaluation, _ metric: Configuration.BestMetric
     ) -> Bool {
-        switch metric {
-        case .accuracy1: a.accuracy1 > b.accuracy1
-        case .accuracy5: a.accuracy5 > b.accuracy5
-        case .loss: a.loss < b.loss
-        }
+        let (value, best) = (metric.value(of: a), metric.value(of: b))
+        return metric.isBetterWhenLower ? value < best : value > best
     }
 }

@@ -111,9 +111,11 @@ package final class TrainingSession {
                     + "\(Machine.kernelSet): the weights will differ in their last bits from an uninterrupted run's")
         }
         recorder?.line(
-            progress.isFinished
-                ? "\(resume.path) has all \(progress.stepsDone) steps"
-                : "resuming from \(resume.path) after step \(progress.stepsDone)")
+            progress.hasStalled
+                ? "\(resume.path) is the end of its run"
+                : progress.isFinished
+                    ? "\(resume.path) has all \(progress.stepsDone) steps"
+                    : "resuming from \(resume.path) after step \(progress.stepsDone)")
     }
 
     // ---- Parts
@@ -166,7 +168,8 @@ package final class TrainingSession {
     private func makeStep() throws -> TrainingStep {
         try TrainingStep(
             network: network, geometry: geometry, layout: layout, optimizer: configuration.optimizer,
-            options: configuration.planOptions, seed: configuration.seed, input: input,
+            clip: configuration.clip, averaging: configuration.averaging, options: configuration.planOptions,
+            shardsInFlight: configuration.shardsInFlight, seed: configuration.seed, input: input,
             communicator: communicator, pool: pool)
     }
 

@@ -8,17 +8,21 @@ package import Tensors
 /// Memory: everything is allocated when it is made; `run` allocates nothing.
 package final class TrainingStep {
     package let state: ModelState
-    package let plan: ExecutionPlan
+    /// Holds all shards of the rank, or as many as may be in memory at once.
+    package var plan: ExecutionPlan { shards.plan }
     package let layout: ShardLayout
     private let network: Network
-    private let optimizer: Configuration.Optimizer
+    private let shards: ShardGroups
+    private let optimizer: any Optimizer
+    private let clipping: GradientClipping
+    private let average: ExponentialMovingAverage?
+    private let blocks: UpdateBlocks
     private let seed: UInt64
     private let tree: GradientTree
     private let pool: ThreadPool
     private let gradients: UnsafeMutableBufferPointer<Float>
     private let statistics: UnsafeMutableBufferPointer<Double>
     private let squares: UnsafeMutableBufferPointer<Double>
-    private let update: Update
     private var squaresBody: ThreadPool.Body = { _, _ in }
     private var updateBody: ThreadPool.Body = { _, _ in }
 
@@ -56,28 +60,33 @@ package final class TrainingStep {
     /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
         network: Network, geometry: BatchGeometry, layout: ShardLayout, optimizer: Configuration.Optimizer,
-        options: PlanOptions = PlanOptions(), seed: UInt64, input: PixelConversion, communicator: any Communicator,
+        clip: Configuration.Clip = .none, averaging: Configuration.Averaging? = nil,
+        options: PlanOptions = PlanOptions(), shardsInFlight: Int? = nil, seed: UInt64, input: PixelConversion,
+        communicator: any Communicator,
         pool: ThreadPool
     ) throws {
         let count = network.parameterList.trainedCount
-        state = ModelState(parameterList: network.parameterList)
-        plan = try network.plan(
-            imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank, mode: .training, options: options,
-            input: input, pool: pool)
+        state = ModelState(parameterList: network.parameterList, slots: optimizer.slots, averages: averaging != nil)
         self.network = network
         self.seed = seed
         self.layout = layout
-        self.optimizer = optimizer
         self.pool = pool
         tree = GradientTree(
             communicator: communicator, gradientCount: count, statisticCount: Statistic.count + network.statisticCount)
         gradients = .allocate(capacity: count)
         gradients.initialize(repeating: 0)
+        shards = try ShardGroups(
+            network: network, imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank,
+            limit: shardsInFlight, options: options, gradients: gradients, input: input, pool: pool)
         statistics = .allocate(capacity: Statistic.count + network.statisticCount)
         statistics.initialize(repeating: 0)
         squares = .allocate(capacity: SumOfSquares.blocks(for: count))
         squares.initialize(repeating: 0)
-        update = Update()
+        clipping = GradientClipping(clip, gradients: gradients, pool: pool)
+        average = ExponentialMovingAverage(averaging, state: state, pool: pool)
+        blocks = UpdateBlocks(network.parameterList)
+        self.optimizer = optimizer.make(
+            blocks: blocks, gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool)
         makeBodies()
         let tree = tree
         plan.addOverRanks = { vector in
@@ -99,18 +108,15 @@ package final class TrainingStep {
         _ batch: Batch, epoch: Int, learningRate: Double, stopRequested: Bool, saveRequested: Bool = false,
         hasAlarm: Bool = false
     ) throws -> Outcome {
-        let scores = try plan.run(
-            images: batch.images, labels: batch.labels, counts: batch.counts,
-            randomness: StepRandomness(seed: seed, epoch: UInt32(epoch), ids: batch.ids),
-            weights: UnsafePointer(state.weights.baseAddress!), gradients: gradients.baseAddress!)
-        let local = TreeSum.sum(scores, +)
+        let local = try shards.run(
+            batch, seed: seed, epoch: epoch, weights: UnsafePointer(state.weights.baseAddress!),
+            statistics: statistics.baseAddress! + Statistic.count)
         local.write(to: statistics)
         statistics[Statistic.stopRequests] = stopRequested ? 1 : 0
         statistics[Statistic.saveRequests] = saveRequested ? 1 : 0
         statistics[Statistic.alarms] = hasAlarm ? 1 : 0
         statistics[Statistic.dataWaitSeconds] = dataWaitSeconds
         statistics[Statistic.communicationSeconds] = communicationSeconds
-        plan.addedStatistics(into: statistics.baseAddress! + Statistic.count)
         let exchangeStart = Machine.now()
         try tree.allReduce(gradients: gradients, statistics: statistics)
         communicationSeconds = Machine.now() - exchangeStart
@@ -126,14 +132,18 @@ package final class TrainingStep {
             communicationSeconds: statistics[Statistic.communicationSeconds] / Double(layout.ranks))
         guard outcome.isFinite else { return outcome }
 
-        update.rule = SGDRule(
-            learningRate: Float(learningRate), momentum: Float(optimizer.momentum),
-            weightDecay: Float(optimizer.weightDecay), nesterov: optimizer.nesterov, gradientScale: scale)
-        pool.run(squares.count, updateBody)
+        state.updates += 1
+        let rest = clipping.apply(norm: outcome.gradientNorm, scale: scale)
+        optimizer.prepare(Update(number: state.updates, learningRate: learningRate, gradientScale: rest))
+        pool.run(blocks.blocks.count, updateBody)
         network.updateBuffers(
             state.weights.baseAddress!, statistics: statistics.baseAddress! + Statistic.count, samples: score.samples)
+        average?.follow()
         return outcome
     }
+
+    /// The loss of one of the rank's slots in the last step.
+    package func loss(ofSlot slot: Int) -> Double { shards.loss(ofSlot: slot) }
 
     /// The first parameter whose gradient sum of the last step is not finite.
     package func firstParameterNotFinite() -> Parameter? {
@@ -142,24 +152,12 @@ package final class TrainingStep {
         }
     }
 
-    /// Both walk the parameter vector in the blocks of `SumOfSquares`.
     private func makeBodies() {
-        let (gradients, squares, update) = (gradients, squares, update)
-        let (weights, velocities) = (state.weights, state.velocities)
+        let (gradients, squares) = (gradients, squares)
+        let (optimizer, blocks) = (optimizer, blocks.blocks)
         squaresBody = { block, _ in
             squares[block] = SumOfSquares.ofBlock(block, UnsafePointer(gradients.baseAddress!), count: gradients.count)
         }
-        updateBody = { block, _ in
-            let start = block * SumOfSquares.blockCount
-            update.rule?.apply(
-                gradients: gradients.baseAddress! + start,
-                count: min(SumOfSquares.blockCount, gradients.count - start), weights: weights.baseAddress! + start,
-                velocities: velocities.baseAddress! + start)
-        }
-    }
-
-    /// The rule of the current step, where the threads find it.
-    private final class Update {
-        var rule: SGDRule?
+        updateBody = { block, _ in optimizer.apply(to: blocks[block]) }
     }
 }

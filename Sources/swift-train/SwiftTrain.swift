@@ -9,7 +9,8 @@ struct SwiftTrain: ParsableCommand {
             "Trains convolutional networks on CPUs, alone or under mpirun, to the same bits on any number of ranks.",
         version: Machine.version,
         subcommands: [
-            TrainCommand.self, EvaluateCommand.self, ConvertCommand.self, InspectCommand.self, BenchCommand.self,
+            TrainCommand.self, EvaluateCommand.self, ConvertCommand.self, InspectCommand.self, SummaryCommand.self,
+            BenchCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)
 }

@@ -52,7 +52,7 @@ struct TrainCommand: Command {
                 .init("--config", config ?? "(none)"), .init("--print-config", "\(printConfig)"),
                 .init("--run-dir", runDir ?? "(none)"), .init("--resume", resume ?? "(default)"),
             ], over: communicator)
-        let text = try ConfigurationBroadcast.text(ofFile: config, over: communicator)
+        let text = try ConfigurationFile.text(ofFile: config, over: communicator)
         let mode = resume.map(ResumePoint.Mode.init) ?? (runDir == nil ? .never : .auto)
         let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
         let configuration = try RankAgreement.together(communicator) {

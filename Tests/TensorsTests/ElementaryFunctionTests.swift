@@ -4,7 +4,7 @@ import Testing
 
 /// Against the C library's functions, which are within one unit in the last place themselves; ours are documented to be
 /// too, so the two may be two units apart.
-@Suite("Exponential and logarithm")
+@Suite("Exponential, logarithm and cosine")
 struct ElementaryFunctionTests {
     /// Doubles between two finite numbers of one sign or both.
     private func distance(_ left: Double, _ right: Double) -> UInt64 {
@@ -91,5 +91,34 @@ struct ElementaryFunctionTests {
         #expect(CKernels_log(-.leastNonzeroMagnitude).isNaN && CKernels_log(-1).isNaN && CKernels_log(-.infinity).isNaN)
         #expect(CKernels_log(.infinity) == Double.infinity && CKernels_log(.nan).isNaN)
         #expect(distance(CKernels_log(.greatestFiniteMagnitude), log(Double.greatestFiniteMagnitude)) <= 2)
+    }
+
+    @Test("the cosine of π·x is exact at whole and half numbers, and what is known at thirds and quarters")
+    func cosineKnownValues() {
+        for (x, cosine) in [
+            (0.0, 1.0), (0.5, 0), (1, -1), (1.5, 0), (2, 1), (-0.5, 0), (-1, -1), (7, -1), (1_000_000.5, 0),
+            (0x1p53, 1), (0x1p60, 1), (0x1p53 - 1, -1),
+        ] {
+            #expect(CKernels_cosPi(x) == cosine, "cos \(x)π")
+        }
+        for (x, cosine) in [(0.25, 0.5.squareRoot()), (0.75, -(0.5.squareRoot())), (1.0 / 6, 0.75.squareRoot())] {
+            #expect(distance(CKernels_cosPi(x), cosine) <= 2, "cos \(x)π")
+        }
+        #expect(abs(CKernels_cosPi(1.0 / 3) - 0.5) < 2e-16)
+        for x in [Double.nan, .infinity, -.infinity] { #expect(CKernels_cosPi(x).isNaN) }
+    }
+
+    /// The C library gets π·x, which is rounded: its relative error is multiplied by π·x·tan(π·x).
+    @Test("the cosine of π·x is as near to the C library's as rounding π·x lets that be")
+    func cosine() {
+        var randoms = Randoms(3)
+        for _ in 0..<100_000 {
+            let x = Double(randoms.float(-4...4)) + Double(randoms.float()) * 1e-8
+            let y = x * .pi
+            #expect(abs(CKernels_cosPi(x) - cos(y)) <= 0x1p-52 * (1 + abs(y)))
+            #expect(abs(CKernels_cosPi(x)) <= 1 && CKernels_cosPi(x) == CKernels_cosPi(-x))
+        }
+        let small = (0..<10_000).map { _ in Double(randoms.float(-0.2...0.2)) }
+        #expect(largestDistance(small, CKernels_cosPi) { cos($0 * .pi) } <= 2)
     }
 }

@@ -32,6 +32,8 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("batch_size: 30", "c.yaml:3:13: batch_size = 30 is no multiple of shards = 4", "28 and 32"),
         BadConfiguration("batch_size: 2", "no multiple of shards = 4; the nearest are 4"),
         BadConfiguration("shards: 3", "c.yaml:3:9: shards = 3, expected a power of two"),
+        BadConfiguration("shards_in_flight: 3", "shards_in_flight = 3, expected a power of two, or all"),
+        BadConfiguration("shards_in_flight: 8", "shards_in_flight = 8, expected at most shards = 4, or all"),
         BadConfiguration("shards: 0", "shards = 0, expected"),
         BadConfiguration("epochs: 1\nsteps: 5", "c.yaml:4:8: steps and epochs are both given"),
         BadConfiguration("epochs: 1e3", "epochs = 1e3, expected a whole number"),
@@ -42,7 +44,20 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
 
     static let sections = [
         BadConfiguration("optimizer: sgd", "optimizer is no mapping; expected the keys name, learning_rate, momentum"),
-        BadConfiguration("optimizer: {name: adam}", "c.yaml:3:19: optimizer.name = adam, expected sgd"),
+        BadConfiguration(
+            "optimizer: {name: adamax}",
+            "c.yaml:3:19: optimizer.name = adamax, expected sgd, adam, adamw, rmsprop, lars"),
+        BadConfiguration(
+            "optimizer: {name: adam, momentum: 0.9}", "optimizer.momentum belongs to sgd, rmsprop, lars, not to adam"),
+        BadConfiguration("optimizer: {betas: [0.9, 0.99]}", "optimizer.betas belongs to adam, adamw, not to sgd"),
+        BadConfiguration("optimizer: {name: adam, betas: [0.9]}", "optimizer.betas has 1 values, expected two numbers"),
+        BadConfiguration("optimizer: {name: adam, betas: [0.9, 1]}", "optimizer.betas holds something else than two"),
+        BadConfiguration("optimizer: {name: adam, betas: 0.9}", "optimizer.betas is no list, expected [two numbers"),
+        BadConfiguration("optimizer: {name: adam, eps: -1}", "optimizer.eps = -1, expected a number from 0"),
+        BadConfiguration("optimizer: {name: lars, trust: 0}", "optimizer.trust = 0, expected a number above 0"),
+        BadConfiguration(
+            "optimizer: {no_decay: [norm]}", "no_decay holds something else than any of bias, normalization"),
+        BadConfiguration("optimizer: {nesterov: true, dampening: 0.1}", "optimizer.nesterov = true needs dampening 0"),
         BadConfiguration(
             "optimizer: {momentm: 0.9}", "unknown key optimizer.momentm, did you mean optimizer.momentum?"),
         BadConfiguration(
@@ -56,12 +71,38 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("log: {samples: no}", "log.samples = no, expected true or false"),
         BadConfiguration("log: {every: 10}", "log.every = 10, expected N steps, N epochs, N seconds"),
         BadConfiguration("schedule: {every: 3 epochs, factor: 0.1}", "schedule.name is missing"),
-        BadConfiguration("schedule: {name: cosine}", "schedule.name = cosine, expected constant, step"),
+        BadConfiguration("schedule: {name: cosin}", "schedule.name = cosin, expected constant, step, multi_step"),
+        BadConfiguration(
+            "schedule: {name: cosine, length: 9 seconds}", "schedule.length = 9 seconds, expected N steps"),
+        BadConfiguration("schedule: {name: cosine, power: 2}", "schedule.power belongs to schedule polynomial, not to"),
+        BadConfiguration(
+            "schedule: {name: multi_step, factor: 0.1}", "schedule.milestones is missing, expected a rising"),
+        BadConfiguration(
+            "schedule: {name: multi_step, factor: 0.1, milestones: [3 epochs, 2 epochs]}", "milestones do not rise"),
+        BadConfiguration(
+            "schedule: {name: multi_step, factor: 0.1, milestones: [3]}",
+            "milestones holds something else than N epochs"),
+        BadConfiguration(
+            "schedule: {name: one_cycle, div_factor: 0.5}", "schedule.div_factor = 0.5, expected a number"),
+        BadConfiguration("schedule: {name: plateau, metric: acc}", "schedule.metric = acc, expected acc1, acc5, loss"),
+        BadConfiguration("schedule: {warmup: {from: 0.1}}", "schedule.warmup.steps is missing, expected steps: N or"),
+        BadConfiguration(
+            "schedule: {warmup: {steps: 1, epochs: 1}}", "schedule.warmup.steps and epochs are both given"),
+        BadConfiguration("schedule: {warmup: {steps: 1, from: 2}}", "schedule.warmup.from = 2, expected a share"),
         BadConfiguration("schedule: {name: step, factor: 0.1}", "schedule.every is missing"),
         BadConfiguration("schedule: {name: step, every: 3 epochs}", "schedule.factor is missing"),
         BadConfiguration("schedule: {name: step, every: 3 epochs, factor: 2}", "schedule.factor = 2, expected"),
         BadConfiguration("schedule: {name: step, every: 30 seconds, factor: 0.1}", "schedule.every = 30 seconds"),
         BadConfiguration("schedule: {name: constant, factor: 0.1}", "schedule.factor belongs to schedule step"),
+        BadConfiguration("clip: 1", "clip is no mapping; expected the keys norm, value"),
+        BadConfiguration("clip: {}", "clip.norm is missing, expected {norm: N}, {value: V}, or clip: none"),
+        BadConfiguration("clip: {norm: 0}", "clip.norm = 0, expected a number above 0"),
+        BadConfiguration("clip: {norm: 1, value: 1}", "clip.value and clip.norm are both given"),
+        BadConfiguration("ema: {decay: 1}", "ema.decay = 1, expected a number from 0, below 1"),
+        BadConfiguration("ema: {}", "ema.decay is missing"),
+        BadConfiguration("early_stopping: {metric: loss}", "early_stopping.patience is missing"),
+        BadConfiguration("early_stopping: {patience: 0}", "early_stopping.patience = 0, expected a whole number 1"),
+        BadConfiguration("early_stopping: {patience: 2, min_delta: -1}", "early_stopping.min_delta = -1, expected"),
         BadConfiguration("evaluate: {every: 0 epochs}", "evaluate.every = 0 epochs, expected N steps, N epochs"),
         BadConfiguration("evaluate: {every: 1 second}", "evaluate.every = 1 second"),
         BadConfiguration("evaluate: {every: 9223372036854775807 epochs}", "evaluate.every = 9223372036854775807"),

@@ -9,10 +9,14 @@ private let fullText = """
     data: {file: "some file.h5", normalize: {mean: [0.5, 1e-3, 0.25], std: [1, 2.5, 0.1]}, augment: []}
     batch_size: 96
     shards: 8
+    shards_in_flight: 2
     steps: 1234
     seed: 18446744073709551615
-    optimizer: {name: sgd, learning_rate: 1e-3, momentum: .5, nesterov: true, weight_decay: 5e-4}
-    schedule: {name: step, every: 30 epochs, factor: 0.1}
+    optimizer: {name: sgd, learning_rate: 1e-3, momentum: .5, nesterov: true, weight_decay: 5e-4, no_decay: [bias]}
+    schedule: {name: step, every: 30 epochs, factor: 0.1, warmup: {steps: 9, from: 0.25}}
+    clip: {norm: 1.5}
+    ema: {decay: 0.75}
+    early_stopping: {metric: acc5, patience: 4, min_delta: 0.125}
     evaluate: {every: 100 steps, split: val, batch_size: 17}
     best_metric: loss
     checkpoint: {every: 60 seconds, keep: 5}
@@ -40,15 +44,23 @@ private func full() throws -> Configuration {
     configuration.data.normalize = .values(mean: [0.5, 0.001, 0.25], std: [1, 2.5, 0.1])
     configuration.batchSize = 96
     configuration.shards = 8
+    configuration.shardsInFlight = 2
     configuration.length = .steps(1234)
     configuration.seed = .max
     configuration.optimizer.learningRate = 0.001
     configuration.optimizer.momentum = 0.5
     configuration.optimizer.nesterov = true
     configuration.optimizer.weightDecay = 0.0005
+    configuration.optimizer.noDecay = [.bias]
     configuration.schedule = .step(every: Interval(30, .epoch), factor: 0.1)
+    configuration.warmup = Configuration.Warmup(length: Interval(9, .step), from: 0.25)
+    configuration.clip = .norm(1.5)
+    configuration.averaging = Configuration.Averaging(decay: 0.75)
+    configuration.earlyStopping = Configuration.EarlyStopping(metric: .accuracy5, patience: 4, minDelta: 0.125)
     configuration.evaluate.every = Interval(100, .step)
     configuration.evaluate.split = "val"
+    configuration.loss = .crossEntropy(labelSmoothing: 0.25, classWeights: [0.5, 1, 0])
+    configuration.batchNorm = .global
     configuration.evaluate.batchSize = 17
     configuration.bestMetric = .loss
     configuration.checkpoint.every = Interval(60, .second)
@@ -63,6 +75,14 @@ private func full() throws -> Configuration {
     return configuration
 }
 
+private let everySchedule: [Configuration.Schedule] = [
+    .constant, .step(every: Interval(3, .step), factor: 0.5),
+    .multiStep(milestones: [Interval(1, .epoch), Interval(9, .epoch)], factor: 0.1),
+    .exponential(every: Interval(1, .step), factor: 0.999), .cosine(length: nil, minimum: 0.25),
+    .cosine(length: Interval(7, .epoch), minimum: 0), .polynomial(length: Interval(7, .step), power: 0.9),
+    .oneCycle(length: nil, Configuration.Schedule.OneCycle()), .plateau(Configuration.Schedule.Plateau()),
+]
+
 @Suite("Configuration")
 struct ConfigurationTests {
     @Test("without a file everything is as the defaults say")
@@ -73,9 +93,18 @@ struct ConfigurationTests {
         #expect(
             entries == [
                 "model.name=fashion-classifier", "data.file=data/fashion-mnist.h5", "data.normalize=none",
-                "batch_size=32", "shards=4", "epochs=10", "seed=1", "optimizer.name=sgd",
-                "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.nesterov=false",
-                "optimizer.weight_decay=0.0", "schedule.name=constant", "evaluate.every=1 epoch",
+<<<<<<< HEAD
+                "batch_size=32", "shards=4", "epochs=10", "seed=1", "loss.name=cross_entropy",
+                "loss.label_smoothing=0.0",
+                "batch_norm=shard", "optimizer.name=sgd",
+=======
+                "batch_size=32", "shards=4", "shards_in_flight=all", "epochs=10", "seed=1",
+                "loss.name=cross_entropy", "loss.label_smoothing=0.0", "batch_norm=shard", "optimizer.name=sgd",
+>>>>>>> optimizers
+                "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.dampening=0.0",
+                "optimizer.nesterov=false", "optimizer.weight_decay=0.0", "optimizer.no_decay=[]",
+                "schedule.name=constant", "clip=none", "ema=none",
+                "early_stopping=none", "evaluate.every=1 epoch",
                 "evaluate.split=test", "evaluate.batch_size=256", "best_metric=acc1", "checkpoint.every=1 epoch",
                 "checkpoint.keep=3", "log.every=1 second", "log.samples=false",
                 "on_not_finite=stop", "watchdog.warn=60 seconds", "watchdog.stop=600 seconds",
@@ -116,6 +145,18 @@ struct ConfigurationTests {
             configuration.data.normalize = .values(mean: [Float(value), 1e-7], std: [3.1415927, 1e30])
             configurations.append(configuration)
         }
+        for name in Configuration.Optimizer.Name.allCases {
+            var configuration = Configuration()
+            configuration.optimizer = Configuration.Optimizer(name)
+            if name != .lars { configuration.optimizer.noDecay = [.bias, .normalization] }
+            configurations.append(configuration)
+        }
+        for schedule in everySchedule {
+            var configuration = Configuration()
+            configuration.schedule = schedule
+            configuration.warmup = Configuration.Warmup(length: Interval(3, .epoch))
+            configurations.append(configuration)
+        }
         for configuration in configurations {
             let text = try configuration.yaml()
             #expect(try read(text) == configuration, "\(text)")
@@ -127,7 +168,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 31)
+        #expect(assignments.count == 44)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
@@ -147,6 +188,33 @@ struct ConfigurationTests {
         }
         #expect(try read(fullText, ["epochs=3"]).length == .epochs(3))
         #expect(try read(nil, ["steps=3"]).length == .steps(3))
+    }
+
+    @Test("naming another optimizer begins with that one's own defaults; naming the same one changes nothing")
+    func optimizerDefaults() throws {
+        #expect(try read(nil, ["optimizer.name=rmsprop"]).optimizer == Configuration.Optimizer(.rmsprop))
+        #expect(try read(nil, ["optimizer.name=sgd"], defaults: .builtIn) == .builtIn)
+        let changed = try read(nil, ["optimizer.name=adamw", "optimizer.eps=1e-6"], defaults: .builtIn).optimizer
+        #expect(changed.learningRate == 0.001 && changed.weightDecay == 0.01 && changed.epsilon == 1e-6)
+    }
+
+    @Test("a warm-up can be put before the schedule of a file, and taken away")
+    func warmup() throws {
+        let text = "model: tiny\ndata: {file: d.h5}\nschedule: {name: cosine}"
+        let warmed = try read(text, ["schedule.warmup.epochs=5"])
+        #expect(warmed.schedule == .cosine(length: nil, minimum: 0))
+        #expect(warmed.warmup == Configuration.Warmup(length: Interval(5, .epoch)))
+        #expect(try read(fullText, ["schedule.warmup=none"]).warmup == nil)
+        #expect(try read(nil, ["schedule.warmup.steps=5"]).warmup?.length == Interval(5, .step))
+    }
+
+    @Test("none turns off what a file asks for, and a key of it turns it on again")
+    func none() throws {
+        let off = try read(fullText, ["clip=none", "ema=none", "early_stopping=none"])
+        #expect(off.clip == .none && off.averaging == nil && off.earlyStopping == nil)
+        let on = try read(try off.yaml(), ["clip.value=0.5", "ema.decay=0.9", "early_stopping.patience=3"])
+        #expect(on.clip == .value(0.5) && on.averaging?.decay == 0.9)
+        #expect(on.earlyStopping == Configuration.EarlyStopping(metric: .loss, patience: 3))
     }
 
     @Test("--set model.classes keeps the model that was chosen elsewhere")

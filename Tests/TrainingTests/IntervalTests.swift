@@ -3,7 +3,7 @@ import Testing
 
 @testable import Training
 
-@Suite("Intervals, learning rates and progress")
+@Suite("Intervals and progress")
 struct IntervalTests {
     @Test("an interval is a number and a unit, one or many")
     func reading() {
@@ -31,18 +31,6 @@ struct IntervalTests {
         #expect(due(Interval(2, .epoch)) == [20, 40])
         #expect(due(Interval(1, .second)).isEmpty)
         #expect(!Interval(1_000_000_000, .epoch).isDue(stepsDone: 10, stepsPerEpoch: 1 << 32))
-    }
-
-    @Test("a constant rate stays, a stepped one is multiplied each time the interval has passed")
-    func learningRate() {
-        let constant = LearningRate(base: 0.1, schedule: .constant, stepsPerEpoch: 10)
-        #expect([0, 9, 1_000_000].map(constant.rate(afterSteps:)) == [0.1, 0.1, 0.1])
-        let epochs = LearningRate(
-            base: 0.1, schedule: .step(every: Interval(3, .epoch), factor: 0.1), stepsPerEpoch: 10)
-        #expect(
-            [0, 29, 30, 59, 60].map(epochs.rate(afterSteps:)) == [0.1, 0.1, 0.1 * 0.1, 0.1 * 0.1, 0.1 * 0.1 * 0.1])
-        let steps = LearningRate(base: 1, schedule: .step(every: Interval(7, .step), factor: 0.5), stepsPerEpoch: 10)
-        #expect([6, 7, 13, 14, 70].map(steps.rate(afterSteps:)) == [1, 0.5, 0.5, 0.25, 1.0 / 1024])
     }
 
     private func score(loss: Double, correct1: Double, correct5: Double = 9, samples: Double = 10) -> Score {

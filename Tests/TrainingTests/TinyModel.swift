@@ -24,7 +24,7 @@ enum TinyModel {
     }
 
     static func state(seed: UInt64 = 1) throws -> ModelState {
-        let state = ModelState(parameterList: try Network(description()).parameterList)
+        let state = ModelState(parameterList: try Network(description()).parameterList, slots: ["momentum"])
         state.initialize(seed: seed)
         for index in state.velocities.indices { state.velocities[index] = Float(index) * 0.125 - 3 }
         return state
@@ -32,14 +32,17 @@ enum TinyModel {
 
     static func step(
         _ communicator: any Communicator, shards: Int = shards, threads: Int = 1,
-        optimizer: Configuration.Optimizer = Configuration.Optimizer(), pixels: PixelConversion.PixelType = .float32,
+        optimizer: Configuration.Optimizer = Configuration.Optimizer(), configuration: Configuration? = nil,
+        pixels: PixelConversion.PixelType = .float32,
         model: ModelDescription = description()
     ) throws -> TrainingStep {
         let step = try TrainingStep(
             network: Network(model),
             geometry: BatchGeometry(sampleCount: 113, batchSize: 24, shards: shards),
             layout: ShardLayout(shards: shards, ranks: communicator.size, rank: communicator.rank),
-            optimizer: optimizer, seed: 1,
+            optimizer: configuration?.optimizer ?? optimizer, clip: configuration?.clip ?? .none,
+            averaging: configuration?.averaging,
+            shardsInFlight: configuration?.shardsInFlight, seed: 1,
             input: PixelConversion(pixelType: pixels, image: model.input, mean: [0.4], std: [0.3]),
             communicator: communicator, pool: ThreadPool(threads: threads))
         step.state.initialize(seed: 1)
@@ -76,4 +79,9 @@ enum TinyModel {
         }
         return batch
     }
+}
+
+extension ModelState {
+    /// The vector of an optimizer that has one: the velocities of stochastic gradient descent.
+    var velocities: UnsafeMutableBufferPointer<Float> { optimizerSlots[0].vector }
 }

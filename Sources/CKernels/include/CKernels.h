@@ -16,6 +16,8 @@
 double CKernels_exp(double x);
 /// Natural logarithm, within one unit in the last place; 0 gives −infinity, negative numbers and NaN give NaN.
 double CKernels_log(double x);
+/// Cosine of π·x, within two units in the last place: exact at whole and half numbers; NaN for infinities and NaN.
+double CKernels_cosPi(double x);
 /// Hyperbolic tangent, within 1e-14 of its value; NaN stays NaN.
 double CKernels_tanh(double x);
 /// 1 − erf x, within 2e-13 of its value; NaN stays NaN.
@@ -75,14 +77,46 @@ double CKernels_sumOfSquares_f32__portable(const float *x, int64_t count);
 // ---- Update --------------------------------------------------------------------------------------------------------
 
 /// Stochastic gradient descent in the form of torch.optim.SGD, with a gradient sum that is scaled first:
-/// d = g·gradientScale + weightDecay·w; v = momentum·v + d; w −= rate·(nesterov ? d + momentum·v : v).
-/// With momentum 0 the velocity is neither read nor written.
+/// d = g·gradientScale + weightDecay·w; v = momentum·v + fresh·d; w −= rate·(nesterov ? d + momentum·v : v).
+/// fresh = 1 − dampening (1 in the first update). With momentum 0 the velocity is neither read nor written.
 typedef struct {
-    float rate, momentum, weightDecay, gradientScale;
+    float rate, momentum, weightDecay, gradientScale, fresh;
     int32_t nesterov;
 } CKernels_SGD;
 void CKernels_sgd_f32__portable(const CKernels_SGD *rule, const float *gradients, int64_t count, float *weights,
                                 float *velocities);
+
+/// torch.optim.Adam: d = g·gradientScale + weightDecay·w; w = w·shrink; m = lerp(m, d, 1 − β1);
+/// v = β2·v + (1 − β2)·d·d; w −= stepSize·m / (√v / secondCorrection + epsilon).
+/// Adam has shrink = 1; AdamW has weightDecay = 0 and shrink = 1 − rate·decay.
+typedef struct {
+    float stepSize, oneMinusBeta1, beta2, oneMinusBeta2, secondCorrection, epsilon, weightDecay, shrink, gradientScale;
+} CKernels_Adam;
+void CKernels_adam_f32__portable(const CKernels_Adam *rule, const float *gradients, int64_t count, float *weights,
+                                 float *means, float *squares);
+
+/// torch.optim.RMSprop: d = g·gradientScale + weightDecay·w; s = α·s + (1 − α)·d·d; `means` (null unless centered):
+/// m = lerp(m, d, 1 − α), and s − m² (0 where rounding makes it negative) in the place of s below; b = momentum·b +
+/// d / (√s + epsilon); w −= rate·b. With momentum 0 `velocities` is not touched.
+typedef struct {
+    float rate, alpha, oneMinusAlpha, epsilon, momentum, weightDecay, gradientScale;
+} CKernels_RMSprop;
+void CKernels_rmsprop_f32__portable(const CKernels_RMSprop *rule, const float *gradients, int64_t count,
+                                    float *weights, float *squares, float *means, float *velocities);
+
+/// Momentum as You, Gitman and Ginsburg write it, with the rate inside: v = momentum·v + rate·(g·gradientScale +
+/// weightDecay·w); w −= v.
+typedef struct {
+    float rate, momentum, weightDecay, gradientScale;
+} CKernels_LARS;
+void CKernels_lars_f32__portable(const CKernels_LARS *rule, const float *gradients, int64_t count, float *weights,
+                                 float *velocities);
+
+/// g = (g·scale)·coefficient, then no further from 0 than `limit`.
+void CKernels_clip_f32__portable(float scale, float coefficient, float limit, int64_t count, float *gradients);
+
+/// average = lerp(average, values, share).
+void CKernels_average_f32__portable(float share, const float *values, int64_t count, float *average);
 
 // ---- Comparison ----------------------------------------------------------------------------------------------------
 

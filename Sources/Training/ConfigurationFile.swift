@@ -2,8 +2,8 @@ package import DataParallel
 internal import Diagnostics
 internal import Foundation
 
-/// Brings the configuration file that rank 0 reads to all ranks, whose hosts may not see it.
-package enum ConfigurationBroadcast {
+/// The configuration file, which rank 0 reads and brings to all ranks, whose hosts may not see it.
+package enum ConfigurationFile {
     /// The file's text on every rank; nil without a file. Collective. Throws: `Failure`, the same on every rank.
     package static func text(ofFile path: String?, over communicator: any Communicator) throws -> String? {
         guard let path else { return nil }
@@ -13,7 +13,8 @@ package enum ConfigurationBroadcast {
         return String(decoding: try communicator.broadcast(text, from: 0), as: UTF8.self)
     }
 
-    private static func read(_ path: String) throws -> String {
+    /// The text of a configuration file. Throws: `Failure`.
+    package static func read(_ path: String) throws -> String {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw Failure(.inputMissing, "\(path): no such configuration file; configs/ has examples")

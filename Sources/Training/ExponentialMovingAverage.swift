@@ -1,0 +1,64 @@
+internal import Tensors
+
+extension Configuration {
+    /// `ema: {decay: 0.999}`: an average of the weights is kept, evaluated and saved.
+    package struct Averaging: Equatable, Sendable {
+        package var decay: Double
+
+        package init(decay: Double) {
+            self.decay = decay
+        }
+    }
+
+    var averagingEntries: [(key: String, value: String)] {
+        averaging.map { [("ema.decay", "\($0.decay)")] } ?? [("ema", "none")]
+    }
+
+    mutating func readAveraging(_ top: ConfigurationSection) throws {
+        if top.isNone("ema") { averaging = nil }
+        guard !top.isNone("ema"), let section = try top.section("ema", known: ["decay"]) else { return }
+        let expected = "a number from 0, below 1"
+        guard let decay = try section.number("decay", expected: expected, where: { $0 >= 0 && $0 < 1 }) else {
+            throw section.failure("decay", "is missing, expected \(expected), or ema: none")
+        }
+        averaging = Averaging(decay: decay)
+    }
+}
+
+/// The exponential moving average of the weights: average += (1 − decay) · (weights − average), buffers copied.
+///
+/// Source: torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn; as there, the first update copies the weights.
+final class ExponentialMovingAverage {
+    private let state: ModelState
+    private let average: UnsafeMutableBufferPointer<Float>
+    private let pool: ThreadPool
+    private let body: ThreadPool.Body
+
+    /// nil when the state keeps no average.
+    init?(_ averaging: Configuration.Averaging?, state: ModelState, pool: ThreadPool) {
+        guard let averaging, let average = state.average else { return nil }
+        let (block, count, weights) = (SumOfSquares.blockCount, state.parameterList.trainedCount, state.weights)
+        let share = Float(1 - averaging.decay)
+        self.state = state
+        self.average = average
+        self.pool = pool
+        body = { number, _ in
+            let start = number * block
+            ElementwiseUpdate.average(
+                average.baseAddress! + start, towards: UnsafePointer(weights.baseAddress! + start), share: share,
+                count: min(block, count - start))
+        }
+    }
+
+    /// Follows the weights and buffers after an update.
+    func follow() {
+        guard state.updates > 1 else {
+            _ = average.update(from: state.weights)
+            return
+        }
+        let trained = state.parameterList.trainedCount
+        pool.run(SumOfSquares.blocks(for: trained), body)
+        _ = UnsafeMutableBufferPointer(rebasing: average[trained...])
+            .update(from: UnsafeMutableBufferPointer(rebasing: state.weights[trained...]))
+    }
+}

@@ -1,0 +1,87 @@
+internal import Tensors
+
+extension Configuration {
+    /// `clip: {norm: N}` or `{value: V}`: a bound on the mean gradient.
+    package enum Clip: Equatable, Sendable {
+        case none
+        /// The gradient of all parameters together is made no longer than this.
+        case norm(Double)
+        /// Every element is kept within this distance of 0.
+        case value(Double)
+    }
+
+    var clipEntries: [(key: String, value: String)] {
+        switch clip {
+        case .none: [("clip", "none")]
+        case .norm(let bound): [("clip.norm", "\(bound)")]
+        case .value(let bound): [("clip.value", "\(bound)")]
+        }
+    }
+
+    mutating func readClip(_ top: ConfigurationSection) throws {
+        if top.isNone("clip") { clip = .none }
+        guard !top.isNone("clip"), let section = try top.section("clip", known: ["norm", "value"]) else { return }
+        let norm = try section.number("norm", expected: "a number above 0") { $0 > 0 }
+        let value = try section.number("value", expected: "a number above 0") { $0 > 0 }
+        switch (norm, value) {
+        case (let norm?, nil): clip = .norm(norm)
+        case (nil, let value?): clip = .value(value)
+        case (nil, nil): throw section.failure("norm", "is missing, expected {norm: N}, {value: V}, or clip: none")
+        default: throw section.failure("value", "and clip.norm are both given, expected one of them")
+        }
+    }
+}
+
+/// Clips the sum of the gradients, after it has been judged and before the optimizer sees it.
+///
+/// Source: torch.nn.utils.clip_grad_norm_ and clip_grad_value_.
+final class GradientClipping {
+    /// What keeps clip_grad_norm_ from dividing by 0.
+    private static let smallestNorm = 1e-6
+
+    private let clip: Configuration.Clip
+    private let pool: ThreadPool
+    private let count: Int
+    private let numbers: Numbers
+    private let body: ThreadPool.Body
+
+    init(_ clip: Configuration.Clip, gradients: UnsafeMutableBufferPointer<Float>, pool: ThreadPool) {
+        let numbers = Numbers()
+        let block = SumOfSquares.blockCount
+        self.clip = clip
+        self.pool = pool
+        self.numbers = numbers
+        count = gradients.count
+        body = { number, _ in
+            let start = number * block
+            ElementwiseUpdate.clip(
+                gradients.baseAddress! + start, count: min(block, gradients.count - start), scale: numbers.scale,
+                coefficient: numbers.coefficient, limit: numbers.limit)
+        }
+    }
+
+    /// Clips in place. Returns what the gradients have still to be multiplied by: 1 when this has divided them already.
+    ///
+    /// `norm` is the mean gradient's, `scale` what makes the mean of the sum.
+    func apply(norm: Double, scale: Float) -> Float {
+        switch clip {
+        case .none:
+            return scale
+        case .norm(let bound):
+            let coefficient = bound / (norm + Self.smallestNorm)
+            guard coefficient < 1 else { return scale }
+            (numbers.scale, numbers.coefficient, numbers.limit) = (scale, Float(coefficient), .infinity)
+        case .value(let bound):
+            (numbers.scale, numbers.coefficient, numbers.limit) = (scale, 1, Float(bound))
+        }
+        pool.run(SumOfSquares.blocks(for: count), body)
+        return 1
+    }
+
+    /// Of the current step, where the threads find them.
+    private final class Numbers {
+        var scale: Float = 1
+        var coefficient: Float = 1
+        var limit = Float.infinity
+    }
+}

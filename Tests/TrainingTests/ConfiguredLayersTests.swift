@@ -1,0 +1,104 @@
+import Diagnostics
+import Testing
+
+@testable import Layers
+@testable import Training
+
+@Suite("Networks written down in the configuration")
+struct ConfiguredLayersTests {
+    private func configuration(_ layers: String) throws -> Configuration {
+        try Configuration(
+            yaml: "model:\n  layers:\n\(layers)\ndata: {file: d.h5}", file: "net.yaml", assignments: [],
+            models: ["tiny"], defaults: Configuration())
+    }
+
+    private func network(_ layers: String, input: Shape = [1, 12, 12]) throws -> Network {
+        let model = try configuration(layers).model
+        return try Network(model.description(input: input, classes: 3) { _ in nil })
+    }
+
+    private func message(_ layers: String) -> String {
+        do {
+            _ = try network(layers)
+            return ""
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private let residual = """
+            - Conv2d: {out_channels: 4, kernel_size: [3, 3], padding: same, bias: false, name: stem}
+            - BatchNorm2d
+            - ReLU
+            - Repeat:
+                times: 2
+                name: blocks
+                layers:
+                  - Residual:
+                      layers: [{Conv2d: {out_channels: 4, kernel_size: 3, padding: 1}}, ReLU, {Dropout: {p: 0.25}}]
+                  - ReLU
+            - Residual:
+                layers: [{Conv2d: {out_channels: 8, kernel_size: 3, stride: 2, padding: 1}}]
+                shortcut: [{Conv2d: {out_channels: 8, kernel_size: 1, stride: 2}}]
+            - Concatenate: {branches: [[{MaxPool2d: {kernel_size: 2}}], [{AvgPool2d: {kernel_size: 2}}]]}
+            - AdaptiveAvgPool2d
+            - Flatten
+            - Linear: {out_features: classes, name: head}
+        """
+
+    @Test("names, places in lists and repeats make the keys; classes stands for their number")
+    func keys() throws {
+        let network = try network(residual)
+        #expect(
+            network.parameterList.parameters.map(\.key) == [
+                "stem.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var",
+                "blocks.0.0.main.0.weight", "blocks.0.0.main.0.bias", "blocks.1.0.main.0.weight",
+                "blocks.1.0.main.0.bias", "4.main.0.weight", "4.main.0.bias", "4.shortcut.0.weight",
+                "4.shortcut.0.bias", "head.weight", "head.bias",
+            ])
+        #expect(network.stages.last?.output == [3] && network.stages.last?.inputs == [[16]])
+    }
+
+    @Test("the text in one line reads as the same network")
+    func roundTrip() throws {
+        let first = try configuration(residual)
+        let again = try Configuration(
+            yaml: first.yaml(), file: "again.yaml", assignments: [], models: ["tiny"], defaults: Configuration())
+        #expect(again == first && again.digest() == first.digest())
+        let other = try configuration(residual.replacing("p: 0.25", with: "p: 0.5"))
+        #expect(other != first && other.digest() != first.digest())
+    }
+
+    @Test("every kind of layer can be written down")
+    func kinds() throws {
+        let network = try network(
+            """
+                - ConvTranspose2d: {out_channels: 2, kernel_size: 2, stride: 2, output_padding: 1}
+                - Conv2d: {out_channels: 4, kernel_size: 3, groups: 2, dilation: 2, padding_mode: reflect, padding: [1, 2]}
+                - MinPool2d: {kernel_size: 2, stride: 1}
+                - LeakyReLU: {negative_slope: 0.2}
+                - Sequential: {layers: [Tanh, Sigmoid, GELU, {GELU: {approximate: tanh}}, Softmax]}
+                - AdaptiveMaxPool2d: {output_size: 3}
+                - Flatten
+                - BatchNorm1d: {eps: 0.001, momentum: 0.2}
+                - Linear: {out_features: 3, bias: false}
+            """)
+        #expect(network.stages.count == 13)
+    }
+
+    @Test("what is no layer, lacks an argument or does not fit is refused with its place")
+    func refusals() {
+        #expect(message("    - Conv2D: {out_channels: 4}").contains("net.yaml:3"))
+        #expect(message("    - Conv2D: {out_channels: 4}").contains("did you mean Conv2d?"))
+        #expect(message("    - Conv2d: {kernel_size: 3}").contains("out_channels is missing"))
+        #expect(
+            message("    - Conv2d: {out_channels: 4, kernel: 3}").contains(
+                "did you mean model.layers[0].Conv2d.kernel_size?"))
+        #expect(message("    - Linear: {out_features: 3}").contains("Linear takes [features], found [1, 12, 12]"))
+        #expect(message("    - Dropout: {p: 2}").contains("expected a number from 0 to 1"))
+        #expect(message("    - [ReLU]").contains("is no layer"))
+        #expect(
+            message("    - Flatten\n    - Linear: {out_features: 4}").contains(
+                "expected one logit for each of 3 classes"))
+    }
+}

@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Writes the golden files of TrainingTests and their README: traces of optimizers and rates of schedules from PyTorch.
+
+Usage: generate_golden.py [--output FOLDER]      (default: ../Golden beside this file)
+Run with the environment of Benchmarks/environment. Nothing is random: the images are a formula that the tests know too
+(TinyModel.pixel). Another CPU may differ in the last bits, because PyTorch picks its kernels by instruction set.
+"""
+
+import argparse
+import hashlib
+import pathlib
+import platform
+import re
+
+import h5py
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.optim import lr_scheduler as schedulers
+
+HERE = pathlib.Path(__file__).resolve().parent
+STEPS = 100
+PIXELS, HIDDEN, CLASSES = 36, 128, 3
+# What the golden file keeps of a tensor: every so many elements.
+STRIDE = 37
+
+# name, options of the configuration, what makes the update, options of the update
+TRACES = [
+    ("sgd", "optimizer.learning_rate=0.02 optimizer.momentum=0", torch.optim.SGD, dict(lr=0.02)),
+    ("sgd-dampening", "optimizer.learning_rate=0.02 optimizer.dampening=0.5 optimizer.weight_decay=0.01",
+     torch.optim.SGD, dict(lr=0.02, momentum=0.9, dampening=0.5, weight_decay=0.01)),
+    ("sgd-nesterov", "optimizer.learning_rate=0.02 optimizer.nesterov=true optimizer.weight_decay=0.01",
+     torch.optim.SGD, dict(lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.01)),
+    ("adam", "optimizer.name=adam optimizer.learning_rate=0.002", torch.optim.Adam, dict(lr=0.002)),
+    ("adam-betas",
+     "optimizer.name=adam optimizer.learning_rate=0.002 optimizer.betas=[0.3,0.9] optimizer.eps=1e-4 "
+     "optimizer.weight_decay=0.01",
+     torch.optim.Adam, dict(lr=0.002, betas=(0.3, 0.9), eps=1e-4, weight_decay=0.01)),
+    ("adamw", "optimizer.name=adamw optimizer.learning_rate=0.002 optimizer.weight_decay=0.1",
+     torch.optim.AdamW, dict(lr=0.002, weight_decay=0.1)),
+    ("adamw-groups",
+     "optimizer.name=adamw optimizer.learning_rate=0.002 optimizer.weight_decay=0.5 optimizer.no_decay=[bias]",
+     torch.optim.AdamW, dict(lr=0.002, weight_decay=0.5)),
+    ("rmsprop", "optimizer.name=rmsprop optimizer.learning_rate=0.001", torch.optim.RMSprop, dict(lr=0.001)),
+    ("rmsprop-centered",
+     "optimizer.name=rmsprop optimizer.learning_rate=0.0005 optimizer.alpha=0.9 optimizer.eps=1e-3 "
+     "optimizer.momentum=0.8 optimizer.centered=true optimizer.weight_decay=0.01",
+     torch.optim.RMSprop,
+     dict(lr=0.0005, alpha=0.9, eps=1e-3, momentum=0.8, centered=True, weight_decay=0.01)),
+    ("lars", "optimizer.name=lars optimizer.learning_rate=0.05 optimizer.trust=0.2 optimizer.weight_decay=0.001",
+     "lars", dict(lr=0.05, momentum=0.9, trust=0.2, weight_decay=0.001)),
+    ("clip-norm", "optimizer.learning_rate=0.05 clip.norm=0.3", torch.optim.SGD, dict(lr=0.05, momentum=0.9)),
+    ("clip-value", "optimizer.name=adam optimizer.learning_rate=0.002 clip.value=0.01", torch.optim.Adam,
+     dict(lr=0.002)),
+    ("ema", "optimizer.learning_rate=0.02 ema.decay=0.95", torch.optim.SGD, dict(lr=0.02, momentum=0.9)),
+]
+
+
+def lines(assignments):
+    """One assignment a line; an underscore between a number and its unit becomes the blank that it stands for above."""
+    return np.bytes_(re.sub(r"(\d)_(step|epoch)", r"\1 \2", assignments.replace(" ", "\n")))
+
+
+def pixels(step, samples):
+    """The normalised images of a step, float32 [samples, PIXELS]."""
+    slot = np.arange(samples, dtype=np.uint64)[:, None]
+    pixel = np.arange(PIXELS, dtype=np.uint64)[None, :]
+    mixed = (np.uint64(step * 100_003) + slot * np.uint64(1009) + pixel) * np.uint64(0x9E3779B97F4A7C15)
+    values = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+    return (values - np.float32(0.4)) / np.float32(0.3)
+
+
+def labels(step, samples):
+    return (step * 7 + np.arange(samples) * 5) % CLASSES
+
+
+def samples_in(step):
+    """113 samples in batches of 24: the fifth of every epoch is short."""
+    return 17 if step % 5 == 4 else 24
+
+
+def first_weights():
+    """The weights before the first step: a formula again, of the right size for a start."""
+    shapes = {"fc1.weight": (HIDDEN, PIXELS), "fc1.bias": (HIDDEN,), "fc2.weight": (CLASSES, HIDDEN), "fc2.bias": (CLASSES,)}
+    weights = {}
+    for number, (key, shape) in enumerate(shapes.items()):
+        index = np.arange(np.prod(shape), dtype=np.uint64) + np.uint64(1_000_000 * (number + 1))
+        values = (index * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+        weights[key] = ((values - np.float32(0.5)) * np.float32(0.25)).reshape(shape)
+    return weights
+
+
+class LARS:
+    """You, Gitman and Ginsburg 2017, algorithm 1, in numpy; biases at the global rate, without decay."""
+
+    def __init__(self, parameters, lr, momentum, trust, weight_decay):
+        self.parameters, self.lr, self.momentum, self.trust, self.decay = parameters, lr, momentum, trust, weight_decay
+        self.velocities = {key: np.zeros_like(p.detach().numpy()) for key, p in parameters.items()}
+
+    def zero_grad(self):
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    def step(self):
+        for key, parameter in self.parameters.items():
+            weights, gradient = parameter.detach().numpy(), parameter.grad.numpy()
+            rate, decay = self.lr, 0.0
+            if not key.endswith("bias"):
+                decay = self.decay
+                size = np.sqrt(np.sum(np.square(weights, dtype=np.float64)))
+                slope = np.sqrt(np.sum(np.square(gradient, dtype=np.float64)))
+                if size > 0 and slope > 0:
+                    rate *= self.trust * size / (slope + decay * size)
+            kind = weights.dtype.type
+            velocity = kind(self.momentum) * self.velocities[key] + kind(rate) * (gradient + kind(decay) * weights)
+            self.velocities[key] = velocity
+            weights -= velocity
+
+
+def trace(name, kind, options, dtype):
+    """Losses of all steps and the last weights (for `ema`, their average) of one optimizer."""
+    parameters = {k: torch.from_numpy(w.copy()).to(dtype).requires_grad_() for k, w in first_weights().items()}
+    if kind == "lars":
+        optimizer = LARS(parameters, **options)
+    else:
+        if name == "adamw-groups":
+            groups = [{"params": [p for k, p in parameters.items() if not k.endswith("bias")]},
+                      {"params": [p for k, p in parameters.items() if k.endswith("bias")], "weight_decay": 0}]
+        else:
+            groups = list(parameters.values())
+        optimizer = kind(groups, **options, foreach=False)
+    average, share = None, 1 - 0.95
+    losses = []
+    for step in range(STEPS):
+        samples = samples_in(step)
+        x = torch.from_numpy(pixels(step, samples)).to(dtype)
+        hidden = F.linear(x, parameters["fc1.weight"], parameters["fc1.bias"])
+        logits = F.linear(hidden, parameters["fc2.weight"], parameters["fc2.bias"])
+        loss = F.cross_entropy(logits, torch.from_numpy(labels(step, samples)))
+        optimizer.zero_grad()
+        loss.backward()
+        if name == "clip-norm":
+            torch.nn.utils.clip_grad_norm_(parameters.values(), 0.3)
+        if name == "clip-value":
+            torch.nn.utils.clip_grad_value_(parameters.values(), 0.01)
+        optimizer.step()
+        losses.append(loss.item())
+        if name == "ema":
+            # torch.optim.swa_utils.AveragedModel: the first update copies.
+            with torch.no_grad():
+                if average is None:
+                    average = {k: p.clone() for k, p in parameters.items()}
+                else:
+                    for key, value in average.items():
+                        value.lerp_(parameters[key], share)
+    return losses, {k: p.detach().numpy() for k, p in (average or parameters).items()}
+
+
+def write_traces(path):
+    shares = {}
+    with h5py.File(path, "w") as file:
+        file.attrs["steps"] = STEPS
+        file.attrs["stride"] = STRIDE
+        for name, assignments, kind, options in TRACES:
+            group = file.create_group(name)
+            group.attrs["assignments"] = lines(assignments)
+            found = {}
+            for label, dtype in (("single", torch.float32), ("double", torch.float64)):
+                losses, weights = trace(name, kind, options, dtype)
+                part = group.create_group(label)
+                part["losses"] = np.array(losses, dtype=np.float64)
+                for key, value in weights.items():
+                    part[f"weights/{key}"] = value.reshape(-1)[::STRIDE].astype(np.float64)
+                found[label] = np.array(losses), weights
+            share = max(np.max(np.abs(found["single"][1][k] - found["double"][1][k])) / np.max(np.abs(found["double"][1][k]))
+                        for k in found["double"][1])
+            shares[name] = found["double"][0][0], found["double"][0][-1], share
+    return shares
+
+
+def rates(make, base, steps):
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=base)
+    scheduler = make(optimizer)
+    result = []
+    for _ in range(steps):
+        result.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return np.array(result, dtype=np.float64)
+
+
+def warmed(make, length, share):
+    def both(optimizer):
+        ramp = schedulers.LinearLR(optimizer, start_factor=share, end_factor=1.0, total_iters=length)
+        return schedulers.SequentialLR(optimizer, [ramp, make(optimizer)], milestones=[length])
+    return both
+
+
+# name, options of the configuration (an epoch has 10 steps, the run 300), base rate, PyTorch's scheduler
+SCHEDULES = [
+    ("constant", "schedule.name=constant", 0.1, lambda o: schedulers.ConstantLR(o, factor=1.0)),
+    ("step", "schedule.name=step schedule.every=30_steps schedule.factor=0.3", 0.1,
+     lambda o: schedulers.StepLR(o, 30, 0.3)),
+    ("multi-step", "schedule.name=multi_step schedule.milestones=[3_epochs,8_epochs,21_epochs] schedule.factor=0.2", 0.1,
+     lambda o: schedulers.MultiStepLR(o, [30, 80, 210], 0.2)),
+    ("exponential", "schedule.name=exponential schedule.factor=0.98 schedule.every=1_step", 0.1,
+     lambda o: schedulers.ExponentialLR(o, 0.98)),
+    ("cosine", "schedule.name=cosine", 0.1, lambda o: schedulers.CosineAnnealingLR(o, 300)),
+    ("cosine-minimum", "schedule.name=cosine schedule.length=30_epochs schedule.minimum=0.003", 0.2,
+     lambda o: schedulers.CosineAnnealingLR(o, 300, 0.003)),
+    ("polynomial", "schedule.name=polynomial schedule.power=2", 2.0,
+     lambda o: schedulers.PolynomialLR(o, 300, 2)),
+    ("polynomial-root", "schedule.name=polynomial schedule.power=0.9 schedule.length=200_steps", 0.1,
+     lambda o: schedulers.PolynomialLR(o, 200, 0.9)),
+    ("one-cycle", "schedule.name=one_cycle", 0.4, lambda o: schedulers.OneCycleLR(o, 0.4, total_steps=301)),
+    ("one-cycle-short",
+     "schedule.name=one_cycle schedule.pct_start=0.45 schedule.div_factor=10 schedule.final_div_factor=100", 0.4,
+     lambda o: schedulers.OneCycleLR(o, 0.4, total_steps=301, pct_start=0.45, div_factor=10, final_div_factor=100)),
+    ("warmup-cosine", "schedule.name=cosine schedule.warmup.epochs=5 schedule.warmup.from=0.2", 0.1,
+     warmed(lambda o: schedulers.CosineAnnealingLR(o, 250), 50, 0.2)),
+    ("warmup-multi-step",
+     "schedule.name=multi_step schedule.milestones=[100_steps,200_steps] schedule.factor=0.1 schedule.warmup.steps=37", 0.1,
+     warmed(lambda o: schedulers.MultiStepLR(o, [100, 200], 0.1), 37, 0.1)),
+]
+
+PLATEAUS = [
+    ("plateau", "schedule.name=plateau schedule.patience=2 schedule.factor=0.5", dict(mode="min", patience=2, factor=0.5)),
+    ("plateau-cooldown",
+     "schedule.name=plateau schedule.metric=acc1 schedule.patience=1 schedule.factor=0.3 schedule.threshold=0.01 "
+     "schedule.cooldown=3 schedule.minimum=0.001",
+     dict(mode="max", patience=1, factor=0.3, threshold=0.01, cooldown=3, min_lr=0.001)),
+]
+
+
+def write_schedules(path):
+    with h5py.File(path, "w") as file:
+        for name, assignments, base, make in SCHEDULES:
+            group = file.create_group(name)
+            group.attrs["assignments"] = lines(f"optimizer.learning_rate={base} {assignments}")
+            # One cycle ends with its last step; PyTorch refuses the step behind it.
+            group.attrs["total_steps"] = 301 if name.startswith("one-cycle") else 300
+            group["rates"] = rates(make, base, 300)
+        for name, assignments, options in PLATEAUS:
+            # A metric that falls (or rises) in stairs with a ripple.
+            numbers = np.arange(120, dtype=np.float64)
+            metric = 1 / (1 + np.floor(numbers / 11)) + 0.02 * np.abs(np.sin(numbers))
+            if options["mode"] == "max":
+                metric = 1 - metric / 2
+            optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+            scheduler = schedulers.ReduceLROnPlateau(optimizer, **options)
+            result = []
+            for value in metric:
+                scheduler.step(value)
+                result.append(optimizer.param_groups[0]["lr"])
+            group = file.create_group(name)
+            group.attrs["assignments"] = lines(f"optimizer.learning_rate=0.1 {assignments}")
+            group["metric"] = metric
+            group["rates"] = np.array(result)
+
+
+README = """# Golden files
+
+Traces of optimizers and rates of schedules, computed by PyTorch on the CPU with one thread; TrainingTests compares ours with
+them. This page is written by the generator together with the files.
+
+| | |
+|---|---|
+| Generator | `Tests/TrainingTests/Generator/generate_golden.py` |
+| Command | `~/.cache/swift-train/venv/bin/python Tests/TrainingTests/Generator/generate_golden.py` (environment: `Benchmarks/environment`) |
+| Versions | torch {torch}, numpy {numpy}, h5py {h5py}, Python {python} |
+| Seed | none: images, labels and first weights are formulas |
+| Instruction set PyTorch chose | {isa} |
+
+| File | Bytes | SHA-256 |
+|---|---|---|
+{files}
+
+* `optimizers.h5`: a group for each trace. The network is two linear layers, 36 → 128 → 3 (a tensor of more than 4,096 elements
+  among them), trained for {steps} steps on batches of 24 and 17. `single` and `double` hold the same run in float32 and float64: the
+  `losses` of all steps and every {stride}th element of the last `weights/<key>` (of their average in `ema`). The attribute
+  `assignments` holds the options as `--set` takes them, one a line. LARS is written down in numpy from the paper; everything else is torch.optim.
+* `schedules.h5`: `rates` of 300 steps, 10 to an epoch; for `plateau…` the rate after each of 120 values of `metric`.
+
+A trace is accepted when it is no further from PyTorch's float64 than four times PyTorch's float32 is. How far that is:
+
+| Trace | first loss | last loss | max \\|float32 − float64\\| / max \\|float64\\|, worst tensor |
+|---|---|---|---|
+{traces}
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output", type=pathlib.Path, default=HERE.parent / "Golden")
+    folder = parser.parse_args().output
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    shares = write_traces(folder / "optimizers.h5")
+    write_schedules(folder / "schedules.h5")
+    files = []
+    for name in ("optimizers.h5", "schedules.h5"):
+        data = (folder / name).read_bytes()
+        files.append(f"| `{name}` | {len(data):,} | `{hashlib.sha256(data).hexdigest()}` |")
+    traces = [f"| {name} | {first:.4f} | {last:.4f} | {share:.1e} |" for name, (first, last, share) in shares.items()]
+    (folder / "README.md").write_text(README.format(
+        torch=torch.__version__, numpy=np.__version__, h5py=h5py.__version__, python=platform.python_version(),
+        isa=torch.backends.cpu.get_cpu_capability(), files="\n".join(files), steps=STEPS, stride=STRIDE,
+        traces="\n".join(traces)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+import DataParallel
+import Datasets
+import Foundation
+import HDF5
+import Layers
+import Tensors
+import Testing
+
+@testable import Training
+
+/// Optimizers through the training step: against PyTorch, over ranks and threads, and in two parts.
+@Suite("Optimizers")
+struct OptimizerTests {
+    /// Two linear layers, of which one holds more than a block of 4,096 elements.
+    static func linearModel() -> ModelDescription {
+        var model = ModelDescription(name: "linear", input: TinyModel.input, classes: TinyModel.classes)
+        model.append("flatten", Flatten())
+        model.append("fc1", Linear(outputs: 128))
+        model.append("fc2", Linear(outputs: TinyModel.classes))
+        return model
+    }
+
+    /// The first weights of the traces.
+    static func fill(_ state: ModelState) {
+        for (number, parameter) in state.parameterList.parameters.enumerated() {
+            for element in 0..<parameter.count {
+                let mixed = UInt64(element + 1_000_000 * (number + 1)) &* 0x9E37_79B9_7F4A_7C15
+                state.weights[parameter.offset + element] = (Float(mixed >> 40) / Float(1 << 24) - 0.5) * 0.25
+            }
+        }
+    }
+
+    static func step(
+        _ configuration: Configuration, _ communicator: any Communicator = SingleCommunicator(), shards: Int = 1,
+        threads: Int = 1
+    ) throws -> TrainingStep {
+        let step = try TinyModel.step(
+            communicator, shards: shards, threads: threads, configuration: configuration, model: linearModel())
+        fill(step.state)
+        return step
+    }
+
+    static func batch(_ number: Int, _ step: TrainingStep) -> Batch {
+        let geometry = BatchGeometry(sampleCount: 113, batchSize: 24, shards: step.layout.shards)
+        return TinyModel.batch(step: number, layout: step.layout, geometry: geometry)
+    }
+
+    /// Accepted is four times PyTorch's own distance from float64, or one unit of float32 of the tensor's largest magnitude
+    /// where that is more.
+    @Test(
+        "100 steps follow PyTorch as closely as its own float32 does",
+        arguments: [
+            "sgd", "sgd-dampening", "sgd-nesterov", "adam", "adam-betas", "adamw", "adamw-groups", "rmsprop",
+            "rmsprop-centered", "lars", "clip-norm", "clip-value", "ema",
+        ])
+    func traces(name: String) throws {
+        let golden = try GoldenFile("optimizers.h5")
+        let configuration = try golden.configuration(of: name)
+        let step = try Self.step(configuration)
+        var losses: [Double] = []
+        for number in 0..<(try golden.integer("steps", of: "/")) {
+            let outcome = try step.run(
+                Self.batch(number, step), epoch: 0, learningRate: configuration.optimizer.learningRate,
+                stopRequested: false)
+            losses.append(outcome.score.meanLoss)
+        }
+        try expectAsGood(losses, "losses", of: name, golden)
+        let stride = try golden.integer("stride", of: "/")
+        for parameter in step.state.parameterList.parameters {
+            let values = step.state.evaluated[parameter.range].map { Double($0) }
+            let sampled = Swift.stride(from: 0, to: values.count, by: stride).map { values[$0] }
+            try expectAsGood(sampled, "weights/\(parameter.key)", of: name, golden)
+        }
+    }
+
+    private func expectAsGood(_ values: [Double], _ path: String, of name: String, _ golden: GoldenFile) throws {
+        let exact = try golden.numbers("\(name)/double/\(path)")
+        let theirs = try golden.numbers("\(name)/single/\(path)")
+        try #require(values.count == exact.count && theirs.count == exact.count)
+        let ourError = zip(values, exact).reduce(0) { max($0, abs($1.0 - $1.1)) }
+        let theirError = zip(theirs, exact).reduce(0) { max($0, abs($1.0 - $1.1)) }
+        let largest = exact.reduce(0) { max($0, abs($1)) }
+        #expect(
+            ourError <= max(4 * theirError, 0x1p-23 * largest),
+            "\(path): off by \(ourError), PyTorch by \(theirError), largest \(largest)")
+    }
+
+    /// One of every kind, with whatever they keep.
+    static let every: [Configuration.Optimizer] = {
+        var nesterov = Configuration.Optimizer()
+        nesterov.nesterov = true
+        var dampened = Configuration.Optimizer()
+        dampened.dampening = 0.25
+        var plain = Configuration.Optimizer()
+        plain.momentum = 0
+        var centered = Configuration.Optimizer(.rmsprop)
+        centered.centered = true
+        centered.momentum = 0.5
+        centered.epsilon = 1e-3
+        let all = [
+            nesterov, dampened, plain, Configuration.Optimizer(.adam), Configuration.Optimizer(.adamw),
+            Configuration.Optimizer(.rmsprop), centered, Configuration.Optimizer(.lars),
+        ]
+        return all.map {
+            var optimizer = $0
+            optimizer.weightDecay = 0.01
+            return optimizer
+        }
+    }()
+
+    /// Every optimizer alone, and some with bounds on the gradient and an average of the weights.
+    static let configurations: [Configuration] = {
+        var all = every.map {
+            var configuration = Configuration()
+            configuration.optimizer = $0
+            return configuration
+        }
+        for (name, clip) in [
+            (.sgd, .norm(0.2)), (.lars, .norm(0.3)), (.lars, .value(0.01)), (.adam, .value(0.01)),
+        ] as [(Configuration.Optimizer.Name, Configuration.Clip)] {
+            var configuration = Configuration()
+            configuration.optimizer = Configuration.Optimizer(name)
+            configuration.clip = clip
+            configuration.averaging = Configuration.Averaging(decay: 0.9)
+            all.append(configuration)
+        }
+        return all
+    }()
+
+    private struct Trained: Equatable, Sendable {
+        var weights: [UInt32]
+        var slots: [[UInt32]]
+        var average: [UInt32]?
+
+        init(_ state: ModelState) {
+            weights = state.weights.map(\.bitPattern)
+            slots = state.optimizerSlots.map { $0.vector.map(\.bitPattern) }
+            average = state.average?.map(\.bitPattern)
+        }
+    }
+
+    private func train(_ configuration: Configuration, ranks: Int, threads: Int) throws -> [Trained] {
+        try InProcessWorld(size: ranks).run { communicator in
+            let step = try Self.step(configuration, communicator, shards: 4, threads: threads)
+            for number in 0..<7 {
+                _ = try step.run(Self.batch(number, step), epoch: 0, learningRate: 0.01, stopRequested: false)
+            }
+            return Trained(step.state)
+        }
+    }
+
+    @Test("every optimizer gives the same bits on 1, 2 and 4 ranks and with two threads", arguments: configurations)
+    func ranks(configuration: Configuration) throws {
+        let one = try train(configuration, ranks: 1, threads: 1)
+        #expect(one[0].slots.count == configuration.optimizer.slots.count)
+        #expect((one[0].average == nil) == (configuration.averaging == nil) && one[0].average != one[0].weights)
+        #expect(try train(configuration, ranks: 1, threads: 2) == one)
+        #expect(try train(configuration, ranks: 2, threads: 1) == one + one)
+        #expect(try train(configuration, ranks: 4, threads: 1) == one + one + one + one)
+    }
+
+    @Test("a checkpoint in the middle gives the same bits as no stop, for every optimizer", arguments: configurations)
+    func resume(configuration: Configuration) throws {
+        func advance(_ step: TrainingStep, _ numbers: Range<Int>) throws {
+            for number in numbers {
+                _ = try step.run(Self.batch(number, step), epoch: 0, learningRate: 0.01, stopRequested: false)
+            }
+        }
+        let whole = try Self.step(configuration)
+        try advance(whole, 0..<9)
+        let first = try Self.step(configuration)
+        try advance(first, 0..<4)
+        var header = Checkpoint.Header()
+        // Six steps, two of which were left out.
+        (header.step, header.skippedSteps) = (6, 2)
+        let checkpoint = Checkpoint(header: header, state: first.state)
+        let second = try Self.step(configuration)
+        try checkpoint.restore(second.state, path: "c.h5")
+        try advance(second, 4..<9)
+        #expect(Trained(second.state) == Trained(whole.state))
+    }
+
+    @Test("weight decay leaves the named groups alone, and biases and normalisations always under LARS")
+    func decayGroups() {
+        var optimizer = Configuration.Optimizer(.adamw)
+        let roles: [ParameterRole] = [.weight, .bias, .normalization]
+        #expect(roles.map(optimizer.weightDecay(of:)) == [0.01, 0.01, 0.01])
+        optimizer.noDecay = [.normalization]
+        #expect(roles.map(optimizer.weightDecay(of:)) == [0.01, 0.01, 0])
+        optimizer.noDecay = [.normalization, .bias]
+        #expect(roles.map(optimizer.weightDecay(of:)) == [0.01, 0, 0])
+        var lars = Configuration.Optimizer(.lars)
+        lars.weightDecay = 0.5
+        #expect(roles.map(lars.weightDecay(of:)) == [0.5, 0, 0])
+    }
+
+    @Test("LARS moves a tensor of zeros, or one without a gradient, at the global rate")
+    func zeroNorms() {
+        #expect(LARSRule.localRate(trust: 0.5, weightNorm: 0, gradientNorm: 3, weightDecay: 0.1) == 1)
+        #expect(LARSRule.localRate(trust: 0.5, weightNorm: 2, gradientNorm: 0, weightDecay: 0.1) == 1)
+        #expect(LARSRule.localRate(trust: 0.5, weightNorm: 2, gradientNorm: 3, weightDecay: 0.5) == 0.25)
+    }
+
+    @Test("a centered variance that rounding makes negative moves the weight, but never to NaN")
+    func centeredVariance() {
+        let rule = RMSpropRule(
+            learningRate: 0.001, alpha: 0.5, epsilon: 1e-3, momentum: 0, weightDecay: 0, gradientScale: 1)
+        for value in stride(from: Float(0.1), to: 3, by: 0.0137) {
+            var (weight, square, mean): (Float, Float, Float) = (1, 0, 0)
+            for _ in 0..<200 {
+                rule.apply(
+                    gradients: [value], count: 1, weights: &weight, squares: &square, means: &mean, velocities: nil)
+            }
+            #expect(weight.isFinite && weight < 1)
+        }
+    }
+}
