@@ -74,7 +74,7 @@ let package = Package(
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter"], exclude: ["Generator"],
             resources: [.copy("Golden")]),
-        tests("ModelsTests", ["Models", "Layers"]),
+        tests("ModelsTests", ["Models", "Layers", "Tensors"]),
         tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics"]),
         tests(
             "TrainingTests",

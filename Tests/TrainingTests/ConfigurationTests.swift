@@ -93,14 +93,8 @@ struct ConfigurationTests {
         #expect(
             entries == [
                 "model.name=fashion-classifier", "data.file=data/fashion-mnist.h5", "data.normalize=none",
-<<<<<<< HEAD
-                "batch_size=32", "shards=4", "epochs=10", "seed=1", "loss.name=cross_entropy",
-                "loss.label_smoothing=0.0",
-                "batch_norm=shard", "optimizer.name=sgd",
-=======
                 "batch_size=32", "shards=4", "shards_in_flight=all", "epochs=10", "seed=1",
                 "loss.name=cross_entropy", "loss.label_smoothing=0.0", "batch_norm=shard", "optimizer.name=sgd",
->>>>>>> optimizers
                 "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.dampening=0.0",
                 "optimizer.nesterov=false", "optimizer.weight_decay=0.0", "optimizer.no_decay=[]",
                 "schedule.name=constant", "clip=none", "ema=none",
