@@ -81,7 +81,7 @@ let package = Package(
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
                 "Diagnostics", "CAllocationCounter",
-            ], exclude: ["Generator", "Golden"]),
+            ], exclude: ["Generator", "Golden", "NetworkGolden"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
     ],
     swiftLanguageModes: [.v6]
