@@ -123,7 +123,7 @@ struct EvaluateCommand: Command {
 
     private func source(over communicator: any Communicator) throws -> EvaluationSession.Source {
         guard let weights else { return .checkpoint(path: checkpoint ?? "", assignments: assignments) }
-        let text = try ConfigurationBroadcast.text(ofFile: config, over: communicator)
+        let text = try ConfigurationFile.text(ofFile: config, over: communicator)
         let configuration = try RankAgreement.together(communicator) {
             try Configuration(
                 yaml: text, file: config ?? "built-in configuration",
