@@ -82,7 +82,7 @@ let package = Package(
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
                 "Diagnostics", "CAllocationCounter",
-            ], exclude: ["Generator", "Golden"]),
+            ], exclude: ["Generator", "Golden", "NetworkGolden"]),
         tests("ReportTests", ["Report"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
     ],

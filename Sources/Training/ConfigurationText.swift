@@ -65,7 +65,7 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let isList = first.value.hasPrefix("[") && (path.hasPrefix("data.normalize.") || lists.contains(path))
+                let isList = path.hasPrefix("data.normalize.") || lists.contains(path)
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

@@ -8,6 +8,7 @@
 // not overlap unless a note says so.
 #include <stdint.h>
 
+#include "CKernels_lanes.h"
 #include "CKernels_windows.h"
 
 // ---- Elementary functions ------------------------------------------------------------------------------------------

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Writes NetworkGolden/*.h5: one training step and a trace of ten for every network, computed by PyTorch.
+
+Weights and images are not stored: both sides compute them from a hash of their place (see `uniform`). Stored are, for
+batch 0, logits, loss and of every gradient its norm, its largest magnitude and 64 entries, in float64; for ten steps of
+stochastic gradient descent with momentum, one batch each, the losses; and how far PyTorch's own float32 is off each.
+
+usage: generate_networks.py [NETWORK...]
+"""
+
+import pathlib
+import sys
+
+import h5py
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from networks import NETWORKS
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "NetworkGolden"
+STEPS = 10
+SAMPLES = 64
+MOMENTUM = 0.9
+IMAGES, LABELS = 1_000_001, 1_000_002
+
+
+def hashed(stream, indices):
+    """32 mixed bits of each index: Murmur3's finaliser over index · odd + stream · odd."""
+    with np.errstate(over="ignore"):
+        h = indices.astype(np.uint32) * np.uint32(0x9E3779B1) + np.uint32(stream) * np.uint32(0x85EBCA77)
+        h ^= h >> np.uint32(16)
+        h *= np.uint32(0x85EBCA6B)
+        h ^= h >> np.uint32(13)
+        h *= np.uint32(0xC2B2AE35)
+        h ^= h >> np.uint32(16)
+    return h
+
+
+def uniform(stream, count):
+    """Numbers in −1 ..< 1, multiples of 2⁻²³: exact in float32."""
+    return (hashed(stream, np.arange(count)) >> np.uint32(8)).astype(np.float64) * 2.0 ** -23 - 1
+
+
+def initial(number, key, shape):
+    """Parameter `number` of the trained ones: weights uniform with the variance 2 / fan in, scales near 1, biases near 0."""
+    u = uniform(number, int(np.prod(shape)))
+    if len(shape) > 1:
+        values = u * np.float64(np.sqrt(6.0 / np.prod(shape[1:])))
+    elif key.endswith("weight"):
+        values = 1 + 0.25 * u
+    else:
+        values = 0.1 * u
+    return torch.from_numpy(values.astype(np.float32).reshape(shape))
+
+
+def batch(step, image, size, classes):
+    count = int(np.prod(image))
+    place = np.arange(size * count) + step * size * count
+    # Pixels of an image lie channel by channel last, as in a dataset file.
+    pixels = (hashed(IMAGES, place) >> np.uint32(24)).astype(np.uint8).reshape(size, image[1], image[2], image[0])
+    labels = hashed(LABELS, np.arange(size) + step * size) % np.uint32(classes)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(labels.astype(np.int64))
+
+
+def run(make, classes, image, size, rate, dtype):
+    model = make().to(dtype)
+    with torch.no_grad():
+        for number, (key, parameter) in enumerate(model.named_parameters()):
+            parameter.copy_(initial(number, key, tuple(parameter.shape)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
+    losses, first = [], {}
+    for step in range(STEPS):
+        pixels, labels = batch(step, image, size, classes)
+        optimizer.zero_grad(set_to_none=True)
+        logits = model(pixels.to(dtype) / 255)
+        loss = F.cross_entropy(logits, labels)
+        loss.backward()
+        losses.append(loss.item())
+        if step == 0:
+            gradients = {key: p.grad.double().numpy().ravel().copy() for key, p in model.named_parameters()}
+            first = {"logits": logits.detach().double().numpy(), "gradients": gradients}
+        optimizer.step()
+    return first | {"losses": np.array(losses)}
+
+
+def write(name, rate, single, double):
+    with h5py.File(FOLDER / f"{name}.h5", "w", libver=("v108", "v110")) as file:
+        def put(path, array):
+            file.create_dataset(path, data=np.ascontiguousarray(array), track_times=False)
+
+        put("learning_rate", np.array([rate]))
+        put("logits", double["logits"])
+        put("losses", double["losses"])
+        keys = list(double["gradients"])
+        norms, largest, errors, entries = [], [], [], []
+        for number, key in enumerate(keys):
+            exact, theirs = double["gradients"][key], single["gradients"][key]
+            norms.append((np.linalg.norm(exact), abs(np.linalg.norm(theirs) - np.linalg.norm(exact))))
+            largest.append(np.abs(exact).max())
+            errors.append(np.abs(theirs - exact).max())
+            entries.append(exact[hashed(number, np.arange(SAMPLES)) % np.uint32(len(exact))])
+        put("gradient_keys", np.array([key.encode() for key in keys], dtype=f"S{max(map(len, keys))}"))
+        put("gradient_norms", np.array([n for n, _ in norms]))
+        put("gradient_norm_errors", np.array([e for _, e in norms]))
+        put("gradient_largest", np.array(largest))
+        put("gradient_errors", np.array(errors))
+        put("gradient_entries", np.array(entries))
+        put("logits_error", np.array([np.abs(single["logits"] - double["logits"]).max()]))
+        put("losses_errors", np.abs(single["losses"] - double["losses"]))
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    torch.set_num_threads(1)
+    wanted = sys.argv[1:]
+    for name, make, classes, image, size, rate in NETWORKS:
+        if wanted and name not in wanted:
+            continue
+        arguments = (make, classes, image, size, rate)
+        single, double = run(*arguments, torch.float32), run(*arguments, torch.float64)
+        write(name, rate, single, double)
+        print(name, f"losses {double['losses'][0]:.6f} … {double['losses'][-1]:.6f},",
+              f"float32 off by {np.abs(single['losses'] - double['losses']).max():.1e}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

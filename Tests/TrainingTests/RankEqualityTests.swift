@@ -1,0 +1,108 @@
+import DataParallel
+import Datasets
+import Layers
+import Tensors
+import Testing
+
+@testable import Training
+
+/// Batch normalisation in both modes, dropout and partial batches: the same bits on any number of ranks and threads.
+@Suite("Equal bits of layers that look at the whole batch or draw random numbers")
+struct RankEqualityTests {
+    private static func model(dropout: Double) -> ModelDescription {
+        var model = ModelDescription(name: "normal", input: TinyModel.input, classes: TinyModel.classes)
+        model.append("conv1", Conv2d(outChannels: 3, kernel: 3, padding: 1, bias: false))
+        model.append("bn1", BatchNorm2d())
+        model.append("relu1", ReLU())
+        let trunk = model.append("drop1", Dropout(probability: dropout))
+        let branch = model.append("conv2", Conv2d(outChannels: 3, kernel: 3, padding: 1), from: trunk)
+        model.append("add", ResidualAdd(), from: trunk, branch)
+        model.append("pool", AvgPool2d(kernel: 2))
+        model.append("flatten", Flatten())
+        model.append("fc1", Linear(outputs: 5))
+        model.append("bn2", BatchNorm1d(momentum: 0.3))
+        model.append("tanh", Tanh())
+        model.append("drop2", Dropout(probability: dropout))
+        model.append("fc2", Linear(outputs: TinyModel.classes))
+        return model
+    }
+
+    private struct Trained: Equatable, Sendable {
+        var weights: [UInt32]
+        var losses: [UInt64]
+        /// Running mean and variance of the first normalisation.
+        var firstBuffers: [UInt32]
+    }
+
+    private func train(
+        ranks: Int, threads: Int = 1, shardsInFlight: Int? = nil, statistics: BatchStatistics, dropout: Double,
+        seed: UInt64 = 1, epoch: Int = 0, steps: Int = 5
+    ) throws -> [Trained] {
+        try InProcessWorld(size: ranks).run { communicator in
+            var options = PlanOptions()
+            options.batchStatistics = statistics
+            let step = try TrainingStep(
+                network: Network(Self.model(dropout: dropout)), geometry: TinyModel.geometry,
+                layout: ShardLayout(shards: TinyModel.shards, ranks: communicator.size, rank: communicator.rank),
+                optimizer: Configuration.Optimizer(), shardsInFlight: shardsInFlight, options: options, seed: seed,
+                input: PixelConversion(pixelType: .float32, image: TinyModel.input, mean: [0.4], std: [0.3]),
+                communicator: communicator, pool: ThreadPool(threads: threads))
+            step.state.initialize(seed: 1)
+            var losses: [UInt64] = []
+            for number in 0..<steps {
+                let batch = TinyModel.batch(step: number, layout: step.layout)
+                for slot in 0..<batch.shards * batch.imagesPerShard {
+                    batch.ids[slot] = Int64(
+                        number * 24 + step.layout.range.lowerBound * batch.imagesPerShard + slot)
+                }
+                let outcome = try step.run(batch, epoch: epoch, learningRate: 0.05, stopRequested: false)
+                #expect(outcome.isFinite)
+                losses.append(outcome.score.loss.bitPattern)
+            }
+            let buffers = step.state.parameterList.parameters.filter { $0.key.hasPrefix("bn1.running") }
+            return Trained(
+                weights: step.state.weights.map(\.bitPattern), losses: losses,
+                firstBuffers: buffers.flatMap { step.state.weights[$0.range].map(\.bitPattern) })
+        }
+    }
+
+    @Test(
+        "1, 2, 4 and 8 ranks, 1 and 3 threads, a short last batch with short and empty shards",
+        arguments: BatchStatistics.allCases, [0, 0.4])
+    func ranks(statistics: BatchStatistics, dropout: Double) throws {
+        let expected = try train(ranks: 1, statistics: statistics, dropout: dropout)[0]
+        #expect(try train(ranks: 1, threads: 3, statistics: statistics, dropout: dropout) == [expected])
+        for ranks in [2, 4, 8] {
+            for (rank, found) in try train(ranks: ranks, statistics: statistics, dropout: dropout).enumerated() {
+                #expect(found == expected, "rank \(rank) of \(ranks)")
+            }
+        }
+    }
+
+    @Test("fewer shards in flight, where statistics are each shard's own")
+    func shardsInFlight() throws {
+        let expected = try train(ranks: 1, statistics: .shard, dropout: 0.4)[0]
+        #expect(try train(ranks: 1, shardsInFlight: 2, statistics: .shard, dropout: 0.4) == [expected])
+        #expect(try train(ranks: 2, shardsInFlight: 1, statistics: .shard, dropout: 0.4) == [expected, expected])
+    }
+
+    @Test("statistics, seed and epoch each matter")
+    func differences() throws {
+        let first = try train(ranks: 1, statistics: .shard, dropout: 0.4)
+        #expect(try train(ranks: 1, statistics: .global, dropout: 0.4) != first)
+        #expect(try train(ranks: 1, statistics: .shard, dropout: 0.4, seed: 2) != first)
+        #expect(try train(ranks: 1, statistics: .shard, dropout: 0.4, epoch: 1) != first)
+        #expect(try train(ranks: 1, statistics: .shard, dropout: 0.3) != first)
+        #expect(try train(ranks: 1, statistics: .shard, dropout: 0) != first)
+    }
+
+    @Test("running statistics of both modes are those of the whole batch")
+    func runningStatistics() throws {
+        // What reaches the first normalisation in the first step does not depend on the mode.
+        let results = try BatchStatistics.allCases.map { statistics in
+            try train(ranks: 2, statistics: statistics, dropout: 0, steps: 1)[0]
+        }
+        #expect(results[0].firstBuffers == results[1].firstBuffers && results[0].firstBuffers.count == 6)
+        #expect(results[0].firstBuffers[0] != Float(0).bitPattern && results[0].weights != results[1].weights)
+    }
+}
