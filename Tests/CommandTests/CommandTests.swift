@@ -8,6 +8,7 @@ struct CommandTests {
         arguments: [
             ("--help", "USAGE: swift-train"), ("train --help", "--run-dir"), ("evaluate --help", "--checkpoint"),
             ("bench --help", "--seconds"), ("convert --help", "synthetic"), ("inspect --help", "--json"),
+            ("summary --help", "--input"),
             ("--version", "0."),
         ])
     func help(line: String, words: String) throws {
