@@ -10,7 +10,8 @@ struct SummaryCommandTests {
         #expect(text.code == 0 && text.errors.isEmpty)
         #expect(text.output.contains("11,689,512") && text.output.contains("layer4.1.conv2"), "\(text.output)")
         let object = try workshop.run(
-            "summary", "vgg16", "--input", "3x64x64", "--classes", "10", "--batch", "2", "--json").object
+            "summary", "vgg16", "--input", "3x64x64", "--classes", "10", "--batch", "2", "--json"
+        ).object
         #expect(object?["parameters"]?.number == 134_301_514)
         #expect(workshop.names.isEmpty)
     }
