@@ -9,7 +9,7 @@ package struct ConfusionPicture {
     private let title: String
     private let cell: Double
     private let names: [String]
-    private let left, top: Double
+    private let left, top, right: Double
 
     private static let margin = 16.0
     private static let largestName = 28
@@ -33,11 +33,12 @@ package struct ConfusionPicture {
         left = Self.margin + 26 + longest + 8
         // Column names lean at 60°.
         top = Self.margin + 52 + longest * 0.87 + 16
+        right = Self.margin + max(40, longest / 2)
     }
 
     package var svg: String {
         let side = cell * Double(matrix.classes)
-        let width = max(left + side + Self.margin + 40, Self.margin * 2 + SVGText.width(title, fontSize: 16))
+        let width = max(left + side + right, Self.margin * 2 + SVGText.width(title, fontSize: 16))
         let height = top + side + 62
         var lines = [
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",

@@ -50,7 +50,7 @@ package struct Overfit: Equatable, Sendable {
 
     /// Says how it went. Throws: `Failure(.configuration)` when the steps ran out first.
     func judge(_ progress: TrainingProgress, _ recorder: RunRecorder?) throws {
-        let loss = RunRecorder.decimal(progress.epochScore.meanLoss, 4)
+        let loss = RunRecorder.decimal(progress.epochScore.meanLoss, 5)
         let (steps, place) = (progress.stepsDone, "\(samples) sample\(samples == 1 ? "" : "s")")
         guard progress.hasReachedTarget else {
             throw Failure(

@@ -95,7 +95,7 @@ struct ConfusionTests {
         #expect(lines.contains { $0.hasPrefix("1 b, \"c\"") && $0.hasSuffix(".  1  2  .") }, "\(few)")
         let many = ConfusionText.terminal(manyClasses(100))
         #expect(many.split(separator: "\n").count < 40 && many.contains("the 10 of 100 classes with the lowest f1"))
-        #expect(many.contains("most confused") && many.contains("class 7   class 9"), "\(many)")
+        #expect(many.contains("most confused") && many.contains("class 7  class 9"), "\(many)")
         let right = ConfusionMatrix(
             classNames: (0..<30).map(String.init), truths: (0..<30).map(Int32.init),
             predictions: (0..<30).map(Int32.init))
