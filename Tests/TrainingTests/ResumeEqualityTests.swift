@@ -122,9 +122,10 @@ struct ResumeEqualityTests {
         #expect(averaged.weights == plain.weights && plain.average.isEmpty)
         #expect(averaged.header.evaluations != plain.header.evaluations)
         let session = try EvaluationSession(
-            checkpointPath: scratch.file("averaged/checkpoints/last"), data: nil, split: nil, threads: 1,
+            source: .checkpoint(path: scratch.file("averaged/checkpoints/last"), assignments: []), data: nil,
+            split: nil, threads: 1,
             models: ["tiny"], communicator: SingleCommunicator(), makeModel: makeModel)
-        #expect(try session.score().meanLoss == averaged.header.evaluations.last?.loss)
+        #expect(try session.run().score.meanLoss == averaged.header.evaluations.last?.loss)
         let report = try CheckpointReport(path: scratch.file("averaged/checkpoints/last"))
         #expect(report.values["ema_sha256"] as? String == averaged.averageDigest())
         #expect(averaged.averageDigest() != averaged.weightsDigest() && plain.averageDigest() == nil)
