@@ -14,6 +14,8 @@ package final class Evaluator {
         get { plan.afterPass }
         set { plan.afterPass = newValue }
     }
+    /// Bytes of the plan's arena.
+    package var arenaBytes: Int { plan.arenaBytes }
     private let plan: ExecutionPlan
     private let communicator: any Communicator
 

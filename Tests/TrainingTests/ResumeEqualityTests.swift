@@ -122,9 +122,8 @@ struct ResumeEqualityTests {
         #expect(averaged.weights == plain.weights && plain.average.isEmpty)
         #expect(averaged.header.evaluations != plain.header.evaluations)
         let session = try EvaluationSession(
-            source: .checkpoint(path: scratch.file("averaged/checkpoints/last"), assignments: []), data: nil,
-            split: nil, threads: 1,
-            models: ["tiny"], communicator: SingleCommunicator(), makeModel: makeModel)
+            source: .checkpoint(path: scratch.file("averaged/checkpoints/last"), assignments: []), data: nil, split: nil,
+            threads: 1, models: ["tiny"], communicator: SingleCommunicator(), makeModel: makeModel)
         #expect(try session.run().score.meanLoss == averaged.header.evaluations.last?.loss)
         let report = try CheckpointReport(path: scratch.file("averaged/checkpoints/last"))
         #expect(report.values["ema_sha256"] as? String == averaged.averageDigest())
