@@ -57,10 +57,12 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        swiftTarget("Report", []),
         .executableTarget(
             name: "swift-train",
             dependencies: [
-                "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
+                "Training", "Report", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors",
+                "Digests",
                 "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -85,6 +87,7 @@ let package = Package(
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
                 "Diagnostics", "CAllocationCounter",
             ], exclude: ["Generator", "Golden", "NetworkGolden"]),
+        tests("ReportTests", ["Report"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
     ],
     swiftLanguageModes: [.v6]

@@ -3,15 +3,17 @@ internal import Foundation
 /// Gathers the batches of a rank's shards ahead of time, on a thread of its own.
 ///
 /// Step numbers count from the start of the run; which samples a step takes is a pure function of seed and step. Memory:
-/// a ring of three batches.
+/// a ring of `batches`.
 package final class BatchLoader {
+    /// How many batches there are, on their way round.
+    package static let batches = 3
     private let ring: Ring
     private var current: Batch?
 
     /// Starts to load steps `steps` (numbered from the start of the run) for the shards `localShards` of all.
     package init(split: DatasetSplit, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64, steps: Range<Int>)
     {
-        let ring = Ring(capacity: 3) {
+        let ring = Ring(capacity: Self.batches) {
             Batch(
                 shards: localShards.count, imagesPerShard: geometry.imagesPerShard, imageBytes: split.imageBytes)
         }

@@ -36,4 +36,19 @@ package final class DatasetSplit: @unchecked Sendable {
         self.storage = storage
         self.isMapped = isMapped
     }
+
+    /// A split with other samples, in memory, and all else as in `source`.
+    init(_ source: DatasetSplit, labels: [Int32], storage: MappedBytes) {
+        name = source.name
+        count = labels.count
+        height = source.height
+        width = source.width
+        channels = source.channels
+        pixelType = source.pixelType
+        self.labels = labels
+        mean = source.mean
+        std = source.std
+        self.storage = storage
+        isMapped = false
+    }
 }

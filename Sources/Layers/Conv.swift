@@ -127,10 +127,10 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
     /// Throws: `ShapeMismatch`.
     private func operation(on input: Shape) throws -> PaddedConvolution {
         try Rank.check(input, for: typeName)
-        guard input[0] % groups == 0, outChannels % groups == 0 else {
+        guard groups >= 1, outChannels >= 1, input[0] % groups == 0, outChannels % groups == 0 else {
             throw ShapeMismatch(
-                "\(typeName) on \(input): \(groups) groups divide neither or one of \(input[0]) input and \(outChannels) "
-                    + "output channels, expected both")
+                "\(typeName) on \(input): \(groups) groups of \(input[0]) input and \(outChannels) output channels, expected a "
+                    + "number of groups that divides both")
         }
         return try Rank.fitting(typeName, input) { () throws(WindowArithmetic.Misfit) in
             let kernel = try kernel.resolved(rank: Rank.rank)

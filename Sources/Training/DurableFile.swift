@@ -34,6 +34,33 @@ package enum DurableFile {
         try Array(text.utf8).withUnsafeBytes { try write([$0], to: path) }
     }
 
+    /// Finds out before the work begins that `path` cannot take its result. Nothing is created.
+    ///
+    /// Throws: `Failure(.cannotCreate)` for a folder, a folder that is missing or must not be written to, and for one of
+    /// `inputs`, which would be replaced.
+    package static func requireWritable(_ path: String, unlike inputs: [String] = []) throws {
+        var status = stat()
+        if stat(path, &status) == 0 {
+            guard status.st_mode & S_IFMT == S_IFREG else {
+                throw Failure(.cannotCreate, "\(path): is no regular file, expected the name of a file to write")
+            }
+            for input in inputs {
+                var other = stat()
+                guard stat(input, &other) != 0 || (other.st_dev, other.st_ino) != (status.st_dev, status.st_ino) else {
+                    throw Failure(.cannotCreate, "\(path): is what is read from (\(input)); name another file")
+                }
+            }
+        }
+        let folder = folder(of: path)
+        guard !path.isEmpty, !path.hasSuffix("/") else {
+            throw Failure(.cannotCreate, "\"\(path)\": expected the name of a file to write")
+        }
+        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw Failure(.cannotCreate, "\(path): there is no folder \(folder); create it first")
+        }
+        guard access(folder, W_OK | X_OK) == 0 else { throw failure(.cannotCreate, "access", folder) }
+    }
+
     /// Makes `path` another name of the file `target` in the same folder, replacing what had that name.
     package static func link(_ target: String, to path: String) throws {
         let temporary = temporaryPath(for: path)

@@ -1,30 +1,48 @@
 package import DataParallel
 internal import Datasets
 internal import Diagnostics
+internal import Foundation
 package import Layers
 package import Tensors
 
-/// Scores a checkpoint on a split, the way training does: the same blocks, the same path, the same bits.
+/// Scores weights on a split, the way training does: the same blocks, the same path, the same bits.
 package final class EvaluationSession {
-    package let checkpoint: Checkpoint
+    /// Where network and weights come from.
+    package enum Source {
+        /// A checkpoint of ours; assignments reach the configuration of its run.
+        case checkpoint(path: String, assignments: [String])
+        /// A file of weights for the network that a configuration names.
+        case weights(path: String, Configuration)
+    }
+
+    /// What an evaluation finds out, equal on all ranks.
+    package struct Result {
+        package let score: Score
+        /// True and predicted class of every sample in file order; `Predictions.none` where there is none.
+        package let truths: [Int32]
+        package let predictions: [Int32]
+    }
+
+    package let modelName: String
     package let dataFile: String
     package let splitName: String
+    package let classNames: [String]
+    private let sourcePath: String
+    private let datasetDigest: String
     private let evaluator: Evaluator
     private let state: ModelState
+    private let communicator: any Communicator
 
-    /// Opens everything; `data` and `split` default to those of the checkpoint's own run. Collective.
+    /// Opens everything; `data` and `split` default to those of the configuration. Collective.
     ///
     /// Throws: `Failure`, the same on every rank.
     package init(
-        checkpointPath: String, data: String?, split: String?, threads: Int?, models: [String],
-        communicator: any Communicator,
-        makeModel: ModelMaker
+        source: Source, data: String?, split: String?, threads: Int?, models: [String],
+        communicator: any Communicator, makeModel: ModelMaker
     ) throws {
         BLAS.useOneThread()
-        let checkpoint = try RankAgreement.together(communicator) { try CheckpointFile.read(checkpointPath) }
-        let configuration = try Configuration(
-            yaml: checkpoint.header.configuration, file: "\(checkpointPath):config", assignments: [], models: models,
-            defaults: Configuration())
+        let subject = try RankAgreement.together(communicator) { try EvaluationSubject(source, models: models) }
+        let configuration = subject.configuration
         let dataFile = data ?? configuration.data.file
         let splitName = split ?? configuration.evaluate.split
         let (dataset, samples) = try RankAgreement.together(communicator) {
@@ -33,36 +51,67 @@ package final class EvaluationSession {
         }
         try RankAgreement.check(
             [.init("dataset digest", dataset.digest), .init("kernel set", Machine.kernelSet)], over: communicator)
-        let header = checkpoint.header
-        let images = [samples.channels, samples.height, samples.width]
-        guard images == header.input, dataset.classes.count == header.classes.count else {
-            throw Failure(
-                .configuration,
-                "\(dataFile): images \(images) in \(dataset.classes.count) classes, but \(checkpointPath) was "
-                    + "trained on \(header.input) in \(header.classes.count)")
+        let input: Shape = [samples.channels, samples.height, samples.width]
+        try subject.check(input: input.dimensions, classes: dataset.classes.count, dataFile: dataFile)
+        let description = try configuration.model.description(input: input, classes: dataset.classes.count, makeModel)
+        let state: ModelState
+        let network: Network
+        do {
+            network = try Network(description)
+            state = ModelState(parameterList: network.parameterList)
+        } catch let error as ShapeMismatch {
+            throw Failure(.configuration, "\(error); the images of \(dataFile) are \(input)")
         }
-        let description = try configuration.model.description(
-            input: Shape(header.input), classes: header.classes.count, makeModel)
-        let network = try Network(description)
-        let state = ModelState(parameterList: network.parameterList)
-        try checkpoint.restoreEvaluated(state, path: checkpointPath)
+        try RankAgreement.together(communicator) { try subject.restore(state) }
         try RankAgreement.check(
             [
                 .init("weights (SHA-256)", state.weightsDigest()), .init("split", splitName),
                 .init("evaluate.batch_size", "\(configuration.evaluate.batchSize)"),
             ], over: communicator)
-        let pool = try ThreadPool(
-            threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
-        evaluator = try Evaluator(
-            network: network, split: samples, blockSamples: configuration.evaluate.batchSize,
-            input: Normalization(mean: header.inputMean, std: header.inputStd).conversion(for: samples),
-            communicator: communicator, pool: pool)
+        let normalization = try subject.normalization(for: samples, file: dataFile)
+        evaluator = try RankAgreement.together(communicator) {
+            do {
+                return try Evaluator(
+                    network: network, split: samples, blockSamples: configuration.evaluate.batchSize,
+                    loss: configuration.planOptions.loss, input: normalization.conversion(for: samples),
+                    communicator: communicator,
+                    pool: ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize)))
+            } catch let error as Arena.OutOfMemory {
+                throw Failure(.internalError, "\(error); lower evaluate.batch_size (--set evaluate.batch_size=…)")
+            }
+        }
         self.state = state
-        self.checkpoint = checkpoint
         self.dataFile = dataFile
         self.splitName = splitName
+        self.communicator = communicator
+        modelName = configuration.model.name
+        classNames = dataset.classes
+        sourcePath = subject.path
+        datasetDigest = dataset.digest
     }
 
-    /// Collective; equal on all ranks.
-    package func score() throws -> Score { try evaluator.score(weights: state.weights) }
+    /// Scores the split, and writes every sample's logits to a file if one is named. Collective; equal on all ranks.
+    package func run(logitsPath: String? = nil) throws -> Result {
+        var predictions = Predictions(evaluator.blocks)
+        let logitsFile = try RankAgreement.together(communicator) { try logitsPath.map(makeLogitsFile) }
+        let score = try evaluator.score(weights: state.weights) { round, samples, logits in
+            predictions.add(round: round, samples, logits)
+            try logitsFile?.add(round: round, samples, logits)
+        }
+        try RankAgreement.together(communicator) { try logitsFile?.commit() }
+        return Result(
+            score: score, truths: evaluator.split.labels, predictions: try predictions.gathered(over: communicator))
+    }
+
+    private func makeLogitsFile(_ path: String) throws -> LogitsFile {
+        func name(_ path: String) -> String { (path as NSString).lastPathComponent }
+        return try LogitsFile(
+            path: path, labels: evaluator.split.labels, classNames: classNames, blocks: evaluator.blocks,
+            attributes: [
+                ("model", .string(modelName)), ("weights", .string(name(sourcePath))),
+                ("weights_sha256", .string(state.weightsDigest())), ("data", .string(name(dataFile))),
+                ("dataset_digest", .string(datasetDigest)), ("split", .string(splitName)),
+                ("kernel_set", .string(Machine.kernelSet)), ("build", .string("swift-train \(Machine.version)")),
+            ], communicator: communicator)
+    }
 }

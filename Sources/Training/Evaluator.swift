@@ -8,14 +8,21 @@ package import Tensors
 /// The blocks' scores are added in block order, so that any number of ranks gives the same bits.
 package final class Evaluator {
     package let split: DatasetSplit
+    package let blocks: EvaluationBlocks
     /// Called after every pass of a block: a sign of life for whoever watches.
     package var afterPass: () -> Void {
         get { plan.afterPass }
         set { plan.afterPass = newValue }
     }
+    /// Bytes of the plan's arena.
+    package var arenaBytes: Int { plan.arenaBytes }
     private let plan: ExecutionPlan
-    private let blockSamples: Int
     private let communicator: any Communicator
+
+    /// What this rank has just computed: the logits of `samples` of the split, by their place among these.
+    package typealias RoundHandler = (
+        _ round: Int, _ samples: Range<Int>, _ logits: (_ place: Int) -> UnsafeBufferPointer<Float>
+    ) throws -> Void
 
     /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
@@ -23,7 +30,7 @@ package final class Evaluator {
         communicator: any Communicator, pool: ThreadPool
     ) throws {
         self.split = split
-        self.blockSamples = blockSamples
+        blocks = EvaluationBlocks(sampleCount: split.count, blockSamples: blockSamples, ranks: communicator.size)
         self.communicator = communicator
         var options = PlanOptions()
         options.loss = loss
@@ -32,25 +39,29 @@ package final class Evaluator {
     }
 
     /// The score of the whole split with these weights. Collective; equal on all ranks.
-    package func score(weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
-        let blocks = (split.count + blockSamples - 1) / blockSamples
-        let ranks = communicator.size
-        let rounds = (blocks + ranks - 1) / ranks
+    ///
+    /// `afterRound` is called on all ranks after each round, also on those that had no block left; it may communicate.
+    package func score(
+        weights: UnsafeMutableBufferPointer<Float>, afterRound: RoundHandler = { _, _, _ in }
+    ) throws -> Score {
+        let (rounds, ranks) = (blocks.rounds, communicator.size)
         var own = [Double](repeating: 0, count: rounds * Score.fieldCount)
         for round in 0..<rounds {
-            let block = round * ranks + communicator.rank
-            guard block < blocks else { break }
-            let score = try scoreBlock(block, weights: weights)
-            own.withUnsafeMutableBufferPointer {
-                score.write(to: UnsafeMutableBufferPointer(rebasing: $0[(round * Score.fieldCount)...]))
+            let samples = blocks.samples(round: round, rank: communicator.rank)
+            if !samples.isEmpty {
+                let score = try scoreBlock(samples, weights: weights)
+                own.withUnsafeMutableBufferPointer {
+                    score.write(to: UnsafeMutableBufferPointer(rebasing: $0[(round * Score.fieldCount)...]))
+                }
             }
+            try afterRound(round, samples, plan.logits(ofSlot:))
         }
         var all = [Double](repeating: 0, count: own.count * ranks)
         try own.withUnsafeBytes { block in
             try all.withUnsafeMutableBytes { try communicator.allGather(block, into: $0) }
         }
         return all.withUnsafeMutableBufferPointer { all in
-            (0..<blocks).reduce(Score()) { sum, block in
+            (0..<blocks.count).reduce(Score()) { sum, block in
                 let (round, rank) = block.quotientAndRemainder(dividingBy: ranks)
                 let start = (rank * rounds + round) * Score.fieldCount
                 return sum + Score(reading: UnsafeMutableBufferPointer(rebasing: all[start...]))
@@ -58,9 +69,9 @@ package final class Evaluator {
         }
     }
 
-    private func scoreBlock(_ block: Int, weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
-        let first = block * blockSamples
-        var count = Int32(min(blockSamples, split.count - first))
+    private func scoreBlock(_ samples: Range<Int>, weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
+        let first = samples.lowerBound
+        var count = Int32(samples.count)
         return try split.labels.withUnsafeBufferPointer { labels in
             try plan.run(
                 images: split.images.baseAddress! + first * split.imageBytes, labels: labels.baseAddress! + first,

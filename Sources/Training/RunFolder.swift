@@ -35,6 +35,24 @@ package final class RunFolder {
         for folder in [path, checkpointsFolder] { DurableFile.removeTemporaries(in: folder) }
     }
 
+    /// Finds out whether a run folder could be made at a path, or below it; makes nothing.
+    package static func requirePossible(_ path: String, mayHoldRun: Bool) throws {
+        guard mayHoldRun || !FileManager.default.fileExists(atPath: path + "/config.yaml") else {
+            throw Failure(.cannotCreate, "\(path): holds a run already, expected a new or empty folder")
+        }
+        var place = path
+        while !place.isEmpty && !FileManager.default.fileExists(atPath: place) {
+            place = (place as NSString).deletingLastPathComponent
+        }
+        if place.isEmpty { place = "." }
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: place, isDirectory: &isFolder), isFolder.boolValue,
+            FileManager.default.isWritableFile(atPath: place)
+        else {
+            throw Failure(.cannotCreate, "\(path): \(place) is no folder that can be written to; name another path")
+        }
+    }
+
     deinit {
         close(lock)
     }

@@ -4,8 +4,9 @@ internal import Logging
 
 /// What rank 0 tells the world about a run: lines or a bar, train.log and metrics.jsonl.
 package final class RunRecorder {
-    package let folder: RunFolder
-    package let metrics: MetricsLog
+    /// nil for a run that leaves nothing behind: lines only.
+    package let folder: RunFolder?
+    package let metrics: MetricsLog?
     private let logger: Logger
     private let bar: ProgressBar?
     private let interval: Interval
@@ -25,12 +26,12 @@ package final class RunRecorder {
     }
 
     /// `keepingMetrics` bytes of metrics.jsonl belong to the checkpoint that the run goes on from.
-    package init(folder: RunFolder, interval: Interval, bar: ProgressBar?, keepingMetrics: Int) throws {
+    package init(folder: RunFolder?, interval: Interval, bar: ProgressBar?, keepingMetrics: Int) throws {
         self.folder = folder
         self.interval = interval
         self.bar = bar
-        metrics = try MetricsLog(path: folder.metricsPath, keeping: keepingMetrics)
-        let logPath = folder.logPath
+        metrics = try folder.map { try MetricsLog(path: $0.metricsPath, keeping: keepingMetrics) }
+        let logPath = folder?.logPath
         logger = Logger(label: "swift-train") { _ in RunLogHandler(logPath: logPath) }
     }
 
@@ -42,7 +43,7 @@ package final class RunRecorder {
     package func warn(_ text: String) {
         bar?.clear()
         logger.warning("warning: \(text)")
-        metrics.append(.warning, ["message": text])
+        metrics?.append(.warning, ["message": text])
     }
 
     package func start(_ facts: [(key: String, value: String)]) {
@@ -92,6 +93,8 @@ package final class RunRecorder {
     }
 
     package func epoch(_ progress: TrainingProgress) {
+        // Where an epoch is a step by design, every step would be a line.
+        guard progress.targetLoss == nil else { return }
         let score = progress.epochScore
         record(
             .epoch,
@@ -140,7 +143,7 @@ package final class RunRecorder {
         if let averageDigest { values["ema_sha256"] = averageDigest }
         if let last { values["acc1"] = last.accuracy1 }
         record(.end, values)
-        try? metrics.synchronize()
+        try? metrics?.synchronize()
         let digests = "weights_sha256 \(weightsDigest)" + (averageDigest.map { "  ema_sha256 \($0)" } ?? "")
         let steps = "\(progress.stepsDone) of \(progress.totalSteps) steps, \(Self.decimal(seconds, 1)) s"
         if exitCode == .done {
@@ -152,11 +155,11 @@ package final class RunRecorder {
             line("\(progress.skippedSteps) steps were left out because they were not finite")
         }
         if let last { line("\(split) accuracy \(Self.decimal(last.accuracy1, 4))") }
-        line("run folder \(folder.path)")
+        if let folder { line("run folder \(folder.path)") }
     }
 
     private func record(_ event: MetricsLog.Event, _ values: [String: Any]) {
-        guard let problem = metrics.append(event, values), !hasLostMetrics else { return }
+        guard let problem = metrics?.append(event, values), !hasLostMetrics else { return }
         hasLostMetrics = true
         bar?.clear()
         logger.warning("warning: \(problem); metrics are being lost, training goes on")

@@ -15,12 +15,17 @@ final class ShardGroups {
     private let gradients: UnsafeMutableBufferPointer<Float>
     /// The sums that wait at each level of the tree above the groups.
     private let waiting: [UnsafeMutableBufferPointer<Float>]
-    private let additions: [ThreadPool.Body]
-    private let copies: [ThreadPool.Body]
+    private let additions: [Work]
+    private let copies: [Work]
     private let scores: UnsafeMutableBufferPointer<Score>
     private let statistics: UnsafeMutableBufferPointer<Double>
     private let statisticCount: Int
     private let losses: UnsafeMutableBufferPointer<Double>
+
+    /// A closure taken out of an array itself would be wrapped, and so allocate.
+    private struct Work {
+        let body: ThreadPool.Body
+    }
 
     /// `limit` shards at most are in memory at once; nil: all. `gradients` is where the sums end.
     ///
@@ -48,7 +53,7 @@ final class ShardGroups {
             return vector
         }
         additions = waiting.map { lower in
-            { number, _ in
+            Work { number, _ in
                 let start = number * block
                 ElementwiseSum.sum(
                     lower.baseAddress! + start, gradients.baseAddress! + start,
@@ -56,7 +61,7 @@ final class ShardGroups {
             }
         }
         copies = waiting.map { target in
-            { number, _ in
+            Work { number, _ in
                 let start = number * block
                 (target.baseAddress! + start).update(
                     from: gradients.baseAddress! + start, count: min(block, gradients.count - start))
@@ -115,8 +120,8 @@ final class ShardGroups {
     private func climb(from group: Int) {
         let blocks = SumOfSquares.blocks(for: gradients.count)
         let level = (~group).trailingZeroBitCount
-        for lower in 0..<level { pool.run(blocks, additions[lower]) }
-        if level < copies.count { pool.run(blocks, copies[level]) }
+        for lower in 0..<level { pool.run(blocks, additions[lower].body) }
+        if level < copies.count { pool.run(blocks, copies[level].body) }
     }
 
     /// The loss of one of the rank's slots in the last run.

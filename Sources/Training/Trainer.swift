@@ -14,7 +14,7 @@ package final class Trainer {
     private let sampleLog: SampleLog?
     private let communicator: any Communicator
     private let activity: Activity
-    /// Rank 0 records and saves; the others have neither.
+    /// Rank 0 records, and saves if there is a run folder; the others have neither.
     private let recorder: RunRecorder?
     private let saver: CheckpointSaver?
     private var lastSave = Machine.now()
@@ -31,12 +31,12 @@ package final class Trainer {
     package init(
         configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: DatasetSplit,
         geometry: BatchGeometry, header: Checkpoint.Header, resume: ResumePoint?, recorder: RunRecorder?,
-        communicator: any Communicator, activity: Activity
+        communicator: any Communicator, activity: Activity, targetLoss: Double? = nil
     ) throws {
         progress = TrainingProgress(
             stepsPerEpoch: geometry.stepsPerEpoch,
             totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch),
-            earlyStopping: configuration.earlyStopping)
+            earlyStopping: configuration.earlyStopping, targetLoss: targetLoss)
         if let resume { progress.restore(resume.checkpoint.header) }
         self.configuration = configuration
         self.step = step
@@ -45,9 +45,9 @@ package final class Trainer {
         self.recorder = recorder
         self.communicator = communicator
         self.activity = activity
-        saver = recorder.map {
+        saver = recorder?.folder.map {
             CheckpointSaver(
-                keeper: CheckpointKeeper(folder: $0.folder.checkpointsFolder, keep: configuration.checkpoint.keep),
+                keeper: CheckpointKeeper(folder: $0.checkpointsFolder, keep: configuration.checkpoint.keep),
                 state: step.state)
         }
         rate = LearningRate(
@@ -60,7 +60,7 @@ package final class Trainer {
         sampleLog =
             configuration.log.samples
             ? try SampleLog(
-                path: recorder?.folder.samplesPath,
+                path: recorder?.folder?.samplesPath,
                 keepingSamples: resume?.isSameRun == true ? progress.samplesSeen : 0,
                 slotsPerRank: step.layout.shardsPerRank * geometry.imagesPerShard, communicator: communicator) : nil
         step.plan.afterPass = { activity.beat() }
@@ -121,7 +121,7 @@ package final class Trainer {
     }
 
     private var isSaveDueByClock: Bool {
-        recorder != nil && configuration.checkpoint.every.unit == .second
+        saver != nil && configuration.checkpoint.every.unit == .second
             && Machine.now() - lastSave >= Double(configuration.checkpoint.every.count)
     }
 
@@ -153,11 +153,11 @@ package final class Trainer {
         activity.enter(.saving, step: progress.stepsDone)
         try compareRanks(isDue: true)
         let start = Machine.now()
-        if let saver, let recorder {
+        if let saver, let recorder, let metrics = recorder.metrics {
             judge(
                 saver.start(
-                    currentHeader(metricsBytes: recorder.metrics.byteCount), state: step.state, isBest: isBest,
-                    metrics: recorder.metrics))
+                    currentHeader(metricsBytes: metrics.byteCount), state: step.state, isBest: isBest,
+                    metrics: metrics))
             lastSave = Machine.now()
             recorder.stall(seconds: lastSave - start)
         }

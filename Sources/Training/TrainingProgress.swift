@@ -12,11 +12,18 @@ package struct TrainingProgress: Sendable {
     package var epochScore = Score()
     package var skippedSteps = 0
     package var hasPendingEvaluation = false
+    /// A run is over when the mean loss of a step is below this.
+    package let targetLoss: Double?
+    package private(set) var hasReachedTarget = false
     package let earlyStopping: Configuration.EarlyStopping?
     /// Whether early stopping has ended the run.
     package private(set) var hasStalled = false
 
-    package init(stepsPerEpoch: Int, totalSteps: Int, earlyStopping: Configuration.EarlyStopping? = nil) {
+    package init(
+        stepsPerEpoch: Int, totalSteps: Int, earlyStopping: Configuration.EarlyStopping? = nil,
+        targetLoss: Double? = nil
+    ) {
+        self.targetLoss = targetLoss
         self.stepsPerEpoch = stepsPerEpoch
         self.totalSteps = totalSteps
         self.earlyStopping = earlyStopping
@@ -27,7 +34,7 @@ package struct TrainingProgress: Sendable {
     /// The running epoch, counted from 1; at a boundary the one that has just ended.
     package var currentEpoch: Int { stepsDone == 0 ? 1 : (stepsDone - 1) / stepsPerEpoch + 1 }
     package var stepInEpoch: Int { stepsDone == 0 ? 0 : (stepsDone - 1) % stepsPerEpoch + 1 }
-    package var isFinished: Bool { stepsDone >= totalSteps || hasStalled }
+    package var isFinished: Bool { stepsDone >= totalSteps || hasStalled || hasReachedTarget }
     package var isAtEpochEnd: Bool { stepsDone > 0 && stepsDone % stepsPerEpoch == 0 }
 
     package mutating func addStep(_ score: Score) {
@@ -35,6 +42,7 @@ package struct TrainingProgress: Sendable {
         stepsDone += 1
         samplesSeen += Int(score.samples)
         epochScore = epochScore + score
+        if let targetLoss, score.meanLoss < targetLoss { hasReachedTarget = true }
     }
 
     /// Counts a step whose update was left out; `samples` are those of all ranks.

@@ -15,6 +15,8 @@ package final class TrainingSession {
         /// Whether the run folder may hold a run already, which then goes on (or starts anew if it saved nothing).
         package var mayContinue = false
         package var threads: Int?
+        /// Learn a few samples by heart, without a run folder unless one is named.
+        package var overfit: Overfit?
         package var command: [String] = []
         /// Names of the networks that exist.
         package var models: [String] = []
@@ -22,16 +24,16 @@ package final class TrainingSession {
         package init() {}
     }
 
-    private let configuration: Configuration
-    private let communicator: any Communicator
+    let configuration: Configuration
+    let communicator: any Communicator
     private let activity: Activity
-    private let options: Options
+    let options: Options
     private let dataset: DatasetFile
-    private let training: DatasetSplit
+    let training: DatasetSplit
     private let evaluation: DatasetSplit
-    private let network: Network
-    private let layout: ShardLayout
-    private let geometry: BatchGeometry
+    let network: Network
+    let layout: ShardLayout
+    let geometry: BatchGeometry
     private let pool: ThreadPool
     private let input: PixelConversion
     private let normalization: Normalization
@@ -41,6 +43,7 @@ package final class TrainingSession {
         configuration: Configuration, options: Options, communicator: any Communicator,
         makeModel: ModelMaker
     ) throws {
+        let configuration = options.overfit?.adapted(configuration) ?? configuration
         let activity = Activity()
         let communicator = communicator.size > 1 ? WatchedCommunicator(communicator, activity: activity) : communicator
         self.configuration = configuration
@@ -59,7 +62,12 @@ package final class TrainingSession {
                     "\(dataset.path): has the splits \(dataset.splitNames.joined(separator: ", ")), expected one named "
                         + "train to train on; convert the source again")
             }
-            return (dataset, try dataset.split("train"), try dataset.split(configuration.evaluate.split))
+            let training = try dataset.split("train")
+            if let overfit = options.overfit {
+                let samples = try overfit.split(of: training, seed: configuration.seed, file: dataset.path)
+                return (dataset, samples, samples)
+            }
+            return (dataset, training, try dataset.split(configuration.evaluate.split))
         }
         try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
         try options.resume?.check(configuration, datasetDigest: dataset.digest, models: options.models)
@@ -77,6 +85,25 @@ package final class TrainingSession {
 
     /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
     package func run(environment: [String: String]) throws -> ExitCode {
+        let (step, evaluator) = try prepare()
+        let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
+        let watchdog = Watchdog(
+            activity: activity, rank: communicator.rank, neighbours: try Watchdog.neighbours(of: communicator),
+            limits: configuration.watchdog)
+        defer { withExtendedLifetime(watchdog) {} }
+        let trainer = try Trainer(
+            configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
+            header: try header(), resume: options.resume, recorder: recorder, communicator: communicator,
+            activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
+        recorder?.start(startBlock(step: step))
+        if let resume = options.resume { announce(resume, recorder, trainer.progress) }
+        let code = try trainer.run()
+        if code == .done { try options.overfit?.judge(trainer.progress, recorder) }
+        return code
+    }
+
+    /// Allocates what training needs and gives the state its first values, or those of the checkpoint. Collective.
+    func prepare() throws -> (step: TrainingStep, evaluator: Evaluator) {
         let (step, evaluator) = try RankAgreement.together(communicator) {
             do {
                 return (try makeStep(), try makeEvaluator())
@@ -89,18 +116,7 @@ package final class TrainingSession {
         } else {
             step.state.initialize(seed: configuration.seed)
         }
-        let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
-        let watchdog = Watchdog(
-            activity: activity, rank: communicator.rank, neighbours: try Watchdog.neighbours(of: communicator),
-            limits: configuration.watchdog)
-        defer { withExtendedLifetime(watchdog) {} }
-        let trainer = try Trainer(
-            configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
-            header: try header(), resume: options.resume, recorder: recorder, communicator: communicator,
-            activity: activity)
-        recorder?.start(startBlock(step: step))
-        if let resume = options.resume { announce(resume, recorder, trainer.progress) }
-        return try trainer.run()
+        return (step, evaluator)
     }
 
     private func announce(_ resume: ResumePoint, _ recorder: RunRecorder?, _ progress: TrainingProgress) {
@@ -182,6 +198,10 @@ package final class TrainingSession {
 
     private func makeRecorder(environment: [String: String]) throws -> RunRecorder? {
         guard communicator.rank == 0 else { return nil }
+        let bar = ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment)
+        if options.overfit != nil, options.runDirectory == nil {
+            return try RunRecorder(folder: nil, interval: configuration.log.every, bar: bar, keepingMetrics: 0)
+        }
         let folder = try RunFolder(
             runDirectory: options.runDirectory, parent: configuration.runsDirectory, model: configuration.model.name,
             mayContinue: options.mayContinue)
@@ -200,8 +220,7 @@ package final class TrainingSession {
                 .adopt(resume.path, resume.checkpoint.header)
         }
         return try RunRecorder(
-            folder: folder, interval: configuration.log.every,
-            bar: ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment),
+            folder: folder, interval: configuration.log.every, bar: bar,
             keepingMetrics: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0)
     }
 
@@ -224,7 +243,7 @@ package final class TrainingSession {
         return header
     }
 
-    private func startBlock(step: TrainingStep) -> [(key: String, value: String)] {
+    func startBlock(step: TrainingStep) -> [(key: String, value: String)] {
         let ranks = communicator.size
         let cores = Machine.coresOfAffinityMask()
         let threads = pool.threads

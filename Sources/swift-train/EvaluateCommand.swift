@@ -3,14 +3,33 @@ internal import DataParallel
 internal import Diagnostics
 internal import Foundation
 internal import Models
+internal import Report
 internal import Training
 
 struct EvaluateCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "evaluate", abstract: "Score a checkpoint on a split of a dataset; any number of ranks.")
+        commandName: "evaluate",
+        abstract: "Score a checkpoint, or weights of another program, on a split of a dataset; any number of ranks.")
 
     @Option(help: ArgumentHelp("The checkpoint, such as RUN/checkpoints/last.", valueName: "file"))
-    var checkpoint: String
+    var checkpoint: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Instead of a checkpoint: an HDF5 file with one dataset for each of PyTorch's keys.", valueName: "file"))
+    var weights: String?
+
+    @Option(help: "With --weights: the network.", completion: .list(ModelRegistry.names))
+    var model: String?
+
+    @Option(help: ArgumentHelp("With --weights: a configuration, for its model and data.", valueName: "file"))
+    var config: String?
+
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "Set a key of the configuration, such as data.normalize or evaluate.batch_size.", valueName: "key=value"))
+    var assignments: [String] = []
 
     @Option(help: ArgumentHelp("The dataset file, instead of the one the run was trained on.", valueName: "file"))
     var data: String?
@@ -18,36 +37,154 @@ struct EvaluateCommand: Command {
     @Option(help: "The split, instead of the one the run evaluated.")
     var split: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write the confusion matrix: a table as .csv, a picture as .svg; may be given for both.", valueName: "file")
+    )
+    var confusion: [String] = []
+
+    @Option(help: ArgumentHelp("Write every sample's logits and label to an HDF5 file.", valueName: "file"))
+    var logits: String?
+
     @Option(help: "Threads of each rank; default: its share of the cores.")
     var threads: Int?
 
     @Flag(help: "Print one JSON object; loss and accuracies carry all their digits.")
     var json = false
 
+    /// A whole matrix of more classes is neither printed nor written.
+    private static let largestMatrix = 2048
+
     func validate() throws {
+        guard (checkpoint == nil) != (weights == nil) else {
+            throw ValidationError("expected either --checkpoint FILE or --model NAME --weights FILE --data FILE")
+        }
+        if weights != nil {
+            guard model != nil || config != nil else {
+                throw ValidationError("--weights needs --model NAME or --config FILE")
+            }
+            guard data != nil || config != nil else { throw ValidationError("--weights needs --data FILE") }
+        } else {
+            guard model == nil, config == nil else {
+                throw ValidationError("--model and --config belong to --weights; a checkpoint knows its own")
+            }
+            if let other = assignments.first(where: { !$0.hasPrefix("evaluate.") }) {
+                throw ValidationError("--set \(other): with --checkpoint only keys of evaluate can be set")
+            }
+        }
         if let threads, threads < 1 || threads > 1024 {
             throw ValidationError("--threads \(threads): expected 1…1024")
+        }
+        for path in confusion where ConfusionFormat(path) == nil {
+            throw ValidationError("--confusion \(path): expected a name that ends in .csv or .svg")
+        }
+        let outputs = confusion + [logits].compactMap { $0 }
+        guard Set(outputs).count == outputs.count else {
+            throw ValidationError("two results are to be written to one file")
         }
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
+        let outputs = confusion + [logits].compactMap { $0 }
+        // What follows is done in step only if all ranks were told so.
+        try RankAgreement.check(
+            [
+                .init("--checkpoint", checkpoint ?? "(none)"), .init("--weights", weights ?? "(none)"),
+                .init("--config", config ?? "(none)"), .init("--logits", logits ?? "(none)"),
+            ], over: communicator)
+        let source = try source(over: communicator)
+        let inputs = [checkpoint, weights, config, data].compactMap { $0 }
+        try RankAgreement.together(communicator) {
+            guard communicator.rank == 0 else { return }
+            for path in outputs { try DurableFile.requireWritable(path, unlike: inputs) }
+        }
         let session = try EvaluationSession(
-            checkpointPath: checkpoint, data: data, split: split, threads: threads, models: ModelRegistry.names,
+            source: source, data: data, split: split, threads: threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
-        let score = try session.score()
-        guard communicator.rank == 0 else { return .done }
-        if json {
-            print(
-                try JSONLine.text([
-                    "samples": Int(score.samples), "loss": score.meanLoss, "acc1": score.accuracy1,
-                    "acc5": score.accuracy5,
-                ]))
-        } else {
-            print("\(session.splitName) of \(session.dataFile): \(Int(score.samples)) samples")
-            print("loss  \(score.meanLoss)")
-            print("acc1  \(score.accuracy1)")
-            print("acc5  \(score.accuracy5)")
+        let classes = session.classNames.count
+        guard confusion.isEmpty || classes <= Self.largestMatrix else {
+            throw Failure(
+                .usage,
+                "--confusion: \(session.dataFile) has \(classes) classes, expected at most \(Self.largestMatrix)")
+        }
+        let result = try session.run(logitsPath: logits)
+        try RankAgreement.together(communicator) {
+            guard communicator.rank == 0 else { return }
+            let matrix = ConfusionMatrix(
+                classNames: session.classNames, truths: result.truths, predictions: result.predictions)
+            for path in confusion {
+                try DurableFile.write(
+                    ConfusionFormat(path)?.text(of: matrix, title: title(session, result)) ?? "", to: path)
+            }
+            print(json ? try object(result, matrix) : text(session, result, matrix))
         }
         return .done
+    }
+
+    private func source(over communicator: any Communicator) throws -> EvaluationSession.Source {
+        guard let weights else { return .checkpoint(path: checkpoint ?? "", assignments: assignments) }
+        let text = try ConfigurationFile.text(ofFile: config, over: communicator)
+        let configuration = try RankAgreement.together(communicator) {
+            try Configuration(
+                yaml: text, file: config ?? "built-in configuration",
+                assignments: (model.map { ["model=\($0)"] } ?? []) + assignments, models: ModelRegistry.names,
+                defaults: Configuration())
+        }
+        try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
+        return .weights(path: weights, configuration)
+    }
+
+    private func object(_ result: EvaluationSession.Result, _ matrix: ConfusionMatrix) throws -> String {
+        let score = result.score
+        let classes: [[String: Any]] = matrix.classScores.map {
+            [
+                "name": $0.name, "precision": $0.precision, "recall": $0.recall, "f1": $0.f1, "support": $0.support,
+            ]
+        }
+        let confusion: Any = matrix.classes <= Self.largestMatrix ? matrix.rows : NSNull()
+        return try JSONLine.text([
+            "samples": Int(score.samples), "loss": score.meanLoss, "acc1": score.accuracy1, "acc5": score.accuracy5,
+            "classes": classes, "confusion": confusion,
+        ])
+    }
+
+    private func text(
+        _ session: EvaluationSession, _ result: EvaluationSession.Result, _ matrix: ConfusionMatrix
+    ) -> String {
+        let score = result.score
+        return """
+            \(session.splitName) of \(session.dataFile): \(Int(score.samples)) samples
+            loss  \(score.meanLoss)
+            acc1  \(score.accuracy1)
+            acc5  \(score.accuracy5)
+
+            \(ConfusionText.terminal(matrix))
+            """
+    }
+
+    private func title(_ session: EvaluationSession, _ result: EvaluationSession.Result) -> String {
+        let dataName = (session.dataFile as NSString).lastPathComponent
+        return "\(session.modelName) on \(session.splitName) of \(dataName): acc1 "
+            + String(format: "%.4f", result.score.accuracy1)
+    }
+}
+
+/// What a confusion matrix is written as, told by the name of the file.
+private enum ConfusionFormat {
+    case csv, svg
+
+    init?(_ path: String) {
+        switch (path as NSString).pathExtension.lowercased() {
+        case "csv": self = .csv
+        case "svg": self = .svg
+        default: return nil
+        }
+    }
+
+    func text(of matrix: ConfusionMatrix, title: String) -> String {
+        switch self {
+        case .csv: ConfusionText.csv(matrix)
+        case .svg: ConfusionPicture(matrix, title: title).svg
+        }
     }
 }

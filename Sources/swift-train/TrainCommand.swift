@@ -37,9 +37,26 @@ struct TrainCommand: Command {
     @Flag(help: "Print the effective configuration and stop.")
     var printConfig = false
 
+    @Flag(help: "Check and plan everything, run one step, show shapes, memory and its time; write nothing.")
+    var dryRun = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Check that the network learns the first N samples by heart: train on them alone until the loss is below 0.01.",
+            valueName: "n"))
+    var overfit: Int?
+
     func validate() throws {
         if let threads, threads < 1 || threads > 1024 {
             throw ValidationError("--threads \(threads): expected 1…1024")
+        }
+        if let overfit {
+            guard (1...65_536).contains(overfit) else {
+                throw ValidationError("--overfit \(overfit): expected 1…65536")
+            }
+            guard resume == nil || resume == "never" else {
+                throw ValidationError("--overfit starts anew: --resume \(resume ?? "") does not go with it")
+            }
         }
         // An empty name would put the run folder's files below the root of the file system.
         if runDir == "" { throw ValidationError("--run-dir is empty, expected the name of a folder") }
@@ -51,11 +68,12 @@ struct TrainCommand: Command {
             [
                 .init("--config", config ?? "(none)"), .init("--print-config", "\(printConfig)"),
                 .init("--run-dir", runDir ?? "(none)"), .init("--resume", resume ?? "(default)"),
+                .init("--dry-run", "\(dryRun)"), .init("--overfit", overfit.map(String.init) ?? "(none)"),
             ], over: communicator)
         let text = try ConfigurationFile.text(ofFile: config, over: communicator)
-        let mode = resume.map(ResumePoint.Mode.init) ?? (runDir == nil ? .never : .auto)
+        let mode = resume.map(ResumePoint.Mode.init) ?? (runDir == nil || overfit != nil ? .never : .auto)
         let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
-        let configuration = try RankAgreement.together(communicator) {
+        var configuration = try RankAgreement.together(communicator) {
             // Without a configuration a run goes on with its own.
             let defaults =
                 try text == nil
@@ -72,19 +90,31 @@ struct TrainCommand: Command {
             return .done
         }
         _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
+        var scratch: ScratchFolder?
         if configuration.data.file == Configuration.builtIn.data.file {
+            if dryRun, !FileManager.default.fileExists(atPath: configuration.data.file) {
+                scratch = try ScratchFolder(over: communicator)
+                configuration.data.file = scratch?.file("synthetic.h5") ?? configuration.data.file
+            }
             try makeSyntheticData(configuration.data.file, over: communicator)
         }
+        defer { withExtendedLifetime(scratch) {} }
         var options = TrainingSession.Options()
         options.runDirectory = runDir
         options.resume = resumePoint
         options.mayContinue = mode == .auto || resumePoint?.isSameRun == true
         options.threads = threads
+        options.overfit = overfit.map(Overfit.init)
         options.command = CommandLine.arguments
         options.models = ModelRegistry.names
         let session = try TrainingSession(
             configuration: configuration, options: options, communicator: communicator,
             makeModel: ModelRegistry.description)
+        if dryRun {
+            let report = try session.dryRun()
+            if communicator.rank == 0 { print(DryRunText(report).text) }
+            return .done
+        }
         return try session.run(environment: environment)
     }
 

@@ -8,6 +8,7 @@ struct CommandTests {
         arguments: [
             ("--help", "USAGE: swift-train"), ("train --help", "--run-dir"), ("evaluate --help", "--checkpoint"),
             ("bench --help", "--seconds"), ("convert --help", "synthetic"), ("inspect --help", "--json"),
+            ("summary --help", "--input"),
             ("--version", "0."),
         ])
     func help(line: String, words: String) throws {
@@ -40,7 +41,8 @@ struct CommandTests {
         let evaluation = try #require(events.last { $0["event"]?.text == "eval" })
         let evaluated = try workshop.run("evaluate", "--checkpoint", "run/checkpoints/last", "--json")
         let object = try #require(evaluated.object, "\(evaluated)")
-        #expect(object["samples"]?.number == 50 && Set(object.keys) == ["samples", "loss", "acc1", "acc5"])
+        #expect(object["samples"]?.number == 50)
+        #expect(Set(object.keys) == ["samples", "loss", "acc1", "acc5", "classes", "confusion"])
         for key in ["loss", "acc1", "acc5"] {
             let (found, expected) = (object[key]?.number, evaluation[key]?.number)
             #expect(found != nil && found?.bitPattern == expected?.bitPattern, "\(key)")
@@ -68,6 +70,30 @@ struct CommandTests {
             #expect(object[key] != nil, "\(key)")
         }
         #expect(object["batch"]?.number == 32 && object["ranks"]?.number == 1 && outcome.errors.isEmpty)
+    }
+
+    @Test("a dry run shows layers, memory and time and leaves nothing behind, also without any data")
+    func dryRun() throws {
+        let workshop = try Workshop()
+        let outcome = try workshop.run("--dry-run", "--threads", "1")
+        #expect(outcome.code == 0 && outcome.errors.isEmpty && workshop.names.isEmpty, "\(outcome) \(workshop.names)")
+        for words in ["nothing is written", "[32, 6, 24, 24]", "optimizer state", "one step took"] {
+            #expect(outcome.output.contains(words), "\(words) in \(outcome.output)")
+        }
+    }
+
+    @Test("a few samples are learnt by heart, or the command says that they were not")
+    func overfit() throws {
+        let workshop = try Workshop.withData()
+        let passed = try workshop.run(
+            "--data", "d.h5", "--overfit", "8", "--set", "optimizer.learning_rate=0.05", "--threads", "1")
+        #expect(passed.code == 0 && passed.output.contains("overfit passed: the loss is 0.00"), "\(passed)")
+        let failed = try workshop.run(
+            "--data", "d.h5", "--overfit", "8", "--set", "optimizer.learning_rate=0", "--set", "steps=2", "--threads",
+            "1")
+        #expect(
+            failed.code == 78 && failed.errorLines.count == 1 && failed.errors.contains("overfit failed"), "\(failed)")
+        #expect(workshop.names == ["d.h5"])
     }
 
     @Test("a loss that is not finite ends with its own code and saves nothing")

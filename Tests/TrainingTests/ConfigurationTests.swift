@@ -12,6 +12,8 @@ private let fullText = """
     shards_in_flight: 2
     steps: 1234
     seed: 18446744073709551615
+    loss: {name: cross_entropy, label_smoothing: 0.25, class_weights: [0.5, 1, 0]}
+    batch_norm: global
     optimizer: {name: sgd, learning_rate: 1e-3, momentum: .5, nesterov: true, weight_decay: 5e-4, no_decay: [bias]}
     schedule: {name: step, every: 30 epochs, factor: 0.1, warmup: {steps: 9, from: 0.25}}
     clip: {norm: 1.5}
@@ -162,7 +164,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 44)
+        #expect(assignments.count == 45)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)

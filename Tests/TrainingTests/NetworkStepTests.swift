@@ -17,7 +17,6 @@ import Testing
 /// where that is more.
 @Suite("Networks against PyTorch", .serialized)
 struct NetworkStepTests {
-    private static let learningRate = 0.001
     private static let steps = 10
     private static let samples = 64
 
@@ -61,9 +60,10 @@ struct NetworkStepTests {
             error: try golden.numbers("logits_error")[0], "logits")
         try compare(gradients, scores[0].divisor, step.state.parameterList.trained, golden, &report)
 
+        let rate = try golden.numbers("learning_rate")[0]
         for number in 0..<Self.steps {
             let outcome = try step.run(
-                try batch(number, network), epoch: 0, learningRate: Self.learningRate, stopRequested: false)
+                try batch(number, network), epoch: 0, learningRate: rate, stopRequested: false)
             // Errors grow from step to step, by chance sometimes less than before.
             report.compare(
                 [outcome.score.meanLoss], [losses[number]], error: lossErrors[...number].max() ?? 0,

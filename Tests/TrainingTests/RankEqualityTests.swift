@@ -44,7 +44,7 @@ struct RankEqualityTests {
             let step = try TrainingStep(
                 network: Network(Self.model(dropout: dropout)), geometry: TinyModel.geometry,
                 layout: ShardLayout(shards: TinyModel.shards, ranks: communicator.size, rank: communicator.rank),
-                optimizer: Configuration.Optimizer(), shardsInFlight: shardsInFlight, options: options, seed: seed,
+                optimizer: Configuration.Optimizer(), options: options, shardsInFlight: shardsInFlight, seed: seed,
                 input: PixelConversion(pixelType: .float32, image: TinyModel.input, mean: [0.4], std: [0.3]),
                 communicator: communicator, pool: ThreadPool(threads: threads))
             step.state.initialize(seed: 1)

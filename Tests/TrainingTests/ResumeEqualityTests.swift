@@ -122,9 +122,10 @@ struct ResumeEqualityTests {
         #expect(averaged.weights == plain.weights && plain.average.isEmpty)
         #expect(averaged.header.evaluations != plain.header.evaluations)
         let session = try EvaluationSession(
-            checkpointPath: scratch.file("averaged/checkpoints/last"), data: nil, split: nil, threads: 1,
-            models: ["tiny"], communicator: SingleCommunicator(), makeModel: makeModel)
-        #expect(try session.score().meanLoss == averaged.header.evaluations.last?.loss)
+            source: .checkpoint(path: scratch.file("averaged/checkpoints/last"), assignments: []), data: nil,
+            split: nil,
+            threads: 1, models: ["tiny"], communicator: SingleCommunicator(), makeModel: makeModel)
+        #expect(try session.run().score.meanLoss == averaged.header.evaluations.last?.loss)
         let report = try CheckpointReport(path: scratch.file("averaged/checkpoints/last"))
         #expect(report.values["ema_sha256"] as? String == averaged.averageDigest())
         #expect(averaged.averageDigest() != averaged.weightsDigest() && plain.averageDigest() == nil)
@@ -133,11 +134,10 @@ struct ResumeEqualityTests {
     @Test("a run without progress ends early and well; going on with it ends at once, unless it has more patience")
     func earlyStopping() throws {
         var configuration = makeConfiguration()
-        configuration.optimizer.learningRate = 0
-        configuration.earlyStopping = Configuration.EarlyStopping(metric: .loss, patience: 2)
+        configuration.earlyStopping = Configuration.EarlyStopping(metric: .loss, patience: 2, minDelta: 1000)
         let stopped = try train(configuration, "run", ranks: 2)
         #expect(stopped.header.step == 12 && stopped.header.evaluations.map(\.step) == [4, 8, 12])
-        let reason = "early stopping at step 12: loss has not improved by more than 0.0 in 2 evaluations"
+        let reason = "early stopping at step 12: loss has not improved by more than 1000.0 in 2 evaluations"
         #expect(try scratch.text("run/train.log").contains(reason))
         let last = scratch.file("run/checkpoints/last")
         expectEqual(try train(configuration, "run", from: last), stopped)

@@ -40,10 +40,14 @@ struct ShardGroupsTests {
                 let outcome = try step.run(batch, epoch: number, learningRate: 0.05, stopRequested: false)
                 outcomes += [outcome.score.loss.bitPattern, outcome.gradientNorm.bitPattern]
             }
-            let slots = step.layout.shardsPerRank * 3
+            // The slots behind a short shard's images have no loss.
+            let last = TinyModel.batch(step: 4, layout: step.layout)
+            let slots = (0..<last.shards * last.imagesPerShard).filter {
+                $0 % last.imagesPerShard < Int(last.counts[$0 / last.imagesPerShard])
+            }
             return Trained(
                 weights: step.state.weights.map(\.bitPattern), outcomes: outcomes,
-                losses: (0..<slots).map { step.loss(ofSlot: $0).bitPattern })
+                losses: slots.map { step.loss(ofSlot: $0).bitPattern })
         }
     }
 

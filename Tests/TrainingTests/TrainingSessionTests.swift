@@ -161,9 +161,9 @@ struct TrainingSessionTests {
         for ranks in [1, 2, 3, 4] {
             let scores = try InProcessWorld(size: ranks).run { communicator in
                 try EvaluationSession(
-                    checkpointPath: path, data: nil, split: nil, threads: 1, models: models, communicator: communicator,
-                    makeModel: makeModel
-                ).score()
+                    source: .checkpoint(path: path, assignments: []), data: nil, split: nil, threads: 1, models: models,
+                    communicator: communicator, makeModel: makeModel
+                ).run().score
             }
             for score in scores {
                 #expect(score.samples == 50 && score.divisor == 50)
@@ -172,9 +172,9 @@ struct TrainingSessionTests {
             }
         }
         let train = try EvaluationSession(
-            checkpointPath: path, data: nil, split: "train", threads: 2, models: models,
+            source: .checkpoint(path: path, assignments: []), data: nil, split: "train", threads: 2, models: models,
             communicator: SingleCommunicator(), makeModel: makeModel)
-        #expect(try train.score().samples == 200)
+        #expect(try train.run().score.samples == 200)
     }
 
     @Test("intervals in steps: evaluations and checkpoints where asked, and at the end")

@@ -12,12 +12,17 @@ import Testing
 @Suite("Allocations of a training step")
 struct TrainingStepAllocationTests {
     /// Allocations of 100 steps on one rank, after some in which every thread's buffers have come into being.
-    private static func allocations(threads: Int) throws -> Int {
+    private static func allocations(
+        threads: Int, _ optimizer: Configuration.Optimizer.Name = .sgd, clip: Configuration.Clip = .none,
+        averaging: Configuration.Averaging? = nil, shardsInFlight: Int? = nil
+    ) throws -> Int {
         BLAS.useOneThread()
         let step = try TrainingStep(
             network: try Network(FashionClassifier.description(input: [1, 28, 28], classes: 10)),
             geometry: BatchGeometry(sampleCount: 1_000, batchSize: 112, shards: 4),
-            layout: try ShardLayout(shards: 4, ranks: 1, rank: 0), optimizer: Configuration.Optimizer(), seed: 1,
+            layout: try ShardLayout(shards: 4, ranks: 1, rank: 0), optimizer: Configuration.Optimizer(optimizer),
+            clip: clip,
+            averaging: averaging, shardsInFlight: shardsInFlight, seed: 1,
             input: PixelConversion(pixelType: .uint8, image: [1, 28, 28], mean: [0], std: [1]),
             communicator: SingleCommunicator(), pool: try ThreadPool(threads: threads))
         step.state.initialize(seed: 1)
@@ -36,6 +41,18 @@ struct TrainingStepAllocationTests {
             #expect(withOne == 0)
             let withTwo = try TrainingStepAllocationTests.allocations(threads: 2)
             #expect(withTwo == 0)
+        }
+    }
+
+    @Test("neither do the other optimizers, clipping, an average of the weights, and shards one after the other")
+    func optimizers() async {
+        await #expect(processExitsWith: .success) {
+            for optimizer in Configuration.Optimizer.Name.allCases {
+                let found = try TrainingStepAllocationTests.allocations(
+                    threads: 2, optimizer, clip: .norm(1e-3), averaging: Configuration.Averaging(decay: 0.9),
+                    shardsInFlight: 1)
+                #expect(found == 0)
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ from networks import NETWORKS
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "NetworkGolden"
 STEPS = 10
 SAMPLES = 64
-LEARNING_RATE, MOMENTUM = 0.001, 0.9
+MOMENTUM = 0.9
 IMAGES, LABELS = 1_000_001, 1_000_002
 
 
@@ -63,12 +63,12 @@ def batch(step, image, size, classes):
     return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(labels.astype(np.int64))
 
 
-def run(make, classes, image, size, dtype):
+def run(make, classes, image, size, rate, dtype):
     model = make().to(dtype)
     with torch.no_grad():
         for number, (key, parameter) in enumerate(model.named_parameters()):
             parameter.copy_(initial(number, key, tuple(parameter.shape)))
-    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
     losses, first = [], {}
     for step in range(STEPS):
         pixels, labels = batch(step, image, size, classes)
@@ -84,11 +84,12 @@ def run(make, classes, image, size, dtype):
     return first | {"losses": np.array(losses)}
 
 
-def write(name, single, double):
+def write(name, rate, single, double):
     with h5py.File(FOLDER / f"{name}.h5", "w", libver=("v108", "v110")) as file:
         def put(path, array):
             file.create_dataset(path, data=np.ascontiguousarray(array), track_times=False)
 
+        put("learning_rate", np.array([rate]))
         put("logits", double["logits"])
         put("losses", double["losses"])
         keys = list(double["gradients"])
@@ -113,12 +114,12 @@ def main():
     FOLDER.mkdir(exist_ok=True)
     torch.set_num_threads(1)
     wanted = sys.argv[1:]
-    for name, make, classes, image, size in NETWORKS:
+    for name, make, classes, image, size, rate in NETWORKS:
         if wanted and name not in wanted:
             continue
-        arguments = (make, classes, image, size)
+        arguments = (make, classes, image, size, rate)
         single, double = run(*arguments, torch.float32), run(*arguments, torch.float64)
-        write(name, single, double)
+        write(name, rate, single, double)
         print(name, f"losses {double['losses'][0]:.6f} … {double['losses'][-1]:.6f},",
               f"float32 off by {np.abs(single['losses'] - double['losses']).max():.1e}", flush=True)
 

@@ -174,17 +174,17 @@ class CIFARResNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-# Name, maker, classes, image, batch.
+# Name, maker, classes, image, batch, learning rate: low enough that ten steps do not blow rounding errors up.
 NETWORKS = [
-    ("fashion-classifier", FashionClassifier, 10, (1, 28, 28), 32),
-    ("mnist-classifier", MNISTClassifier, 10, (1, 28, 28), 32),
-    ("strided-cnn", strided_cnn, 10, (1, 28, 28), 32),
-    ("lenet5", LeNet5, 10, (1, 32, 32), 32),
-    ("cifar-resnet20", lambda: CIFARResNet(20), 10, (3, 32, 32), 8),
-    ("alexnet", alexnet, 1000, (3, 64, 64), 2),
+    ("fashion-classifier", FashionClassifier, 10, (1, 28, 28), 32, 1e-2),
+    ("mnist-classifier", MNISTClassifier, 10, (1, 28, 28), 32, 1e-2),
+    ("strided-cnn", strided_cnn, 10, (1, 28, 28), 32, 1e-2),
+    ("lenet5", LeNet5, 10, (1, 32, 32), 32, 1e-2),
+    ("cifar-resnet20", lambda: CIFARResNet(20), 10, (3, 32, 32), 8, 1e-4),
+    ("alexnet", alexnet, 1000, (3, 64, 64), 2, 1e-4),
 ] + [
-    (f"vgg{depth}" + ("-bn" if batch_norm else ""), lambda d=depth, b=batch_norm: vgg(d, b), 1000, (3, 64, 64), 2)
+    (f"vgg{depth}" + ("-bn" if batch_norm else ""), lambda d=depth, b=batch_norm: vgg(d, b), 1000, (3, 64, 64), 2, 1e-5)
     for depth in VGG_DEPTHS for batch_norm in (False, True)
 ] + [
-    (f"resnet{depth}", lambda d=depth: ResNet(d), 1000, (3, 64, 64), 2) for depth in RESNET_DEPTHS
+    (f"resnet{depth}", lambda d=depth: ResNet(d), 1000, (3, 64, 64), 2, 1e-5) for depth in RESNET_DEPTHS
 ]

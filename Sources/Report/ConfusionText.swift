@@ -1,0 +1,104 @@
+internal import Foundation
+
+/// A confusion matrix and its classes' scores as text: for the terminal, and as comma-separated values.
+package enum ConfusionText {
+    /// Up to this many classes the terminal shows all of them, beyond it the worst.
+    private static let shownClasses = 20
+    private static let shownWorst = 10
+    private static let nameWidth = 24
+
+    /// Scores of the classes, macro averages and the matrix; for many classes the worst and the most confused pairs.
+    package static func terminal(_ matrix: ConfusionMatrix) -> String {
+        var parts = [scores(matrix)]
+        if matrix.classes <= shownClasses { parts.append(table(matrix)) } else { parts.append(pairs(matrix)) }
+        if matrix.unpredictedSamples > 0 {
+            parts.append(
+                "samples with logits that are not finite: \(matrix.unpredictedSamples); they count as not predicted, a miss "
+                    + "of their class and of no other")
+        }
+        return parts.joined(separator: "\n\n")
+    }
+
+    /// The matrix with a header of class names, and rows that begin with theirs. A last column counts the samples that
+    /// were not predicted, if there are any. Lines end as RFC 4180 wants it.
+    package static func csv(_ matrix: ConfusionMatrix) -> String {
+        let hasUnpredicted = matrix.unpredictedSamples > 0
+        var lines = [["true \\ predicted"] + matrix.classNames + (hasUnpredicted ? ["(not predicted)"] : [])]
+        for (truth, counts) in matrix.rows.enumerated() {
+            lines.append(
+                [matrix.classNames[truth]] + counts.map(String.init)
+                    + (hasUnpredicted ? ["\(matrix.unpredicted[truth])"] : []))
+        }
+        return lines.map { $0.map(field).joined(separator: ",") + "\r\n" }.joined()
+    }
+
+    private static func field(_ text: String) -> String {
+        let needsQuotes = text.unicodeScalars.contains { ["\"", ",", "\n", "\r"].contains($0) }
+        return needsQuotes ? "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : text
+    }
+
+    private static func scores(_ matrix: ConfusionMatrix) -> String {
+        let all = matrix.classScores
+        let isShort = all.count > shownClasses
+        let shown =
+            isShort
+            ? all.enumerated().sorted { ($0.element.f1, $0.offset) < ($1.element.f1, $1.offset) }
+                .prefix(shownWorst).map(\.element) : all
+        let macro = matrix.macroAverage
+        var rows = [["class", "precision", "recall", "f1", "support"]]
+        rows += shown.map {
+            [label($0.name), decimal($0.precision), decimal($0.recall), decimal($0.f1), "\($0.support)"]
+        }
+        rows.append(
+            ["macro average", decimal(macro.precision), decimal(macro.recall), decimal(macro.f1), "\(matrix.samples)"])
+        var lines = align(rows)
+        if isShort { lines.insert("the \(shownWorst) of \(all.count) classes with the lowest f1", at: 0) }
+        if matrix.hasUndefinedScores {
+            lines.append("a class without samples, or that was never predicted, scores 0 where it would be 0/0")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func table(_ matrix: ConfusionMatrix) -> String {
+        let rows =
+            [["true \\ predicted"] + (0..<matrix.classes).map(String.init)]
+            + matrix.rows.enumerated().map { truth, counts in
+                ["\(truth) \(label(matrix.classNames[truth]))"] + counts.map { $0 == 0 ? "." : "\($0)" }
+            }
+        return align(rows).joined(separator: "\n")
+    }
+
+    private static func pairs(_ matrix: ConfusionMatrix) -> String {
+        let most = matrix.mostConfused(shownWorst)
+        guard !most.isEmpty else { return "no class was taken for another" }
+        let rows =
+            [["true", "predicted", "samples", "of"]]
+            + most.map {
+                [
+                    label(matrix.classNames[$0.truth]), label(matrix.classNames[$0.predicted]), "\($0.count)",
+                    "\(matrix.support(of: $0.truth))",
+                ]
+            }
+        return (["most confused"] + align(rows, leftColumns: 2)).joined(separator: "\n")
+    }
+
+    /// Columns side by side, the first ones flush left, the others flush right.
+    private static func align(_ rows: [[String]], leftColumns: Int = 1) -> [String] {
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            row.enumerated().map { column, text in
+                let padding = String(repeating: " ", count: widths[column] - text.count)
+                return column < leftColumns ? text + padding : padding + text
+            }.joined(separator: "  ")
+        }
+    }
+
+    /// A class name that fits a column and moves no cursor.
+    private static func label(_ name: String) -> String {
+        let clean = String(
+            String.UnicodeScalarView(name.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
+        return clean.count <= nameWidth ? clean : clean.prefix(nameWidth - 1) + "…"
+    }
+
+    private static func decimal(_ value: Double) -> String { String(format: "%.4f", value) }
+}

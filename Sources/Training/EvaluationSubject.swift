@@ -1,0 +1,61 @@
+internal import Datasets
+internal import Diagnostics
+internal import Layers
+internal import Tensors
+
+/// What is evaluated: a configuration and where its weights lie, either a checkpoint of ours or a file of weights.
+struct EvaluationSubject {
+    let configuration: Configuration
+    let path: String
+    /// nil for a file of weights, which knows neither its images nor its classes.
+    private let checkpoint: Checkpoint?
+
+    init(_ source: EvaluationSession.Source, models: [String]) throws {
+        switch source {
+        case .checkpoint(let path, let assignments):
+            let checkpoint = try CheckpointFile.read(path)
+            configuration = try Configuration(
+                yaml: checkpoint.header.configuration, file: "\(path):config", assignments: assignments,
+                models: models, defaults: Configuration())
+            self.path = path
+            self.checkpoint = checkpoint
+        case .weights(let path, let configuration):
+            self.configuration = configuration
+            self.path = path
+            checkpoint = nil
+        }
+    }
+
+    /// Throws: `Failure(.configuration)` for images or classes other than those of the checkpoint's run.
+    func check(input: [Int], classes: Int, dataFile: String) throws {
+        if let expected = configuration.model.classes, expected != classes {
+            throw Failure(.configuration, "model.classes = \(expected), but \(dataFile) has \(classes) classes")
+        }
+        if let expected = configuration.model.channels, expected != input[0] {
+            throw Failure(
+                .configuration, "model.channels = \(expected), but the images of \(dataFile) have \(input[0])")
+        }
+        guard let header = checkpoint?.header, input != header.input || classes != header.classes.count else { return }
+        throw Failure(
+            .configuration,
+            "\(dataFile): images \(input) in \(classes) classes, but \(path) was trained on \(header.input) in "
+                + "\(header.classes.count)")
+    }
+
+    /// Copies the weights that are evaluated into a model's state. Throws: `Failure`.
+    func restore(_ state: ModelState) throws {
+        if let checkpoint {
+            try checkpoint.restoreEvaluated(state, path: path)
+        } else {
+            try WeightsFile.load(path, into: state, model: configuration.model.name)
+        }
+    }
+
+    /// What a checkpoint's run did to its pixels, whatever data is evaluated; otherwise what is configured.
+    func normalization(for split: DatasetSplit, file: String) throws -> Normalization {
+        guard let header = checkpoint?.header else {
+            return try Normalization(configuration.data.normalize, split: split, file: file)
+        }
+        return Normalization(mean: header.inputMean, std: header.inputStd)
+    }
+}

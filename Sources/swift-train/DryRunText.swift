@@ -1,0 +1,55 @@
+internal import Foundation
+internal import Layers
+internal import Tensors
+internal import Training
+
+/// What a dry run shows: the run's facts, its layers' shapes, memory and time.
+struct DryRunText {
+    private let run: DryRun
+
+    init(_ run: DryRun) {
+        self.run = run
+    }
+
+    var text: String {
+        let layers =
+            [["layer", "type", "output shape", "parameters"]]
+            + run.summary.rows.map {
+                [
+                    $0.path, $0.type, "\(Shape([run.images] + $0.output.dimensions))",
+                    $0.parameters == 0 ? "–" : "\($0.parameters)",
+                ]
+            }
+        let used = run.memory.filter { $0.bytes > 0 }
+        let memory =
+            used.map { [$0.name, Self.megabytes($0.bytes)] } + [
+                ["together", Self.megabytes(used.reduce(0) { $0 + $1.bytes })],
+                ["most in use so far, the program and its libraries included", Self.megabytes(run.peakResidentBytes)],
+            ]
+        return
+            (["dry run: nothing is written"] + align(run.facts.map { [$0.key, $0.value] }, left: 2)
+            + ["", "layers, images of a step on a rank: \(run.images)"] + align(layers, left: 3)
+            + ["", "memory of a rank"] + align(memory, left: 1)
+            + [
+                "",
+                String(
+                    format: "one step took %.1f ms (the first; later ones take less): loss %.4f, gradient norm %.4g",
+                    run.stepSeconds * 1e3, run.loss, run.gradientNorm),
+            ]).joined(separator: "\n")
+    }
+
+    /// Columns side by side; the first `left` flush left.
+    private func align(_ rows: [[String]], left: Int) -> [String] {
+        guard let first = rows.first else { return [] }
+        let widths = first.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            row.indices.map { column in
+                let space = String(repeating: " ", count: widths[column] - row[column].count)
+                if column < left { return column == row.count - 1 ? row[column] : row[column] + space }
+                return space + row[column]
+            }.joined(separator: "  ")
+        }
+    }
+
+    private static func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
+}

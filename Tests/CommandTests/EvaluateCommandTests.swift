@@ -1,0 +1,65 @@
+import Foundation
+import Testing
+
+/// What `evaluate --json` prints.
+private struct Evaluation: Decodable {
+    struct Class: Decodable {
+        let name: String
+        let precision, recall, f1: Double
+        let support: Int
+    }
+    let samples: Int
+    let loss, acc1, acc5: Double
+    let classes: [Class]
+    let confusion: [[Int]]
+}
+
+/// A folder with data and the checkpoint of a short run.
+private func trained() throws -> Workshop {
+    let workshop = try Workshop.withData()
+    let run = try workshop.run(
+        "--data", "d.h5", "--run-dir", "run", "--set", "epochs=4", "--set", "optimizer.learning_rate=0.02", "--set",
+        "evaluate.batch_size=16", "--threads", "1")
+    try #require(run.code == 0, "\(run.errors)")
+    return workshop
+}
+
+@Suite("evaluate")
+struct EvaluateCommandTests {
+    @Test("the confusion matrix agrees with the accuracy, and is the same on ranks that share its blocks unevenly")
+    func confusion() throws {
+        let workshop = try trained()
+        let command = ["evaluate", "--checkpoint", "run/checkpoints/last", "--json", "--confusion"]
+        let one = try workshop.run(command + ["c.csv", "--confusion", "c.svg"])
+        #expect(one.code == 0 && one.errors.isEmpty, "\(one.errors)")
+        let found = try JSONDecoder().decode(Evaluation.self, from: Data(one.output.utf8))
+        #expect(found.samples == 50 && found.confusion.joined().reduce(0, +) == 50)
+        let right = (0..<10).reduce(0) { $0 + found.confusion[$1][$1] }
+        #expect(found.acc1 == Double(right) / 50 && right > 5, "it has learned something: \(right)")
+        #expect(found.classes.map(\.support) == found.confusion.map { $0.reduce(0, +) })
+        for (index, one) in found.classes.enumerated() {
+            #expect(one.support == 0 || one.recall == Double(found.confusion[index][index]) / Double(one.support))
+        }
+        let lines = try workshop.text("c.csv").split(whereSeparator: \.isNewline)
+        #expect(lines.count == 11 && lines[0].hasSuffix("," + found.classes.map(\.name).joined(separator: ",")))
+        #expect(lines[3] == "\(found.classes[2].name)," + found.confusion[2].map(String.init).joined(separator: ","))
+        #expect(try workshop.text("c.svg").contains("acc1 "))
+
+        let three = try workshop.run(each: (0..<3).map { _ in command + ["c3.csv", "--confusion", "c3.svg"] })
+        #expect(three.code == 0 && three.output == one.output, "\(three)")
+        #expect(try workshop.text("c3.csv") == workshop.text("c.csv"))
+        #expect(try workshop.text("c3.svg") == workshop.text("c.svg"))
+        #expect(workshop.names.filter { $0.contains("tmp") }.isEmpty)
+    }
+
+    @Test("what is read is not written over, and the terminal shows the classes")
+    func output() throws {
+        let workshop = try trained()
+        try FileManager.default.linkItem(atPath: workshop.path + "/d.h5", toPath: workshop.path + "/d.csv")
+        let refused = try workshop.run(
+            "evaluate", "--checkpoint", "run/checkpoints/last", "--data", "d.h5", "--confusion", "d.csv")
+        #expect(refused.code == 73 && refused.errors.contains("is what is read from"), "\(refused)")
+        let shown = try workshop.run("evaluate", "--checkpoint", "run/checkpoints/last")
+        #expect(shown.code == 0 && shown.output.contains("macro average") && shown.output.contains("true \\ predicted"))
+    }
+}

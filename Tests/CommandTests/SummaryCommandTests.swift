@@ -1,0 +1,44 @@
+import Foundation
+import Testing
+
+@Suite("summary")
+struct SummaryCommandTests {
+    @Test("a named network shows its layers and totals as a table and as JSON")
+    func named() throws {
+        let workshop = try Workshop()
+        let text = try workshop.run("summary", "resnet18")
+        #expect(text.code == 0 && text.errors.isEmpty)
+        #expect(text.output.contains("11,689,512") && text.output.contains("layer4.1.conv2"), "\(text.output)")
+        let object = try workshop.run(
+            "summary", "vgg16", "--input", "3x64x64", "--classes", "10", "--batch", "2", "--json"
+        ).object
+        #expect(object?["parameters"]?.number == 134_301_514)
+        #expect(workshop.names.isEmpty)
+    }
+
+    @Test("a configuration's own layers are shown, with the image given or that of its data")
+    func configured() throws {
+        let workshop = try Workshop.withData()
+        let text = """
+            model: {layers: [{Conv2d: {out_channels: 2, kernel_size: 3, name: stem}}, Flatten, {Linear: {out_features: classes}}]}
+            data: {file: d.h5}
+            """
+        try workshop.write(text, "c.yaml")
+        let fromData = try workshop.run("summary", "--config", "c.yaml")
+        #expect(fromData.code == 0 && fromData.output.contains("stem  "), "\(fromData)")
+        try workshop.write(text.replacing("d.h5", with: "absent.h5"), "c.yaml")
+        #expect(try workshop.run("summary", "--config", "c.yaml").code == 66)
+        let given = try workshop.run("summary", "--config", "c.yaml", "--input", "1x8x8", "--classes", "3", "--json")
+        #expect(given.object?["parameters"]?.number == 239.0)
+    }
+
+    @Test("wrong words are usage errors, and an image that does not fit a configuration error")
+    func refusals() throws {
+        let workshop = try Workshop()
+        for line in ["summary", "summary resnet", "summary lenet5 --input 28x28", "summary lenet5 --batch 0"] {
+            #expect(try workshop.run(line.split(separator: " ").map(String.init)).code == 64, "\(line)")
+        }
+        let small = try workshop.run("summary", "alexnet", "--input", "3x16x16")
+        #expect(small.code == 78 && small.errors.contains("features."), "\(small)")
+    }
+}

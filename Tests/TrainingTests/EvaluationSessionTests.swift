@@ -1,0 +1,153 @@
+import DataParallel
+import Diagnostics
+import HDF5
+import Ingest
+import Layers
+import Tensors
+import Testing
+
+@testable import Training
+
+@Sendable private func makeModel(_ request: ModelRequest) -> ModelDescription? {
+    TinyModel.description(input: request.input, classes: request.classes)
+}
+
+/// 50 test glyphs, weights drawn with a seed, and a configuration that evaluates them in blocks of 16.
+private struct Subject {
+    let scratch: Scratch
+    let state: ModelState
+    var configuration = Configuration()
+
+    init() throws {
+        scratch = try Scratch()
+        try SyntheticDataset.write(to: scratch.file("d.h5"), train: 100, test: 50)
+        configuration.model = Configuration.Model(name: "tiny")
+        configuration.data.file = scratch.file("d.h5")
+        configuration.data.normalize = .values(mean: [0.3], std: [0.2])
+        configuration.evaluate.batchSize = 16
+        let network = try Network(TinyModel.description(input: [1, 28, 28], classes: 10))
+        state = ModelState(parameterList: network.parameterList)
+        state.initialize(seed: 5)
+    }
+
+    /// Writes the weights as h5py writes a state dictionary; `change` may leave out or replace datasets.
+    func write(_ name: String, group: String = "", leavingOut: Set<String> = [], extra: [String] = []) throws -> String
+    {
+        let path = scratch.file(name)
+        let file = try HDF5File.create(path)
+        for parameter in state.parameterList.parameters where !leavingOut.contains(parameter.key) {
+            try file.write(
+                "\(group)/\(parameter.key)", shape: parameter.shape.dimensions, Array(state.weights[parameter.range]))
+        }
+        for key in extra { try file.write("\(group)/\(key)", shape: [1], [Int64(7)]) }
+        try file.close()
+        return path
+    }
+
+    func run(weights path: String, ranks: Int = 1, logits: String? = nil) throws -> [EvaluationSession.Result] {
+        try InProcessWorld(size: ranks).run { [configuration] communicator in
+            try EvaluationSession(
+                source: .weights(path: path, configuration), data: nil, split: nil, threads: 1, models: ["tiny"],
+                communicator: communicator, makeModel: makeModel
+            ).run(logitsPath: logits)
+        }
+    }
+
+    func failure(_ path: String) -> Failure? {
+        #expect(throws: Failure.self) { try run(weights: path) }
+    }
+}
+
+@Suite("Evaluating weights")
+struct EvaluationSessionTests {
+    @Test("logits, labels and classes come in file order, with equal bytes from 1, 2, 3 and 5 ranks")
+    func logits() throws {
+        let subject = try Subject()
+        let weights = try subject.write("w.h5")
+        for ranks in [1, 2, 3, 5] {
+            let results = try subject.run(weights: weights, ranks: ranks, logits: subject.scratch.file("l\(ranks).h5"))
+            let file = try HDF5File.open(subject.scratch.file("l\(ranks).h5"))
+            let logits = try file.dataset("/logits")
+            #expect(logits.shape == [50, 10] && logits.elementType == .float32)
+            let values = try logits.readAll(as: Float.self)
+            let labels = try file.dataset("/labels").readAll(as: Int64.self)
+            #expect(try file.dataset("/classes").readStrings().count == 10)
+            #expect(try file.attribute("weights_sha256", on: "/") == .string(subject.state.weightsDigest()))
+            try file.close()
+            for result in results {
+                #expect(result.truths.map(Int64.init) == labels && result.predictions.count == 50)
+                let right = zip(result.truths, result.predictions).filter { $0 == $1 }.count
+                #expect(result.score.correct1 == Double(right))
+            }
+            for sample in 0..<50 {
+                let row = Array(values[sample * 10..<(sample + 1) * 10])
+                #expect(row.withUnsafeBufferPointer(Predictions.predicted) == results[0].predictions[sample])
+            }
+            let score = Loss.crossEntropy().score(
+                logits: values, labels: labels.map(Int32.init), samples: 50, classes: 10, dlogits: nil)
+            #expect(abs(score.meanLoss - results[0].score.meanLoss) < 1e-12)
+            #expect(try subject.scratch.bytes("l\(ranks).h5") == subject.scratch.bytes("l1.h5"), "\(ranks) ranks")
+        }
+        #expect(subject.scratch.names().filter { $0.contains("tmp") }.isEmpty)
+    }
+
+    @Test("weights are read from the root and from /model, and PyTorch's step counters are ignored")
+    func places() throws {
+        let subject = try Subject()
+        let counters = ["bn.num_batches_tracked", "num_batches_tracked"]
+        let root = try subject.run(weights: subject.write("a.h5", extra: counters))[0]
+        let group = try subject.run(weights: subject.write("b.h5", group: "/model", extra: counters))[0]
+        #expect(root.score == group.score && root.predictions == group.predictions && root.score.samples == 50)
+
+        // A checkpoint of ours, seal and all.
+        var header = Checkpoint.Header()
+        (header.input, header.inputMean, header.inputStd) = ([1, 28, 28], [0], [1])
+        let path = subject.scratch.file("c.h5")
+        try CheckpointFile.write(Checkpoint(header: header, state: subject.state), to: path)
+        #expect(try subject.run(weights: path)[0].score == root.score)
+    }
+
+    @Test("keys that are missing, unexpected or of another shape are named, the first few of them")
+    func wrongKeys() throws {
+        var subject = try Subject()
+        let missing = subject.failure(try subject.write("a.h5", leavingOut: ["conv.bias", "fc.weight"]))
+        #expect(missing?.code == .badData)
+        #expect(
+            missing?.message.contains("2 missing (conv.bias [2], fc.weight [10, 338])") == true, "\(missing as Any)")
+        let extra = subject.failure(try subject.write("b.h5", extra: ["e", "d", "c", "b", "a"]))
+        #expect(extra?.message.contains("5 not of this network (a, b, c, …)") == true, "\(extra as Any)")
+        subject.configuration.data.file = subject.scratch.file("small.h5")
+        let file = try HDF5File.create(subject.scratch.file("integers.h5"))
+        for parameter in subject.state.parameterList.parameters {
+            try file.write(
+                "/\(parameter.key)", shape: parameter.shape.dimensions, [Double](repeating: 0, count: parameter.count))
+        }
+        try file.close()
+        subject.configuration.data.file = subject.scratch.file("d.h5")
+        let type = subject.failure(subject.scratch.file("integers.h5"))
+        #expect(type?.message.contains("is float64, expected float32") == true, "\(type as Any)")
+    }
+
+    @Test("a tensor of another shape is named with both shapes, and nothing is loaded")
+    func wrongShape() throws {
+        let subject = try Subject()
+        let path = try subject.write("a.h5", leavingOut: ["fc.bias"])
+        try subject.scratch.write(subject.scratch.bytes("a.h5"), "copy.h5")
+        let file = try HDF5File.create(subject.scratch.file("b.h5"))
+        for parameter in subject.state.parameterList.parameters {
+            let shape = parameter.key == "fc.bias" ? [1000] : parameter.shape.dimensions
+            try file.write("/\(parameter.key)", shape: shape, [Float](repeating: 9, count: shape.reduce(1, *)))
+        }
+        try file.close()
+        let before = subject.state.weightsDigest()
+        let failure = #expect(throws: Failure.self) {
+            try WeightsFile.load(subject.scratch.file("b.h5"), into: subject.state, model: "tiny")
+        }
+        #expect(failure?.message.contains("fc.bias [1000] instead of [10]") == true, "\(failure as Any)")
+        #expect(subject.state.weightsDigest() == before)
+        #expect(
+            subject.failure(path)?.code == .badData
+                && subject.failure(subject.scratch.file("none.h5"))?.code == .inputMissing)
+        #expect(subject.failure(subject.scratch.path)?.code == .badData)
+    }
+}
