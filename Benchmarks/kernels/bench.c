@@ -130,6 +130,15 @@ BENCH(activation_f32_forward) { EACH_VALUE(1024 * L, "tanh of 1024 x 16", set->a
 BENCH(activation_f32_backward) { EACH_VALUE(1024 * L, "tanh of 1024 x 16", set->activation_f32_backward(CKernels_activationTanh, x, y, 1024 * L, z)); }
 BENCH(add_f32) { EACH_VALUE(44426, "44,426 gradients", set->add_f32(x, y, 44426, z)); }
 
+BENCH(sgd_f32) {
+    CKernels_SGD rule = {0.01f, 0.9f, 0, 0.03125f, 1, 0};
+    EACH_VALUE(44426, "44,426 parameters", set->sgd_f32(&rule, x, 44426, y, z));
+}
+BENCH(sumOfSquares_f32) {
+    double sum;
+    EACH_VALUE(44426, "44,426 gradients", set->sumOfSquares_f32(x, 44426, &sum));
+}
+
 #define EACH_LINEAR(call)                                                                                              \
     for (uint64_t n = 0; n < sizeof linears / sizeof *linears; n++) {                                                  \
         int64_t inputs = linears[n][0], outputs = linears[n][1];                                                       \

@@ -540,6 +540,31 @@ static void check_add_f32(Set *set) {
     release(a), release(b), release(expected);
 }
 
+static void check_sgd_f32(Set *set) {
+    int64_t n = randomInt(1, 100);
+    CKernels_SGD rule = {0.1f, randomInt(0, 1) ? 0.9f : 0, 0.01f, 0.25f, 0.75f, (int32_t)randomInt(0, 1)};
+    float *g = randoms(n), *w = randoms(n), *v = randoms(n), *expectedW = floats(n), *expectedV = floats(n);
+    memcpy(expectedW, w, (size_t)n * 4), memcpy(expectedV, v, (size_t)n * 4);
+    snprintf(where, sizeof where, "%lld elements", (long long)n);
+    set->sgd_f32(&rule, g, n, w, v);
+    CKernels_sgd_f32__portable(&rule, g, n, expectedW, expectedV);
+    expectEqual(w, expectedW, n);
+    expectEqual(v, expectedV, n);
+    release(g), release(w), release(v), release(expectedW), release(expectedV);
+}
+
+static void check_sumOfSquares_f32(Set *set) {
+    int64_t n = randomInt(1, 100);
+    float *x = randoms(n);
+    double sum;
+    set->sumOfSquares_f32(x, n, &sum);
+    if (sum != CKernels_sumOfSquares_f32__portable(x, n)) {
+        printf("  %s: %lld elements\n", kernelName, (long long)n);
+        failures++;
+    }
+    release(x);
+}
+
 int main(int argc, char **argv) {
     int rounds = argc > 1 ? atoi(argv[1]) : 200;
     const char *names[] = {"avx512", "avx2", "portable"};

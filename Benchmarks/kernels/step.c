@@ -88,7 +88,7 @@ int main(int argc, char **argv) {
             double u = seconds();
             for (int distance = 1; distance < groups; distance *= 2)
                 for (int n = 0; n < groups; n += 2 * distance) set->add_f32(grads + n * COUNT, grads + (n + distance) * COUNT, COUNT, grads + n * COUNT);
-            CKernels_sgd_f32__portable(&rule, grads, COUNT, w, m);
+            set->sgd_f32(&rule, grads, COUNT, w, m);
             double end = seconds();
             if (end - t < least) least = end - t;
             if (end - u < update) update = end - u;

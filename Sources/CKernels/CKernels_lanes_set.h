@@ -6,6 +6,7 @@
 #include "CKernels_lanes_linear.h"
 #include "CKernels_lanes_loss.h"
 #include "CKernels_lanes_pointwise.h"
+#include "CKernels_lanes_update.h"
 
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)

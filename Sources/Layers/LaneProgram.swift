@@ -65,12 +65,12 @@ struct LaneProgram {
             guard stage.inputValues == [index], let form = stage.layer.laneForm(for: stage.inputs[0]) else {
                 return nil
             }
-            append(form, of: stage, in: network)
+            join(form, of: stage, in: network)
         }
         guard steps.contains(where: \.hasParameters) else { return nil }
     }
 
-    private mutating func append(_ form: LaneForm, of stage: Network.Stage, in network: Network) {
+    private mutating func join(_ form: LaneForm, of stage: Network.Stage, in network: Network) {
         let last = steps.indices.last
         switch form {
         case .sameValues:
@@ -81,7 +81,7 @@ struct LaneProgram {
                 steps[last].path += " \(stage.path)"
                 return
             }
-            append(.activation, activation, of: stage, in: network)
+            add(.activation, activation, of: stage, in: network)
         case .maximum(let window, let isPairs):
             // A maximum may be taken before a function that never falls.
             if let last, isPairs, case .convolution(let convolution, isPooled: false) = steps[last].kind {
@@ -90,17 +90,17 @@ struct LaneProgram {
                 steps[last].path += " \(stage.path)"
                 return
             }
-            append(.maximum(window), of: stage, in: network)
+            add(.maximum(window), of: stage, in: network)
         case .average(let window, let countsPadding):
-            append(.average(window, countsPadding: countsPadding), of: stage, in: network)
+            add(.average(window, countsPadding: countsPadding), of: stage, in: network)
         case .convolution(let convolution, _):
-            append(.convolution(convolution, isPooled: false), of: stage, in: network)
+            add(.convolution(convolution, isPooled: false), of: stage, in: network)
         case .affine(let affine, _):
-            append(.affine(affine), of: stage, in: network)
+            add(.affine(affine), of: stage, in: network)
         }
     }
 
-    private mutating func append(
+    private mutating func add(
         _ kind: Kind, _ activation: LaneActivation = .none, of stage: Network.Stage, in network: Network
     ) {
         let parameters = stage.parameters.map { network.parameterList.parameters[$0] }

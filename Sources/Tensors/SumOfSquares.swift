@@ -10,7 +10,9 @@ package enum SumOfSquares {
 
     package static func ofBlock(_ block: Int, _ x: UnsafePointer<Float>, count: Int) -> Double {
         let start = block * blockCount
-        return CKernels_sumOfSquares_f32__portable(x + start, Int64(min(blockCount, count - start)))
+        var sum = 0.0
+        LaneKernels.inUse.table.pointee.sumOfSquares_f32(x + start, Int64(min(blockCount, count - start)), &sum)
+        return sum
     }
 
     /// Joins the blocks' sums; overwrites them.

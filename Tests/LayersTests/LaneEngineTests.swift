@@ -22,10 +22,11 @@ struct LaneEngineTests {
     /// All sets that run here; the portable one does everywhere.
     static let sets = LaneKernels.names.filter { LaneKernels.named($0) != nil }
 
-    /// The largest error of an element as a share of the largest expected magnitude.
-    private func error(_ actual: [Float], _ expected: [Float]) -> Double {
+    /// The largest error of an element as a share of the largest expected magnitude, or of `least` where that is more: what
+    /// nearly cancels is rounding noise of both engines.
+    private func error(_ actual: [Float], _ expected: [Float], least: Float = 1e-3) -> Double {
         guard actual.count == expected.count else { return .infinity }
-        let scale = expected.reduce(1e-3) { max($0, abs($1)) }
+        let scale = expected.reduce(least) { max($0, abs($1)) }
         return zip(actual, expected).reduce(0) { worst, pair in
             let error = Double(abs(pair.0 - pair.1) / scale)
             return error <= worst ? worst : error.isNaN ? .infinity : error
@@ -53,8 +54,10 @@ struct LaneEngineTests {
             let counts = (0..<shards).map { _ in Int32(draws.integer(in: 0...imagesPerShard)) }
             let found = try lanes.run(images: data.images, labels: data.labels, counts: counts)
             let expected = try images.run(images: data.images, labels: data.labels, counts: counts)
+            let noise = 0.1 * expected.gradients.reduce(0) { max($0, abs($1)) }
             for parameter in lanes.network.parameterList.trained {
-                let off = error(Array(found.gradients[parameter.range]), Array(expected.gradients[parameter.range]))
+                let off = error(
+                    Array(found.gradients[parameter.range]), Array(expected.gradients[parameter.range]), least: noise)
                 worst = max(worst, off)
                 #expect(off < 1e-5, "\(model.name) (\(model.nodes.map(\.layer.typeName))), \(parameter.key)")
             }

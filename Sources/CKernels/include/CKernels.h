@@ -77,13 +77,7 @@ double CKernels_sumOfSquares_f32__portable(const float *x, int64_t count);
 
 // ---- Update --------------------------------------------------------------------------------------------------------
 
-/// Stochastic gradient descent in the form of torch.optim.SGD, with a gradient sum that is scaled first:
-/// d = g·gradientScale + weightDecay·w; v = momentum·v + fresh·d; w −= rate·(nesterov ? d + momentum·v : v).
-/// fresh = 1 − dampening (1 in the first update). With momentum 0 the velocity is neither read nor written.
-typedef struct {
-    float rate, momentum, weightDecay, gradientScale, fresh;
-    int32_t nesterov;
-} CKernels_SGD;
+/// In the form of torch.optim.SGD.
 void CKernels_sgd_f32__portable(const CKernels_SGD *rule, const float *gradients, int64_t count, float *weights,
                                 float *velocities);
 

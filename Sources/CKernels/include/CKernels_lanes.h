@@ -53,6 +53,14 @@ typedef struct {
     int32_t correct5[CKernels_laneCount];
 } CKernels_LaneScores;
 
+/// Stochastic gradient descent in the form of torch.optim.SGD, with a gradient sum that is scaled first:
+/// d = g·gradientScale + weightDecay·w; v = momentum·v + fresh·d; w −= rate·(nesterov ? d + momentum·v : v).
+/// fresh = 1 − dampening (1 in the first update). With momentum 0 the velocity is neither read nor written.
+typedef struct {
+    float rate, momentum, weightDecay, gradientScale, fresh;
+    int32_t nesterov;
+} CKernels_SGD;
+
 /// Floats of workspace for the convolution kernels of a shape, fused pooling and bias included.
 int64_t CKernels_laneConvolutionWorkspace(const CKernels_LaneConvolution *shape);
 /// Floats of workspace for the weight gradient of a linear layer.
@@ -130,7 +138,11 @@ int64_t CKernels_laneLinearWorkspace(int64_t inputs);
     ROW(crossEntropy_f32, (const CKernels_LaneGroup *group, const float *logits, int64_t classes,                      \
                            CKernels_LaneScores *scores, float *dlogits), (group, logits, classes, scores, dlogits))    \
     /* sum = a + b, for the tree over groups and shards. sum may be a or b. */                                         \
-    ROW(add_f32, (const float *a, const float *b, int64_t count, float *sum), (a, b, count, sum))
+    ROW(add_f32, (const float *a, const float *b, int64_t count, float *sum), (a, b, count, sum))                      \
+    /* Over parameters, not lanes; the bits of CKernels_sgd_f32__portable and CKernels_sumOfSquares_f32__portable. */  \
+    ROW(sgd_f32, (const CKernels_SGD *rule, const float *gradients, int64_t count, float *weights, float *velocities), \
+        (rule, gradients, count, weights, velocities))                                                                 \
+    ROW(sumOfSquares_f32, (const float *x, int64_t count, double *sum), (x, count, sum))
 
 /// One set of kernels.
 typedef struct {
