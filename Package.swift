@@ -69,12 +69,15 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
+        .target(
+            name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
         tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
         tests(
-            "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter"], exclude: ["Generator"],
+            "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],
+            exclude: ["Generator"],
             resources: [.copy("Golden")]),
         tests("ModelsTests", ["Models", "Layers", "Tensors"]),
         tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics"]),

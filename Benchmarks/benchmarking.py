@@ -1,5 +1,6 @@
 """What compare and scaling share: running one measurement, the machine's name, the table."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -59,8 +60,15 @@ def swift_train_binary():
     return binary
 
 
-def bench_command(binary, model, batch, seconds, shards=None):
-    command = [binary, "bench", model, "--batch", batch, "--threads", 1, "--seconds", seconds, "--json"]
+def pytorch_python():
+    python = pathlib.Path(os.environ.get("SWIFT_TRAIN_VENV", pathlib.Path.home() / ".cache/swift-train/venv")) / "bin/python"
+    if not python.exists():
+        fail("PyTorch's environment is missing. Run Benchmarks/environment.")
+    return python
+
+
+def bench_command(binary, model, batch, seconds, shards=None, threads=1):
+    command = [binary, "bench", model, "--batch", batch, "--threads", threads, "--seconds", seconds, "--json"]
     return command + (["--shards", shards] if shards else [])
 
 
@@ -83,6 +91,10 @@ def commit():
     done = subprocess.run(
         ["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
+
+
+def date():
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
 
 
 def default_core():

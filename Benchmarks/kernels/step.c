@@ -71,7 +71,7 @@ int main(int argc, char **argv) {
         for (int n = 0; n < 5; n++)
             for (int i = 0; i < spans[n].count; i++) w[spans[n].at + i] = randomFloat() / sqrtf((float)spans[n].fan);
         memset(m, 0, COUNT * 4);
-        CKernels_SGD rule = {0.01f, 0.9f, 0, 1.0f / (float)batch, 0};
+        CKernels_SGD rule = {0.01f, 0.9f, 0, 1.0f / (float)batch, 1, 0};
         int groups = batch / L, steps = 0;
         int perShard = batch / 4 < L ? batch / 4 : L;
         for (int i = 0; i < parts; i++) partSeconds[i] = 1;

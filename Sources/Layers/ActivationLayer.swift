@@ -10,6 +10,14 @@ extension ActivationLayer {
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
 
+    package func laneForm(for input: Shape) -> LaneForm? {
+        switch activation {
+        case .relu: .activation(.relu)
+        case .tanh: .activation(.tanh)
+        default: nil
+        }
+    }
+
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
         demand.sharing = .mayOverwriteInput

@@ -27,6 +27,15 @@ package struct AvgPool<Rank: SpatialRank>: PoolingLayer {
     static var extreme: Pooling.Extreme? { nil }
     package var typeName: String { "AvgPool\(Rank.suffix)" }
 
+    package func laneForm(for input: Shape) -> LaneForm? {
+        guard Rank.rank == 2, !ceilMode,
+            let window = LaneWindow(
+                channels: input[0], extents: Array(input.dimensions.dropFirst()), kernel: kernel, stride: stride,
+                padding: padding)
+        else { return nil }
+        return .average(window, countsPadding: countIncludePad)
+    }
+
     func spans(axis: Int, input: Int) throws(WindowArithmetic.Misfit) -> PoolingSpans {
         try PoolingSpans(
             input: input, kernel: kernel.resolved(rank: Rank.rank)[axis],

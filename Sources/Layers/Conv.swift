@@ -67,6 +67,14 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
             })
     }
 
+    package func laneForm(for input: Shape) -> LaneForm? {
+        guard groups == 1, !flipsKernel, paddingMode == .zeros,
+            let convolution = try? operation(on: input).convolution,
+            let window = LaneWindow(convolution.window)
+        else { return nil }
+        return .convolution(LaneConvolution(window: window, outChannels: outChannels), hasBias: bias)
+    }
+
     package func demand(for site: PlanSite) throws -> MemoryDemand {
         var demand = MemoryDemand()
         demand.backwardReadsInput = true

@@ -4,8 +4,19 @@ package import Tensors
 package struct PlanOptions: Equatable, Sendable {
     package var loss = Loss.crossEntropy()
     package var batchStatistics = BatchStatistics.shard
+    package var engine = EngineChoice.fastest
+    /// Takes the place of the lane kernels in use.
+    package var laneKernels: LaneKernels?
 
     package init() {}
+}
+
+/// Which engines a plan may use.
+package enum EngineChoice: Sendable {
+    /// The fastest one that can compute the network.
+    case fastest
+    /// The one whose portable kernels and matrix products define the results.
+    case reference
 }
 
 /// A network compiled for a number of shards and images: a flat list of passes over one arena.
@@ -25,7 +36,7 @@ package final class ExecutionPlan {
     /// Bytes of the arena.
     package var arenaBytes: Int { arena.byteCount }
     /// Names of the passes in the order they run.
-    package var passNames: [String] { (forward + backward).map(\.name) }
+    package var passNames: [String] { passes.map(\.name) }
 
     /// Called after every pass, by the thread that runs the plan: a sign of life for whoever watches.
     package var afterPass: () -> Void = {}
@@ -33,8 +44,7 @@ package final class ExecutionPlan {
     private let arena: Arena
     private let pool: ThreadPool
     private let context: StepContext
-    private let forward: [Pass]
-    private let backward: [Pass]
+    private let passes: [Pass]
     private let logitsPointer: UnsafeMutablePointer<Float>
     private let classes: Int
 
@@ -42,37 +52,20 @@ package final class ExecutionPlan {
         network: Network, imagesPerShard: Int, shards: Int, mode: Mode, options: PlanOptions, input: PixelConversion,
         pool: ThreadPool
     ) throws {
-        let memory = try PlanMemory(
+        let request = PlanRequest(
             network: network, imagesPerShard: imagesPerShard, shards: shards, mode: mode, options: options,
             threads: pool.threads)
-        let arena = try Arena(byteCount: memory.byteCount)
-        let context = StepContext(
-            shards: shards, imagesPerShard: imagesPerShard, statisticCount: network.statisticCount)
-        var forward = [Self.inputPass(input, into: memory.input(in: arena), imagesPerShard, shards, context)]
-        var backward: [Pass] = []
-        for index in network.stages.indices {
-            let (site, additions) = memory.site(index, in: arena, context: context)
-            forward += try network.stages[index].layer.forwardPasses(at: site)
-            if mode == .training {
-                let passes = try network.stages[index].layer.backwardPasses(at: site)
-                backward.insert(contentsOf: passes + additions.map { Self.additionPass($0, at: site) }, at: 0)
-            }
-        }
-        let logits = memory.logits(in: arena)
-        forward.append(
-            Self.lossPass(
-                options.loss, logits: logits, dlogits: memory.logitsGradient(in: arena),
-                classes: network.description.classes, imagesPerShard, shards, context))
+        let engine = try request.engine()
+        arena = try Arena(byteCount: engine.byteCount)
+        context = StepContext(shards: shards, imagesPerShard: imagesPerShard, statisticCount: network.statisticCount)
+        let compiled = try engine.compile(in: arena, context: context, input: input)
+        passes = compiled.passes
+        logitsPointer = compiled.logits
+        classes = network.description.classes
         self.imagesPerShard = imagesPerShard
         self.shards = shards
         self.mode = mode
-        self.arena = arena
         self.pool = pool
-        self.context = context
-        self.forward = forward
-        self.backward = backward
-        logitsPointer = logits
-        classes = network.description.classes
     }
 
     /// Runs the forward pass and scores it; in training mode also the backward pass, which overwrites `gradients` with
@@ -93,17 +86,12 @@ package final class ExecutionPlan {
         context.weights = weights
         context.gradients = gradients
         context.randomness = randomness
-        try run(forward)
-        try run(backward)
-        return context.scores
-    }
-
-    private func run(_ passes: [Pass]) throws {
         for pass in passes {
             pool.run(pass.units, pass.body)
             try pass.exchange?()
             afterPass()
         }
+        return context.scores
     }
 
     /// Adds a vector over all ranks, in the middle of a run; nothing as long as there is one rank.
@@ -124,44 +112,5 @@ package final class ExecutionPlan {
     /// The logits of one slot after a run: [classes].
     package func logits(ofSlot slot: Int) -> UnsafeBufferPointer<Float> {
         UnsafeBufferPointer(start: logitsPointer + slot * classes, count: classes)
-    }
-
-    private static func inputPass(
-        _ input: PixelConversion, into planes: UnsafeMutablePointer<Float>, _ imagesPerShard: Int, _ shards: Int,
-        _ context: StepContext
-    ) -> Pass {
-        let chunks = ImageChunks(shards: shards, imagesPerShard: imagesPerShard, imagesPerChunk: 8)
-        let count = input.channels * input.area
-        return Pass("input", units: chunks.units) { unit, _ in
-            for slot in chunks.slots(of: unit, counts: context.counts) {
-                input.convert(context.images + slot * input.imageByteCount, to: planes + slot * count)
-            }
-        }
-    }
-
-    private static func additionPass(_ addition: GradientAddition, at site: BoundSite) -> Pass {
-        let chunks = ImageChunks(
-            shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard,
-            imagesPerChunk: max(1, 32_768 / addition.count))
-        let context = site.context
-        return Pass("\(site.plan.path) gradient sum", units: chunks.units) { unit, _ in
-            let slots = chunks.slots(of: unit, counts: context.counts)
-            let start = slots.lowerBound * addition.count
-            ElementwiseSum.add(
-                addition.addend + start, to: addition.target + start, count: slots.count * addition.count)
-        }
-    }
-
-    private static func lossPass(
-        _ loss: Loss, logits: UnsafeMutablePointer<Float>, dlogits: UnsafeMutablePointer<Float>?, classes: Int,
-        _ imagesPerShard: Int,
-        _ shards: Int, _ context: StepContext
-    ) -> Pass {
-        Pass("loss", units: shards) { shard, _ in
-            let slot = shard * imagesPerShard
-            context.scores[shard] = loss.score(
-                logits: logits + slot * classes, labels: context.labels + slot, samples: Int(context.counts[shard]),
-                classes: classes, dlogits: dlogits.map { $0 + slot * classes }, losses: context.losses + slot)
-        }
     }
 }

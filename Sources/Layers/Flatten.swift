@@ -9,6 +9,8 @@ package struct Flatten: SingleInputLayer {
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
 
+    package func laneForm(for input: Shape) -> LaneForm? { .sameValues }
+
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
         demand.sharing = .sameBytes

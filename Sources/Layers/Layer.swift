@@ -15,6 +15,9 @@ package protocol Layer: Sendable {
     /// Which places of its input one place of the output depends on.
     func reception(for input: Shape) -> Reception
 
+    /// The layer over images in lanes, for inputs of this shape; nil where no kernel does that.
+    func laneForm(for input: Shape) -> LaneForm?
+
     /// What the layer's operations need in memory besides input, output and their gradients.
     func demand(for site: PlanSite) throws -> MemoryDemand
     /// The passes that compute y from x.
@@ -34,6 +37,8 @@ package protocol Layer: Sendable {
 }
 
 extension Layer {
+    package func laneForm(for input: Shape) -> LaneForm? { nil }
+
     package func reception(for input: Shape) -> Reception { .place }
 
     package func statisticCount(for input: Shape) -> Int { 0 }

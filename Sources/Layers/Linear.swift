@@ -38,6 +38,10 @@ package struct Linear: SingleInputLayer {
 
     package func reception(for input: Shape) -> Reception { .everything }
 
+    package func laneForm(for input: Shape) -> LaneForm? {
+        .affine(LaneAffine(inputs: input[0], outputs: outputs), hasBias: bias)
+    }
+
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
         demand.backwardReadsInput = true

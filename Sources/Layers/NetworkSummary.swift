@@ -91,11 +91,12 @@ package struct NetworkSummary: Sendable {
     /// Throws: `ShapeMismatch`.
     package static func memory(of network: Network, images: Int, options: PlanOptions = PlanOptions()) throws -> Memory
     {
-        let plan = try PlanMemory(
+        let request = PlanRequest(
             network: network, imagesPerShard: images, shards: 1, mode: .training, options: options, threads: 1)
         let bytes = MemoryLayout<Float>.stride
         return Memory(
             parameters: network.parameterList.count * bytes, gradients: network.parameterList.trainedCount * bytes,
-            activations: network.stages.reduce(0) { $0 + $1.output.count } * images * bytes, planned: plan.byteCount)
+            activations: network.stages.reduce(0) { $0 + $1.output.count } * images * bytes,
+            planned: try request.engine().byteCount)
     }
 }

@@ -40,4 +40,15 @@ package struct PixelConversion: Sendable {
                 pixels.assumingMemoryBound(to: Float.self), mean, std, Int64(channels), Int64(area), planes)
         }
     }
+
+    /// The images of a group to one value [C, H, W, 16]; lanes without an image hold zeros.
+    package func convert(_ group: LaneGroup, _ kernels: LaneKernels, to values: UnsafeMutablePointer<Float>) {
+        switch pixelType {
+        case .uint8:
+            kernels.table.pointee.pixels_u8_forward(group.lanes, table, Int64(channels), Int64(area), values)
+        case .float32:
+            kernels.table.pointee.pixels_f32_forward(
+                group.lanes, mean, std, Int64(channels), Int64(area), values)
+        }
+    }
 }

@@ -1,3 +1,4 @@
+internal import Diagnostics
 internal import Digests
 internal import Foundation
 internal import Tensors
@@ -29,8 +30,21 @@ package enum Machine {
         return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown processor"
     }
 
-    /// The kernels that compute, as far as they decide bits: ours and OpenBLAS's.
-    package static var kernelSet: String { "portable + OpenBLAS \(BLAS.coreName)" }
+    /// The kernels that compute, as far as they decide bits: those of small networks, those of all others, and OpenBLAS's.
+    package static var kernelSet: String {
+        "lanes \(LaneKernels.inUse.name) + portable + OpenBLAS \(BLAS.coreName)"
+    }
+
+    /// Throws: `Failure(.usage)` where the environment names kernels that are not there or do not run here.
+    package static func checkKernelSet() throws {
+        guard let name = LaneKernels.refusedName else { return }
+        let runnable = LaneKernels.names.filter { LaneKernels.named($0) != nil }
+        let reason = LaneKernels.names.contains(name) ? "which this processor cannot run" : "which is no kernel set"
+        throw Failure(
+            .usage,
+            "\(LaneKernels.variable) = \(name), \(reason); expected \(runnable.joined(separator: ", ")), or unset for the first "
+                + "of them")
+    }
     package static var libraries: String { BLAS.configuration }
 
     /// SHA-256 of the running program, to tell ranks with different binaries.

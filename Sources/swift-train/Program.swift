@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
 internal import Foundation
+internal import Training
 
 /// Parses, connects the ranks, runs a command and ends the process with the contract's exit code.
 @main
@@ -11,6 +12,7 @@ enum Program {
         let launch = LaunchEnvironment(variables)
         do {
             var command = try SwiftTrain.parseAsRoot()
+            try Machine.checkKernelSet()
             if let collective = command as? any Command {
                 run(collective, launch, variables)
             }

@@ -1,0 +1,60 @@
+internal import Tensors
+
+/// What the operations of one group work on: a worker's block, the step's weights, and where its gradients go.
+struct LaneFrame {
+    let block: UnsafeMutableRawPointer
+    let group: LaneGroup
+    let weights: UnsafePointer<Float>
+    let leaf: LaneLeaf
+
+    func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
+        (block + offset).assumingMemoryBound(to: Float.self)
+    }
+
+    func winners(_ offset: Int) -> UnsafeMutablePointer<UInt16> {
+        (block + offset).assumingMemoryBound(to: UInt16.self)
+    }
+}
+
+/// The gradient of one leaf, on its way up the tree inside its unit.
+///
+/// Leaves come in order. A leaf whose number ends in k ones in binary completes k subtrees: it is added to what waits at levels
+/// 0 ..< k, and the sum waits at level k or, where the tree ends, is the unit's. Each layer's part goes up as soon as it is
+/// computed, while it is in the cache.
+struct LaneLeaf {
+    private let kernels: LaneKernels
+    private let carries: Int
+    private let vectors: UnsafeMutablePointer<Float>
+    private let stride: Int
+    private let destination: UnsafeMutablePointer<Float>
+
+    /// `number` counts the unit's leaves. `vectors` are the leaf's own and one for each of `levels` levels.
+    init(
+        _ kernels: LaneKernels, number: Int, levels: Int, vectors: UnsafeMutablePointer<Float>, stride: Int,
+        total: UnsafeMutablePointer<Float>
+    ) {
+        self.kernels = kernels
+        carries = (~number).trailingZeroBitCount
+        self.vectors = vectors
+        self.stride = stride
+        destination = carries == levels ? total : vectors + (carries + 1) * stride
+    }
+
+    /// Where the leaf's gradient is written.
+    var gradient: UnsafeMutablePointer<Float> { carries == 0 ? destination : vectors }
+
+    /// Adds elements that are complete to those of the leaves before.
+    func finish(_ offset: Int, count: Int) {
+        for level in 0..<carries {
+            kernels.add(
+                vectors + (level + 1) * stride + offset, vectors + offset, count: count,
+                into: (level + 1 == carries ? destination : vectors) + offset)
+        }
+    }
+
+    /// The leaf of a group without images.
+    func finishEmpty(count: Int) {
+        gradient.update(repeating: 0, count: count)
+        finish(0, count: count)
+    }
+}
