@@ -65,8 +65,8 @@ struct LaneInvarianceTests {
                     for image in 0..<counts[shard] {
                         #expect(
                             sameBits(
-                                probe.plan.logits(ofSlot: place * size + image),
-                                alone[shard].1.plan.logits(ofSlot: image)))
+                                probe.logits(ofSlot: place * size + image),
+                                alone[shard].1.logits(ofSlot: image)))
                     }
                 }
             }
@@ -85,7 +85,7 @@ struct LaneInvarianceTests {
         #expect(plans[0].0.scores == plans[1].0.scores)
         for shard in 0..<4 {
             for slot in shard * size..<shard * size + Int(counts[shard]) {
-                #expect(sameBits(plans[0].1.plan.logits(ofSlot: slot), plans[1].1.plan.logits(ofSlot: slot)))
+                #expect(sameBits(plans[0].1.logits(ofSlot: slot), plans[1].1.logits(ofSlot: slot)))
             }
             let losses = (shard * size..<shard * size + Int(counts[shard])).map { plans[0].1.plan.loss(ofSlot: $0) }
             #expect(losses.reduce(0, +) == plans[0].0.scores[shard].loss)

@@ -186,5 +186,5 @@ NETWORKS = [
     (f"vgg{depth}" + ("-bn" if batch_norm else ""), lambda d=depth, b=batch_norm: vgg(d, b), 1000, (3, 64, 64), 2, 1e-6 if batch_norm else 1e-5)
     for depth in VGG_DEPTHS for batch_norm in (False, True)
 ] + [
-    (f"resnet{depth}", lambda d=depth: ResNet(d), 1000, (3, 64, 64), 2, 1e-5 if depth < 50 else 1e-7) for depth in RESNET_DEPTHS
+    (f"resnet{depth}", lambda d=depth: ResNet(d), 1000, (3, 64, 64), 2, 1e-5) for depth in RESNET_DEPTHS
 ]
