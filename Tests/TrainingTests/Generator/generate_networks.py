@@ -154,6 +154,7 @@ def main():
         write(name, rate, single, double)
         print(name, f"losses {double['losses'][0]:.6f} … {double['losses'][-1]:.6f},",
               f"float32 off by {np.abs(single['losses'] - double['losses']).max():.1e}", flush=True)
+    write_readme()
 
 
 if __name__ == "__main__":
