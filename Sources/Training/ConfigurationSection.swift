@@ -126,8 +126,9 @@ struct ConfigurationSection {
 
     private func name(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-    /// The known word that takes the fewest edits, if those are few enough to be a slip.
+    /// The known word that the given one begins, or that takes the fewest edits, if those are few enough to be a slip.
     static func nearest(to word: String, in known: [String]) -> String? {
+        if word.count >= 3, let longer = known.first(where: { $0.hasPrefix(word) }) { return longer }
         let ranked = known.map { ($0, editDistance(word, $0)) }.min { $0.1 < $1.1 }
         guard let (name, distance) = ranked, distance <= max(2, word.count / 3) else { return nil }
         return name

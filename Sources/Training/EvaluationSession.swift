@@ -62,6 +62,7 @@ package final class EvaluationSession {
         } catch let error as ShapeMismatch {
             throw Failure(.configuration, "\(error); the images of \(dataFile) are \(input)")
         }
+        try subject.check(network, dataFile: dataFile)
         try RankAgreement.together(communicator) { try subject.restore(state) }
         try RankAgreement.check(
             [

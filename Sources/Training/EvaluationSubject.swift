@@ -26,7 +26,7 @@ struct EvaluationSubject {
         }
     }
 
-    /// Throws: `Failure(.configuration)` for images or classes other than those of the checkpoint's run.
+    /// Throws: `Failure(.configuration)` for channels or classes other than those of the checkpoint's run.
     func check(input: [Int], classes: Int, dataFile: String) throws {
         if let expected = configuration.model.classes, expected != classes {
             throw Failure(.configuration, "model.classes = \(expected), but \(dataFile) has \(classes) classes")
@@ -35,8 +35,24 @@ struct EvaluationSubject {
             throw Failure(
                 .configuration, "model.channels = \(expected), but the images of \(dataFile) have \(input[0])")
         }
-        guard let header = checkpoint?.header, input != header.input || classes != header.classes.count else { return }
-        throw Failure(
+        guard let header = checkpoint?.header, input[0] != header.input[0] || classes != header.classes.count else {
+            return
+        }
+        throw mismatch(header, input: input, classes: classes, dataFile: dataFile)
+    }
+
+    /// Throws: `Failure(.configuration)` for images of another size, unless the network has the same parameters for them.
+    func check(_ network: Network, dataFile: String) throws {
+        let input = network.description.input.dimensions
+        guard let checkpoint, input != checkpoint.header.input else { return }
+        let shapes = network.parameterList.parameters.map(\.shape)
+        guard shapes != checkpoint.weights.map(\.shape) else { return }
+        throw mismatch(
+            checkpoint.header, input: input, classes: network.description.classes, dataFile: dataFile)
+    }
+
+    private func mismatch(_ header: Checkpoint.Header, input: [Int], classes: Int, dataFile: String) -> Failure {
+        Failure(
             .configuration,
             "\(dataFile): images \(input) in \(classes) classes, but \(path) was trained on \(header.input) in "
                 + "\(header.classes.count)")

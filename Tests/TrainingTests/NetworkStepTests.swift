@@ -64,9 +64,9 @@ struct NetworkStepTests {
         for number in 0..<Self.steps {
             let outcome = try step.run(
                 try batch(number, network), epoch: 0, learningRate: rate, stopRequested: false)
-            // Errors grow from step to step, by chance sometimes less than before.
+            // The trace is judged as one vector: a single loss may be right by chance.
             report.compare(
-                [outcome.score.meanLoss], [losses[number]], error: lossErrors[...number].max() ?? 0,
+                [outcome.score.meanLoss], [losses[number]], error: lossErrors.max() ?? 0,
                 "loss of step \(number)")
         }
         print(report.line)
@@ -196,9 +196,11 @@ private enum PlaceHash {
         let extents = parameter.shape.dimensions
         let bound = (6 / Double(extents.dropFirst().reduce(1, *))).squareRoot()
         let isScale = parameter.key.hasSuffix("weight")
+        // With a scale of 1 behind every bottleneck rounding errors would grow to the size of the gradients.
+        let scale = parameter.key.hasSuffix("bn3.weight") ? 0.25 : 1
         for index in values.indices {
             let u = uniform(stream, UInt32(index))
-            values[index] = Float(extents.count > 1 ? u * bound : isScale ? 1 + 0.25 * u : 0.1 * u)
+            values[index] = Float(extents.count > 1 ? u * bound : isScale ? scale * (1 + 0.25 * u) : 0.1 * u)
         }
     }
 }

@@ -5,10 +5,12 @@ Weights and images are not stored: both sides compute them from a hash of their 
 batch 0, logits, loss and of every gradient its norm, its largest magnitude and 64 entries, in float64; for ten steps of
 stochastic gradient descent with momentum, one batch each, the losses; and how far PyTorch's own float32 is off each.
 
-usage: generate_networks.py [NETWORK...]
+usage: generate_networks.py [NETWORK... | readme]     (readme: only the page about the files that are there)
 """
 
+import hashlib
 import pathlib
+import platform
 import sys
 
 import h5py
@@ -47,6 +49,9 @@ def initial(number, key, shape):
     u = uniform(number, int(np.prod(shape)))
     if len(shape) > 1:
         values = u * np.float64(np.sqrt(6.0 / np.prod(shape[1:])))
+    elif key.endswith("bn3.weight"):
+        # The last scale of a bottleneck: with 1, rounding errors of a network of 50 layers grow to the size of its gradients.
+        values = 0.25 * (1 + 0.25 * u)
     elif key.endswith("weight"):
         values = 1 + 0.25 * u
     else:
@@ -110,6 +115,33 @@ def write(name, rate, single, double):
         put("losses_errors", np.abs(single["losses"] - double["losses"]))
 
 
+def write_readme():
+    rows = []
+    for name, *_, image, size, rate in NETWORKS:
+        path = FOLDER / f"{name}.h5"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        shape = " × ".join(map(str, image))
+        rows.append(f"| `{path.name}` | {shape} | {size} | {rate:g} | {path.stat().st_size:,} | `{digest}` |")
+    (FOLDER / "README.md").write_text(f"""# Golden steps of every network
+
+Computed by PyTorch on the CPU with one thread, in float64 and float32; `NetworkStepTests` compares the training step with them. This page
+is written by the generator.
+
+| | |
+|---|---|
+| Generator | `Tests/TrainingTests/Generator/generate_networks.py` (networks in `networks.py`) |
+| Command | `~/.cache/swift-train/venv/bin/python Tests/TrainingTests/Generator/generate_networks.py` (environment: `Benchmarks/environment`) |
+| Versions | torch {torch.__version__}, numpy {np.__version__}, h5py {h5py.__version__}, Python {platform.python_version()} |
+| Seed | none: weights, images and labels are hashes of their places, computed by both sides |
+
+Every file holds `logits`, {STEPS} `losses` (one batch each, SGD with momentum {MOMENTUM}, the rate below), and for every gradient of batch 0 its norm, its
+largest magnitude and {SAMPLES} entries, all in float64; and beside them how far PyTorch's own float32 is off (`…_error`, `…_errors`).
+
+| File | Image | Batch | Rate | Bytes | SHA-256 |
+|---|---|---|---|---|---|
+""" + "\n".join(rows) + "\n")
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     torch.set_num_threads(1)
@@ -122,6 +154,7 @@ def main():
         write(name, rate, single, double)
         print(name, f"losses {double['losses'][0]:.6f} … {double['losses'][-1]:.6f},",
               f"float32 off by {np.abs(single['losses'] - double['losses']).max():.1e}", flush=True)
+    write_readme()
 
 
 if __name__ == "__main__":

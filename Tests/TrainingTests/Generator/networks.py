@@ -183,7 +183,7 @@ NETWORKS = [
     ("cifar-resnet20", lambda: CIFARResNet(20), 10, (3, 32, 32), 8, 1e-4),
     ("alexnet", alexnet, 1000, (3, 64, 64), 2, 1e-4),
 ] + [
-    (f"vgg{depth}" + ("-bn" if batch_norm else ""), lambda d=depth, b=batch_norm: vgg(d, b), 1000, (3, 64, 64), 2, 1e-5)
+    (f"vgg{depth}" + ("-bn" if batch_norm else ""), lambda d=depth, b=batch_norm: vgg(d, b), 1000, (3, 64, 64), 2, 1e-6 if batch_norm else 1e-5)
     for depth in VGG_DEPTHS for batch_norm in (False, True)
 ] + [
     (f"resnet{depth}", lambda d=depth: ResNet(d), 1000, (3, 64, 64), 2, 1e-5) for depth in RESNET_DEPTHS
