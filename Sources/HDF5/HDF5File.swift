@@ -35,9 +35,11 @@ package final class HDF5File {
         if id >= 0 { _ = H5Fclose(id) }
     }
 
-    /// Opens a file for reading. A file system without locks is no reason to fail.
+    /// Opens a file for reading, without a lock: our writers make new files and rename them, network file systems often have
+    /// no locks, and a process that is started while another file of this one is open inherits that one's lock.
     package static func open(_ path: String) throws(HDF5Error) -> HDF5File {
         try withAccessProperties(path) { access throws(HDF5Error) in
+            try HDF5Library.check(H5Pset_file_locking(access, false, true), "H5Pset_file_locking", path)
             let id = H5Fopen(path, CHDF5_openReadOnly(), access)
             return HDF5File(path: path, id: try HDF5Library.check(id, "H5Fopen", path), isReadOnly: true)
         }
