@@ -86,7 +86,7 @@ struct NetworkStepTests {
             let norm = own.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() / divisor
             let root = Double(parameter.count).squareRoot()
             report.compare(
-                [norm], [norms[number]], error: max(normErrors[number], errors[number]), floor: noise * root,
+                [norm], [norms[number]], error: normErrors[number], floor: noise * root,
                 "norm of the gradient of \(parameter.key)")
             let sampled = (0..<Self.samples).map { sample in
                 let place = Int(PlaceHash.bits(UInt32(number), UInt32(sample)) % UInt32(parameter.count))
