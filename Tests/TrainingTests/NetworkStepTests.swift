@@ -197,7 +197,7 @@ private enum PlaceHash {
         let bound = (6 / Double(extents.dropFirst().reduce(1, *))).squareRoot()
         let isScale = parameter.key.hasSuffix("weight")
         // With a scale of 1 behind every bottleneck rounding errors would grow to the size of the gradients.
-        let scale = parameter.key.hasSuffix("bn3.weight") ? 0.25 : 1
+        let scale = parameter.key.hasSuffix("bn3.weight") ? 0.1 : 1
         for index in values.indices {
             let u = uniform(stream, UInt32(index))
             values[index] = Float(extents.count > 1 ? u * bound : isScale ? scale * (1 + 0.25 * u) : 0.1 * u)

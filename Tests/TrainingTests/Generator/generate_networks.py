@@ -51,7 +51,7 @@ def initial(number, key, shape):
         values = u * np.float64(np.sqrt(6.0 / np.prod(shape[1:])))
     elif key.endswith("bn3.weight"):
         # The last scale of a bottleneck: with 1, rounding errors of a network of 50 layers grow to the size of its gradients.
-        values = 0.25 * (1 + 0.25 * u)
+        values = 0.1 * (1 + 0.25 * u)
     elif key.endswith("weight"):
         values = 1 + 0.25 * u
     else:
