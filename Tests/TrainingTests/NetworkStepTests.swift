@@ -25,6 +25,8 @@ struct NetworkStepTests {
         let classes: Int
         let image: [Int]
         let batch: Int
+        /// With the batches from 0 on, one of resnet152's last activations lies within rounding of 0.
+        var firstBatch: Int { name == "resnet152" ? 100 : 0 }
         var testDescription: String { name }
     }
 
@@ -118,7 +120,8 @@ struct NetworkStepTests {
         return step
     }
 
-    private func batch(_ number: Int, _ network: Case) throws -> Batch {
+    private func batch(_ step: Int, _ network: Case) throws -> Batch {
+        let number = network.firstBatch + step
         let bytes = network.image.reduce(1, *)
         let batch = Batch(shards: 1, imagesPerShard: network.batch, imageBytes: bytes)
         for place in 0..<network.batch * bytes {

@@ -25,6 +25,8 @@ STEPS = 10
 SAMPLES = 64
 MOMENTUM = 0.9
 IMAGES, LABELS = 1_000_001, 1_000_002
+# With the batches from 0 on, one of resnet152's last activations lies within rounding of 0: its gradient passes or not by chance.
+FIRST_BATCH = {"resnet152": 100}
 
 
 def hashed(stream, indices):
@@ -68,7 +70,7 @@ def batch(step, image, size, classes):
     return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(labels.astype(np.int64))
 
 
-def run(make, classes, image, size, rate, dtype):
+def run(make, classes, image, size, rate, first_batch, dtype):
     model = make().to(dtype)
     with torch.no_grad():
         for number, (key, parameter) in enumerate(model.named_parameters()):
@@ -76,7 +78,7 @@ def run(make, classes, image, size, rate, dtype):
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
     losses, first = [], {}
     for step in range(STEPS):
-        pixels, labels = batch(step, image, size, classes)
+        pixels, labels = batch(first_batch + step, image, size, classes)
         optimizer.zero_grad(set_to_none=True)
         logits = model(pixels.to(dtype) / 255)
         loss = F.cross_entropy(logits, labels)
@@ -150,7 +152,7 @@ def main():
     for name, make, classes, image, size, rate in NETWORKS:
         if wanted and name not in wanted:
             continue
-        arguments = (make, classes, image, size, rate)
+        arguments = (make, classes, image, size, rate, FIRST_BATCH.get(name, 0))
         single, double = run(*arguments, torch.float32), run(*arguments, torch.float64)
         write(name, rate, single, double)
         print(name, f"losses {double['losses'][0]:.6f} … {double['losses'][-1]:.6f},",
