@@ -1,6 +1,9 @@
 // Sums and updates over parameters. No operation is fused, so that every set gives the portable kernels' bits. Included once
 // a set.
 
+/// As in the portable kernel: zero below the normal range.
+INLINE V settled(V x) { return select(__builtin_elementwise_abs(x) < FLT_MIN, splat(0), x); }
+
 KERNEL(sgd_f32)(const CKernels_SGD *rule, const float *gradients, int64_t count, float *weights, float *velocities) {
     const float rate = rule->rate, momentum = rule->momentum, decay = rule->weightDecay, scale = rule->gradientScale;
     const float fresh = rule->fresh;
@@ -13,7 +16,7 @@ KERNEL(sgd_f32)(const CKernels_SGD *rule, const float *gradients, int64_t count,
     } else {
         for (int64_t i = 0; i < whole; i += VW) {
             V w = loadUnaligned(weights + i), d = loadUnaligned(gradients + i) * scale + decay * w;
-            V v = momentum * loadUnaligned(velocities + i) + fresh * d;
+            V v = settled(momentum * loadUnaligned(velocities + i) + fresh * d);
             storeUnaligned(velocities + i, v);
             storeUnaligned(weights + i, w - rate * (rule->nesterov ? d + momentum * v : v));
         }

@@ -2,6 +2,7 @@
 // or 4), LANES_REGISTERS (vector registers), LANES_FUSED (1 where multiply-add is one instruction) and LANES_SET.
 #include "CKernels.h"
 
+#include <float.h>
 #include <string.h>
 
 #pragma STDC FP_CONTRACT OFF

@@ -1,6 +1,12 @@
 #include "CKernels.h"
 
+#include <float.h>
+
 #pragma STDC FP_CONTRACT OFF
+
+/// A running mean, or zero once it has decayed below the normal range. Without gradient, as behind a dead ReLU, it would
+/// come to rest at a subnormal number, and arithmetic with those is many times slower. NaN stays NaN.
+static inline float settled(float x) { return __builtin_fabsf(x) < FLT_MIN ? 0.0f : x; }
 
 /// IEEE's square root; sqrtf may set errno, which keeps the loops from being vectors.
 static inline float root(float x) { return __builtin_elementwise_sqrt(x); }
@@ -22,14 +28,14 @@ void CKernels_sgd_f32__portable(const CKernels_SGD *rule, const float *gradients
     } else if (rule->nesterov) {
         for (int64_t i = 0; i < count; i++) {
             float d = gradients[i] * scale + decay * weights[i];
-            float v = momentum * velocities[i] + fresh * d;
+            float v = settled(momentum * velocities[i] + fresh * d);
             velocities[i] = v;
             weights[i] = weights[i] - rate * (d + momentum * v);
         }
     } else {
         for (int64_t i = 0; i < count; i++) {
             float d = gradients[i] * scale + decay * weights[i];
-            float v = momentum * velocities[i] + fresh * d;
+            float v = settled(momentum * velocities[i] + fresh * d);
             velocities[i] = v;
             weights[i] = weights[i] - rate * v;
         }
@@ -41,8 +47,8 @@ void CKernels_adam_f32__portable(const CKernels_Adam *rule, const float *gradien
     const CKernels_Adam r = *rule;
     for (int64_t i = 0; i < count; i++) {
         float d = gradients[i] * r.gradientScale + r.weightDecay * weights[i];
-        float m = lerp(means[i], d, r.oneMinusBeta1);
-        float v = r.beta2 * squares[i] + r.oneMinusBeta2 * d * d;
+        float m = settled(lerp(means[i], d, r.oneMinusBeta1));
+        float v = settled(r.beta2 * squares[i] + r.oneMinusBeta2 * d * d);
         means[i] = m;
         squares[i] = v;
         weights[i] = weights[i] * r.shrink - r.stepSize * m / (root(v) / r.secondCorrection + r.epsilon);
@@ -54,10 +60,10 @@ void CKernels_rmsprop_f32__portable(const CKernels_RMSprop *rule, const float *g
     const CKernels_RMSprop r = *rule;
     for (int64_t i = 0; i < count; i++) {
         float d = gradients[i] * r.gradientScale + r.weightDecay * weights[i];
-        float s = r.alpha * squares[i] + r.oneMinusAlpha * d * d;
+        float s = settled(r.alpha * squares[i] + r.oneMinusAlpha * d * d);
         squares[i] = s;
         if (means) {
-            float m = lerp(means[i], d, r.oneMinusAlpha);
+            float m = settled(lerp(means[i], d, r.oneMinusAlpha));
             means[i] = m;
             s = s - m * m;
             // Below 0 by rounding alone: its root would be a NaN in the weights.
@@ -67,7 +73,7 @@ void CKernels_rmsprop_f32__portable(const CKernels_RMSprop *rule, const float *g
         if (r.momentum == 0) {
             weights[i] = weights[i] - r.rate * d / divisor;
         } else {
-            float b = r.momentum * velocities[i] + d / divisor;
+            float b = settled(r.momentum * velocities[i] + d / divisor);
             velocities[i] = b;
             weights[i] = weights[i] - r.rate * b;
         }
@@ -79,7 +85,7 @@ void CKernels_lars_f32__portable(const CKernels_LARS *rule, const float *gradien
     const CKernels_LARS r = *rule;
     for (int64_t i = 0; i < count; i++) {
         float d = gradients[i] * r.gradientScale + r.weightDecay * weights[i];
-        float v = r.momentum * velocities[i] + r.rate * d;
+        float v = settled(r.momentum * velocities[i] + r.rate * d);
         velocities[i] = v;
         weights[i] = weights[i] - v;
     }

@@ -77,6 +77,8 @@ double CKernels_sumOfSquares_f32__portable(const float *x, int64_t count);
 
 // ---- Update --------------------------------------------------------------------------------------------------------
 
+// What an update remembers (velocities, means, squares) is a normal number or zero: below the normal range it becomes +0.
+
 /// In the form of torch.optim.SGD.
 void CKernels_sgd_f32__portable(const CKernels_SGD *rule, const float *gradients, int64_t count, float *weights,
                                 float *velocities);

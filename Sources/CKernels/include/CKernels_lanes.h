@@ -55,7 +55,8 @@ typedef struct {
 
 /// Stochastic gradient descent in the form of torch.optim.SGD, with a gradient sum that is scaled first:
 /// d = g·gradientScale + weightDecay·w; v = momentum·v + fresh·d; w −= rate·(nesterov ? d + momentum·v : v).
-/// fresh = 1 − dampening (1 in the first update). With momentum 0 the velocity is neither read nor written.
+/// fresh = 1 − dampening (1 in the first update). With momentum 0 the velocity is neither read nor written; otherwise one
+/// below the normal range becomes +0.
 typedef struct {
     float rate, momentum, weightDecay, gradientScale, fresh;
     int32_t nesterov;
