@@ -25,7 +25,7 @@ struct DecayedStateTests {
         #expect(!sawSubnormal)
         #expect(first == none)
         #expect(second == none)
-        #expect(weights.allSatisfy(\.isFinite))
+        #expect(weights.allSatisfy { $0.isFinite })
     }
 
     @Test("momentum ends at zero, not at a subnormal number", arguments: [false, true])
