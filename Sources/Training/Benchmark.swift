@@ -3,8 +3,14 @@ internal import Datasets
 package import Layers
 package import Tensors
 
-/// Times the trainer's own step on images in memory; only the disk is left out.
+/// Times the trainer's own step, or the evaluation's pass, on images in memory; only the disk is left out.
 package final class Benchmark {
+    package enum Work: String, Sendable {
+        case training
+        /// What evaluation does with a block: logits, losses and ranks of the labels. Ranks work for themselves.
+        case inference
+    }
+
     package struct Result: Sendable {
         package let steps: Int
         package let imagesPerSecond: Double
@@ -12,68 +18,108 @@ package final class Benchmark {
         package let stepMillisecondsMinimum: Double
         /// Of this rank.
         package let peakResidentBytes: Int
-        /// Over all ranks: what the steps computed, and what their cores could at most, measured right before.
+        /// Over all ranks: what the runs computed, and what their cores could at most, measured right before.
         package let gigaflops: Double
         package let peakGigaflops: Double
     }
 
-    private let network: Network
-    private let step: TrainingStep
-    private let batch: Batch
-    private let batchSize: Int
+    /// Does the work once; whether the measurement ends here.
+    private typealias Turn = (_ isOver: Bool) throws -> Bool
+
+    private let turn: Turn
+    /// Of a turn of this rank, and of one image.
+    private let images: Int
+    private let operations: Int
     private let communicator: any Communicator
     private let pool: ThreadPool
 
+    /// `batchSize` counts over all ranks; `shards` matters to training alone.
+    ///
     /// Throws: `Failure`, `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
-        network: Network, batchSize: Int, shards: Int, communicator: any Communicator, pool: ThreadPool
+        _ work: Work, network: Network, batchSize: Int, shards: Int, communicator: any Communicator, pool: ThreadPool
     ) throws {
-        let layout = try ShardLayout(shards: shards, ranks: communicator.size, rank: communicator.rank)
-        let geometry = BatchGeometry(sampleCount: batchSize, batchSize: batchSize, shards: shards)
         let image = network.description.input
         let input = PixelConversion(
             pixelType: .uint8, image: image, mean: [Float](repeating: 0, count: image[0]),
             std: [Float](repeating: 1, count: image[0]))
-        var optimizer = Configuration.Optimizer()
-        optimizer.learningRate = 0.001
-        step = try TrainingStep(
-            network: network, geometry: geometry, layout: layout, optimizer: optimizer, seed: 1, input: input,
-            communicator: communicator, pool: pool)
-        step.state.initialize(seed: 1)
-        batch = Self.randomBatch(
-            layout: layout, imagesPerShard: geometry.imagesPerShard, imageBytes: image.count,
-            classes: network.description.classes)
-        self.network = network
-        self.batchSize = batchSize
+        switch work {
+        case .training:
+            let layout = try ShardLayout(shards: shards, ranks: communicator.size, rank: communicator.rank)
+            turn = try Self.training(
+                network, batchSize: batchSize, layout: layout, input: input, communicator: communicator, pool: pool)
+            operations = try network.trainingOperations()
+        case .inference:
+            turn = try Self.inference(
+                network, batchSize: batchSize / communicator.size, input: input, pool: pool)
+            operations = try 2 * network.multiplyAdds()
+        }
+        images = batchSize / communicator.size
         self.communicator = communicator
         self.pool = pool
     }
 
-    /// Runs steps for about `seconds`, after three to warm up. Collective.
+    /// Repeats the work for about `seconds`, after three turns to warm up. Collective.
     package func run(seconds: Double) throws -> Result {
         let peak = try sumOverRanks(PeakMeasurement.fusedMultiplyAddRate(pool: pool, now: Machine.now))
-        for _ in 0..<3 { _ = try step.run(batch, epoch: 0, learningRate: 0.001, stopRequested: false) }
+        for _ in 0..<3 { _ = try turn(false) }
         try communicator.barrier()
         var times: [Double] = []
         let start = Machine.now()
         var last = start
         while true {
-            // The wish to stop travels with the step's sums, so that all ranks stop at the same one.
-            let isOver = last - start >= seconds
-            let outcome = try step.run(
-                batch, epoch: 0, learningRate: 0.001, stopRequested: isOver && communicator.rank == 0)
+            let ends = try turn(last - start >= seconds)
             let now = Machine.now()
             times.append(now - last)
             last = now
-            if outcome.stopRequests > 0 { break }
+            if ends { break }
         }
         times.sort()
-        let imagesPerSecond = Double(batchSize * times.count) / (last - start)
+        let imagesPerSecond = try sumOverRanks(Double(images * times.count) / (last - start))
         return Result(
             steps: times.count, imagesPerSecond: imagesPerSecond,
             stepMillisecondsMedian: times[times.count / 2] * 1e3, stepMillisecondsMinimum: times[0] * 1e3,
             peakResidentBytes: Machine.peakResidentBytes(),
-            gigaflops: imagesPerSecond * Double(try network.trainingOperations()) * 1e-9, peakGigaflops: peak)
+            gigaflops: imagesPerSecond * Double(operations) * 1e-9, peakGigaflops: peak)
+    }
+
+    private static func training(
+        _ network: Network, batchSize: Int, layout: ShardLayout, input: PixelConversion,
+        communicator: any Communicator, pool: ThreadPool
+    ) throws -> Turn {
+        let geometry = BatchGeometry(sampleCount: batchSize, batchSize: batchSize, shards: layout.shards)
+        var optimizer = Configuration.Optimizer()
+        optimizer.learningRate = 0.001
+        let step = try TrainingStep(
+            network: network, geometry: geometry, layout: layout, optimizer: optimizer, seed: 1, input: input,
+            communicator: communicator, pool: pool)
+        step.state.initialize(seed: 1)
+        let batch = randomBatch(
+            layout: layout, imagesPerShard: geometry.imagesPerShard, imageBytes: network.description.input.count,
+            classes: network.description.classes)
+        // The wish to stop travels with the step's sums, so that all ranks stop at the same one.
+        return { isOver in
+            let outcome = try step.run(
+                batch, epoch: 0, learningRate: 0.001, stopRequested: isOver && communicator.rank == 0)
+            return outcome.stopRequests > 0
+        }
+    }
+
+    private static func inference(
+        _ network: Network, batchSize: Int, input: PixelConversion, pool: ThreadPool
+    ) throws -> Turn {
+        let plan = try network.plan(imagesPerShard: batchSize, shards: 1, mode: .evaluation, input: input, pool: pool)
+        let state = ModelState(parameterList: network.parameterList)
+        state.initialize(seed: 1)
+        let batch = randomBatch(
+            layout: try ShardLayout(shards: 1, ranks: 1, rank: 0), imagesPerShard: batchSize,
+            imageBytes: network.description.input.count, classes: network.description.classes)
+        return { isOver in
+            _ = try plan.run(
+                images: batch.images, labels: batch.labels, counts: batch.counts,
+                weights: UnsafePointer(state.weights.baseAddress!), gradients: nil)
+            return isOver
+        }
     }
 
     private func sumOverRanks(_ value: Double) throws -> Double {

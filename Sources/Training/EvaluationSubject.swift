@@ -17,6 +17,12 @@ struct EvaluationSubject {
             configuration = try Configuration(
                 yaml: checkpoint.header.configuration, file: "\(path):config", assignments: assignments,
                 models: models, defaults: Configuration())
+            guard checkpoint.header.model == configuration.model.name else {
+                throw Failure(
+                    .badData,
+                    "\(path): the attribute model is \(checkpoint.header.model), but the configuration in it names "
+                        + "\(configuration.model.name); use another checkpoint")
+            }
             self.path = path
             self.checkpoint = checkpoint
         case .weights(let path, let configuration):

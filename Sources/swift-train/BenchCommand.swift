@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
+internal import Foundation
 internal import Layers
 internal import Models
 internal import Tensors
@@ -8,7 +9,7 @@ internal import Training
 
 struct BenchCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Time the training step of a network on images in memory.")
+        commandName: "bench", abstract: "Time the training step, or the inference, of a network on images in memory.")
 
     @Argument(help: "The network.", completion: .list(ModelRegistry.names))
     var model: String
@@ -24,6 +25,9 @@ struct BenchCommand: Command {
 
     @Option(help: "How long to measure.")
     var seconds = 3.0
+
+    @Flag(help: "Time what evaluation does with a block of images instead of the training step.")
+    var inference = false
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -47,29 +51,42 @@ struct BenchCommand: Command {
             let description = ModelRegistry.description(
                 ModelRequest(name: model, input: usual.input, classes: usual.classes))
         else { throw Failure(.usage, "\(model) is no network") }
+        guard batch % communicator.size == 0 else {
+            throw Failure(
+                .usage, "--batch \(batch) on \(communicator.size) ranks: expected a multiple of the number of ranks")
+        }
         BLAS.useOneThread()
         let pool = try ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
+        let work: Benchmark.Work = inference ? .inference : .training
         let benchmark = try Benchmark(
-            network: Network(description), batchSize: batch, shards: shards, communicator: communicator, pool: pool)
+            work, network: Network(description), batchSize: batch, shards: shards, communicator: communicator,
+            pool: pool)
         let result = try benchmark.run(seconds: seconds)
         guard communicator.rank == 0 else { return .done }
         if json {
             print(
                 try JSONLine.text([
-                    "model": model, "batch": batch, "shards": shards, "ranks": communicator.size,
+                    "model": model, "work": work.rawValue, "batch": batch, "shards": shards, "ranks": communicator.size,
                     "threads": pool.threads, "isa": Machine.kernelSet, "steps": result.steps,
                     "images_per_second": result.imagesPerSecond, "step_ms_median": result.stepMillisecondsMedian,
                     "step_ms_min": result.stepMillisecondsMinimum, "peak_rss_bytes": result.peakResidentBytes,
                     "gflops": result.gigaflops, "fma_peak_gflops": result.peakGigaflops,
                 ]))
         } else {
-            print("\(model), batch \(batch) in \(shards) shards, \(communicator.size) ranks × \(pool.threads) threads")
+            let shape = inference ? "inference, batch \(batch)" : "batch \(batch) in \(shards) shards"
+            print("\(model), \(shape), \(communicator.size) ranks × \(pool.threads) threads")
             print("kernels        \(Machine.kernelSet)")
-            print("images/s       \(Int(result.imagesPerSecond))")
-            print("ms per step    \(result.stepMillisecondsMedian) median, \(result.stepMillisecondsMinimum) minimum")
-            print("GFLOP/s        \(result.gigaflops) of \(result.peakGigaflops), the FMA peak of the cores in use")
+            print("images/s       \(decimal(result.imagesPerSecond, 1))")
+            print(
+                "ms a \(inference ? "block" : "step")      \(decimal(result.stepMillisecondsMedian, 3)) median, "
+                    + "\(decimal(result.stepMillisecondsMinimum, 3)) minimum")
+            print(
+                "GFLOP/s        \(decimal(result.gigaflops, 1)) of \(decimal(result.peakGigaflops, 1)), "
+                    + "the FMA peak of the cores in use")
             print("peak memory    \(result.peakResidentBytes >> 20) MiB a rank")
         }
         return .done
     }
+
+    private func decimal(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 }

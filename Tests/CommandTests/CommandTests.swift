@@ -59,9 +59,11 @@ struct CommandTests {
             again.code == 73 && again.errorLines.count == 1 && again.errors.contains("holds a run already"), "\(again)")
     }
 
-    @Test("bench measures the step and prints the documented keys")
-    func bench() throws {
-        let outcome = try Workshop().run("bench", "fashion-classifier", "--seconds", "0.2", "--threads", "1", "--json")
+    @Test("bench measures the step or inference and prints the documented keys", arguments: ["training", "inference"])
+    func bench(work: String) throws {
+        let outcome = try Workshop().run(
+            ["bench", "fashion-classifier", "--seconds", "0.2", "--threads", "1", "--json"]
+                + (work == "inference" ? ["--inference"] : []))
         let object = try #require(outcome.object, "\(outcome)")
         for key in [
             "model", "batch", "shards", "ranks", "threads", "isa", "images_per_second", "step_ms_median", "step_ms_min",
@@ -69,7 +71,8 @@ struct CommandTests {
         ] {
             #expect(object[key] != nil, "\(key)")
         }
-        #expect(object["batch"]?.number == 32 && object["ranks"]?.number == 1 && outcome.errors.isEmpty)
+        #expect(object["work"]?.text == work && object["batch"]?.number == 32 && object["ranks"]?.number == 1)
+        #expect(outcome.errors.isEmpty)
     }
 
     @Test("a dry run shows layers, memory and time and leaves nothing behind, also without any data")

@@ -107,6 +107,20 @@ struct EvaluationSessionTests {
         #expect(try subject.run(weights: path)[0].score == root.score)
     }
 
+    @Test("a checkpoint whose configuration names another model than its header is refused")
+    func contradiction() throws {
+        let subject = try Subject()
+        var header = Checkpoint.Header()
+        (header.model, header.input, header.inputMean, header.inputStd) = ("large", [1, 28, 28], [0], [1])
+        header.configuration = "model: tiny\ndata: {file: d.h5}\n"
+        let path = subject.scratch.file("c.h5")
+        try CheckpointFile.write(Checkpoint(header: header, state: subject.state), to: path)
+        let failure = #expect(throws: Failure.self) {
+            try EvaluationSubject(.checkpoint(path: path, assignments: []), models: ["tiny"])
+        }
+        #expect(failure?.code == .badData && failure?.message.contains("model is large") == true, "\(failure as Any)")
+    }
+
     @Test("keys that are missing, unexpected or of another shape are named, the first few of them")
     func wrongKeys() throws {
         var subject = try Subject()
