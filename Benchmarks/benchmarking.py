@@ -1,4 +1,4 @@
-"""What compare and scaling share: running one measurement, the machine's name, the table."""
+"""What the scripts of this folder share: running one measurement, the machine's name, the table."""
 
 import datetime
 import json
@@ -23,11 +23,11 @@ def fail(message):
     sys.exit(70)
 
 
-def run_json(command):
+def run_json(command, variables=None):
     """Runs a command and returns the JSON objects it printed; other lines (a launcher's) are ignored."""
     try:
         done = subprocess.run(
-            [str(word) for word in command], env=clean_environment(), capture_output=True, text=True, check=False)
+            [str(word) for word in command], env=clean_environment() | (variables or {}), capture_output=True, text=True, check=False)
     except OSError as error:
         fail(f"cannot run {command[0]}: {error.strerror}")
     shown = " ".join(str(word) for word in command)
@@ -67,9 +67,9 @@ def pytorch_python():
     return python
 
 
-def bench_command(binary, model, batch, seconds, shards=None, threads=1):
+def bench_command(binary, model, batch, seconds, shards=None, threads=1, inference=False):
     command = [binary, "bench", model, "--batch", batch, "--threads", threads, "--seconds", seconds, "--json"]
-    return command + (["--shards", shards] if shards else [])
+    return command + (["--shards", shards] if shards else []) + (["--inference"] if inference else [])
 
 
 def machine(isa=None):
@@ -103,6 +103,12 @@ def default_core():
 
 def median(values):
     return statistics.median(values)
+
+
+# The small networks: model, batch, median ratio to PyTorch that a training step has to reach.
+SMALL_NETWORKS = [
+    ("fashion-classifier", 32, 5.0), ("fashion-classifier", 256, 4.5), ("mnist-classifier", 64, 4.5),
+    ("mnist-classifier", 256, 4.5), ("strided-cnn", 256, 4.0), ("lenet5", 64, 5.0)]
 
 
 def write_result(path, result):

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""PyTorch's training step on one CPU thread: the peer that Benchmarks/compare measures against.
+"""PyTorch's training step, or inference, on one CPU thread: the peer that Benchmarks/compare measures against.
 
-Usage: pytorch_step.py MODEL [--batch N] [--seconds S] [--layout both|nchw|channels_last] [--threads T]
+Usage: pytorch_step.py MODEL [--batch N] [--seconds S] [--layout both|nchw|channels_last] [--threads T] [--inference]
 Prints one JSON object per layout and line.
 
 The set-up favours PyTorch: the batches are float32 tensors already divided by 255 and lying in memory, there is
 no DataLoader, gradients are set to None, and nothing is read back from the loss. swift-train's bench starts from
-uint8 batches and converts them inside the measured step.
+uint8 batches and converts them inside the measured step. Inference is the forward pass alone, in evaluation and inference
+mode, where swift-train's computes losses and the ranks of the labels too.
 """
 
 import argparse
@@ -23,12 +24,12 @@ BATCHES = 8
 WARM_UP_STEPS = 10
 
 
-def measure(name, batch, seconds, layout):
-    """Times whole steps (zero_grad, forward, loss, backward, SGD with momentum) for about `seconds`."""
+def measure(name, batch, seconds, layout, inference=False):
+    """Times whole steps (zero_grad, forward, loss, backward, SGD with momentum) or forward passes for about `seconds`."""
     torch.manual_seed(1)
     memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
     model = MODELS[name]().to(memory_format=memory_format)
-    model.train()
+    model.train(not inference)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
     loss_function = nn.CrossEntropyLoss()
     shape = (batch, *model.input_shape)
@@ -38,12 +39,17 @@ def measure(name, batch, seconds, layout):
     ]
     targets = [torch.randint(0, 10, (batch,)) for _ in range(BATCHES)]
 
-    def step(index):
+    @torch.inference_mode()
+    def forward(index):
+        model(inputs[index % BATCHES])
+
+    def train(index):
         optimizer.zero_grad(set_to_none=True)
         loss = loss_function(model(inputs[index % BATCHES]), targets[index % BATCHES])
         loss.backward()
         optimizer.step()
 
+    step = forward if inference else train
     for index in range(WARM_UP_STEPS):
         step(index)
     durations = []
@@ -58,6 +64,7 @@ def measure(name, batch, seconds, layout):
         "framework": "pytorch",
         "torch_version": torch.__version__,
         "model": name,
+        "work": "inference" if inference else "training",
         "batch": batch,
         "threads": torch.get_num_threads(),
         "layout": layout,
@@ -75,11 +82,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--layout", choices=["both", "nchw", "channels_last"], default="both")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--inference", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     layouts = ["nchw", "channels_last"] if arguments.layout == "both" else [arguments.layout]
     for layout in layouts:
-        print(json.dumps(measure(arguments.model, arguments.batch, arguments.seconds, layout)), flush=True)
+        print(json.dumps(measure(arguments.model, arguments.batch, arguments.seconds, layout, arguments.inference)), flush=True)
 
 
 if __name__ == "__main__":
