@@ -119,7 +119,7 @@ static void check_conv2d_pool_f32_forward(Set *set) {
     CKernels_LaneWindow pool = {shape.outputChannels, w->outputHeight, w->outputWidth, 2, 2, 2, 2, 0, 0, w->outputHeight / 2, w->outputWidth / 2};
     CKernels_laneKernelsNamed("portable")->maxpool2d_f32_forward(&pool, full, expected, expectedWinners);
     for (int64_t i = 0; i < pooled; i++) {
-        if (activation == CKernels_activationReLU && !(expected[i] > 0)) expectedWinners[i] = 65535;
+        if (activation == CKernels_activationReLU && expected[i] <= 0) expectedWinners[i] = 65535;
         if (winners[i] != expectedWinners[i]) {
             printf("  %s %s: winner %lld is %d, expected %d\n", kernelName, where, (long long)i, winners[i], expectedWinners[i]);
             failures++;
@@ -149,7 +149,7 @@ static void check_conv2d_f32_flip(Set *set) {
 }
 
 static float derivative(CKernels_Activation activation, float dy, float y) {
-    if (activation == CKernels_activationReLU) return y > 0 ? dy : 0;
+    if (activation == CKernels_activationReLU) return y <= 0 ? 0 : dy;
     if (activation == CKernels_activationTanh) {
         float square = y * y;
         float slope = 1.0f - square;

@@ -322,8 +322,8 @@ INLINE void poolPair(const float *top, const float *bottom, int64_t outputs, CKe
                 winner = wins ? (VI)(i + 1) : winner;
             }
             if (activation == CKernels_activationReLU) {
-                // NaN passes forward and blocks backward, as y > 0 does.
-                winner = best > 0 ? winner : (VI)65535;
+                // NaN passes, forward and backward.
+                winner = best <= 0 ? (VI)65535 : winner;
             }
             store(y + to, activate(best, activation));
             *(VS *)(winners + to) = __builtin_convertvector(winner, VS);

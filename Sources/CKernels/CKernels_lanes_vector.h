@@ -81,7 +81,7 @@ INLINE V activate(V x, CKernels_Activation activation) {
 
 /// The gradient before an activation, from what the activation gave.
 INLINE V deactivate(V dy, V y, CKernels_Activation activation) {
-    if (activation == CKernels_activationReLU) return select(y > 0, dy, splat(0));
+    if (activation == CKernels_activationReLU) return select(y <= 0, splat(0), dy);
     if (activation == CKernels_activationTanh) return dy * (1.0f - y * y);
     return dy;
 }

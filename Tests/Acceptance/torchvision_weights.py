@@ -46,6 +46,11 @@ def save(name, path):
     model, source = network(name, CLASSES)
     with torch.no_grad():
         for module in model.modules():
+            # With PyTorch's own defaults the logits of a deep network hardly depend on the image.
+            if isinstance(module, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if isinstance(module, torch.nn.Linear):
+                module.weight.normal_(0, 0.01)
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.weight.uniform_(0.5, 1.5)
                 module.bias.normal_(0, 0.2)

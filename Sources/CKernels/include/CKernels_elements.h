@@ -43,7 +43,7 @@ void PASS(averagePool, backward)(const CKernels_Pooling *pooling, const REAL *dy
 
 // ---- Activation: element by element; y may be x and dx may be dy ------------------------------------------------------
 
-/// y = x where x > 0 or x is NaN, else +0; dx = dy where y > 0, else +0, by selection.
+/// y = +0 where x ≤ 0, else x; dx = +0 where y ≤ 0, else dy, by selection: NaN passes both ways, as in PyTorch.
 void PASS(relu, forward)(const REAL *x, int64_t count, REAL *y);
 void PASS(relu, backward)(const REAL *y, const REAL *dy, int64_t count, REAL *dx);
 /// y = x where x > 0, else slope · x with slope ≥ 0; the backward pass reads y.

@@ -5,7 +5,7 @@ void PASS(relu, forward)(const REAL *x, int64_t count, REAL *y) {
 }
 
 void PASS(relu, backward)(const REAL *y, const REAL *dy, int64_t count, REAL *dx) {
-    for (int64_t i = 0; i < count; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+    for (int64_t i = 0; i < count; i++) dx[i] = y[i] <= 0 ? 0 : dy[i];
 }
 
 void PASS(leakyRelu, forward)(REAL slope, const REAL *x, int64_t count, REAL *y) {
