@@ -56,6 +56,16 @@ package struct ResumePoint {
         case .never:
             return nil
         case .checkpoint(let path):
+            if let folder = checkpointsFolder(at: path) {
+                guard let found = try newest(in: folder) else {
+                    throw Failure(
+                        .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint"
+                    )
+                }
+                return ResumePoint(
+                    checkpoint: found.checkpoint, path: found.path, isSameRun: belongs(found.path, to: runDirectory),
+                    warnings: found.warnings)
+            }
             return ResumePoint(
                 checkpoint: try CheckpointFile.read(path), path: path, isSameRun: belongs(path, to: runDirectory),
                 warnings: [])
@@ -63,6 +73,16 @@ package struct ResumePoint {
             guard let runDirectory else { return nil }
             return try newest(in: runDirectory + "/checkpoints")
         }
+    }
+
+    /// Of a run folder, or the folder itself; nil for a file.
+    private static func checkpointsFolder(at path: String) -> String? {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+            return nil
+        }
+        let below = path + "/checkpoints"
+        return FileManager.default.fileExists(atPath: below) ? below : path
     }
 
     private static func belongs(_ path: String, to runDirectory: String?) -> Bool {
