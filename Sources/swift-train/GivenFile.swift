@@ -138,9 +138,11 @@ enum GivenFile {
         case .pytorch, .pickle: load = "torch.load('\(path)', map_location='cpu').items()"
         case .safetensors: load = "safetensors.torch.load_file('\(path)').items()"
         case .numpyArchive:
-            return ". In Python: h5py.File('w.h5', 'w').update(dict(numpy.load('\(path)'))), then --weights w.h5"
+            return
+                ". In Python: h5py.File('w.h5', 'w').update(dict(numpy.load('\(path)'))), then swift-train evaluate --model NAME --weights w.h5 --data FILE"
         default: return ""
         }
-        return ". In Python: h5py.File('w.h5', 'w').update({k: v.numpy() for k, v in \(load)}), then --weights w.h5"
+        return
+            ". In Python: h5py.File('w.h5', 'w').update({k: v.numpy() for k, v in \(load)}), then swift-train evaluate --model NAME --weights w.h5 --data FILE"
     }
 }

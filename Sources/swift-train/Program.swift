@@ -67,10 +67,14 @@ enum Program {
         }
         if prints {
             let advice = CommandAdvice(arguments: Array(CommandLine.arguments.dropFirst()))
-            let words =
+            var words =
                 advice.words
                 ?? SwiftTrain.message(for: error).split(whereSeparator: \.isNewline)
                 .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
+            if advice.words == nil, words.contains("is invalid for") {
+                words +=
+                    words.contains("<seconds>") ? ", expected a number" : ", expected a whole number that 64 bits hold"
+            }
             StandardError.line("\(ExitCode.usage.label): \(words) (see \(advice.command) --help)")
         }
         exit(ExitCode.usage.rawValue)

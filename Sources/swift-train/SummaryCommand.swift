@@ -11,7 +11,7 @@ struct SummaryCommand: ParsableCommand {
 
     @OptionGroup var choice: NetworkChoice
 
-    @Option(help: ArgumentHelp("Images of a step, for shapes and memory.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Images of a step, for shapes and memory.", valueName: "n"))
     var batch = 1
 
     @Flag(help: "Print one JSON object.")
