@@ -65,7 +65,10 @@ package final class DatasetFile {
         if let split = opened[name] { return split }
         guard let header = headers.first(where: { $0.name == name }) else {
             throw Failure(
-                .configuration, "\(path): has no split \(name), expected one of \(splitNames.joined(separator: ", "))")
+                .configuration,
+                "\(path): has no split \(name), expected one of \(splitNames.joined(separator: ", ")); evaluate.split "
+                    + "(--set evaluate.split=\(splitNames.first ?? "train"), or evaluate --split) names the one to score"
+            )
         }
         let split = DatasetSplit(header, storage: try Self.pixels(of: header, in: file), isMapped: header.canBeMapped)
         opened[name] = split

@@ -59,7 +59,7 @@ package struct ResumePoint {
             if let folder = checkpointsFolder(at: path) {
                 guard let found = try newest(in: folder) else {
                     throw Failure(
-                        .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint"
+                        .badData, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint"
                     )
                 }
                 return ResumePoint(

@@ -162,10 +162,10 @@ struct CommandAdvice {
             return "ranks are started by mpirun -np \(value) swift-train, or launch/local -n \(value)"
         case ("train", "valsplit"), ("train", "validationsplit"), ("train", "holdout"):
             return "no samples are held out; the dataset file needs a split of its own for evaluate.split"
-        case ("train", _): return ConfigurationKeys.absence(of: name)
         case ("train", "output"), ("train", "outputdir"), ("train", "outdir"), ("train", "out"), ("train", "savedir"),
             ("train", "logdir"), ("train", "workdir"):
             return "the run folder is named with --run-dir \(value)"
+        case ("train", _): return ConfigurationKeys.absence(of: name)
         case ("summary", "model"), ("bench", "model"), ("summary", "network"), ("bench", "network"):
             return "the network stands without one: swift-train \(node.commandName) \(value)"
         case ("evaluate", "rundir"), ("evaluate", "run"), ("inspect", "checkpoint"), ("inspect", "file"),

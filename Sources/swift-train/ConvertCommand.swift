@@ -11,11 +11,14 @@ struct ConvertCommand: ParsableCommand {
             IDX files are converted, and drawn data is made. A dataset file of other sources is written with h5py:
 
               f.attrs.update(format="swift-train.dataset", format_version=1)
-              f["classes"] = ["cat", "dog"]                             # K names
+              f["classes"] = ["cat", "dog"]    # K names
               for split in "train", "test":
-                  f[split + "/images"] = images                         # (N, H, W, C), uint8 or float32 in 0 to 1
-                  f[split + "/images"].attrs.update(mean=m, std=s)      # C numbers each, of the training pixels in 0 to 1
-                  f[split + "/labels"] = labels.astype("int64")         # (N,), 0 to K - 1
+                  # (N, H, W, C), uint8, or float32 in 0 to 1
+                  f[split + "/images"] = images
+                  # C numbers each, of the training pixels in 0 to 1
+                  f[split + "/images"].attrs.update(mean=m, std=s)
+                  # (N,), 0 to K - 1
+                  f[split + "/labels"] = labels.astype("int64")
             """,
         subcommands: [IDX.self, Synthetic.self])
 

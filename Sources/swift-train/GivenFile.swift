@@ -82,7 +82,7 @@ enum GivenFile {
                 for name in choices where access("\(folder)/\(name)", F_OK) == 0 { return "\(folder)/\(name)" }
             }
             throw Failure(
-                .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
+                .badData, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
         case .special:
             throw Failure(
                 .badData, "\(path): is not a regular file, expected a checkpoint such as RUN/checkpoints/last")

@@ -40,6 +40,10 @@ enum StandardStream {
             _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
         signal(SIGPIPE, SIG_IGN)
+        // What a parent has blocked, as some do by accident, would never ask this process to stop.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
     }
 
     /// Writes all of a text. Returns 0, or errno of the write that failed.

@@ -170,7 +170,7 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
             "nested more than 32 levels deep"),
         BadConfiguration(
             "seed: " + String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000),
-            "c.yaml: not valid YAML"),
+            "c.yaml:3:8: not valid YAML"),
         BadConfiguration("# " + String(repeating: "x", count: 1 << 20), "bytes, expected at most 1048576"),
     ]
 }
