@@ -13,6 +13,7 @@ package struct HDF5Tree {
 
     private let path: String
     private var entries: [Entry] = []
+    private var firstNames: [UInt64: String] = [:]
     private static let largestDepth = 32
     private static let largestEntryCount = 100_000
     private static let longestValue = 200
@@ -23,7 +24,7 @@ package struct HDF5Tree {
         _ = try FileFormat.read(path)
         do {
             let file = try HDF5File.open(path)
-            try visit("/", in: file, depth: 0)
+            try visit("/", at: nil, in: file, depth: 0)
         } catch let error as HDF5Error {
             throw Failure(.badData, error.description)
         }
@@ -32,7 +33,8 @@ package struct HDF5Tree {
     package var text: String {
         (["\(path): HDF5"]
             + entries.flatMap { entry in
-                [entry.path + "  " + Self.words(entry)] + entry.attributes.map { "    @\($0.name) = \($0.value)" }
+                [(entry.path + "  " + Self.words(entry)).printable]
+                    + entry.attributes.map { "    @\($0.name) = \($0.value)".printable }
             }).joined(separator: "\n")
     }
 
@@ -52,13 +54,19 @@ package struct HDF5Tree {
         return "\(entry.kind) (\(shape.map(String.init).joined(separator: ", ")))"
     }
 
-    /// What cannot be opened (a link, an odd type) is named with the reason, and the rest still shown.
-    private mutating func visit(_ object: String, in file: HDF5File, depth: Int) throws {
+    /// What cannot be opened (a link, an odd type) is named with the reason, and the rest still shown. An object is looked at
+    /// under its first name alone: links may make a tree of any size out of a few, or a circle.
+    private mutating func visit(_ object: String, at address: UInt64?, in file: HDF5File, depth: Int) throws {
         guard entries.count < Self.largestEntryCount, depth < Self.largestDepth else {
             throw Failure(
                 .badData,
-                "\(path):\(object): more than \(Self.largestEntryCount) objects or \(Self.largestDepth) levels")
+                "\(path):\(object.printable): more than \(Self.largestEntryCount) objects or \(Self.largestDepth) levels")
         }
+        if let address, let first = firstNames[address] {
+            entries.append(Entry(path: object, kind: "the same object as \(first)", shape: nil, attributes: []))
+            return
+        }
+        if let address { firstNames[address] = object }
         do {
             let isGroup = try file.isGroup(object)
             let dataset = isGroup ? nil : try file.dataset(object)
@@ -71,8 +79,9 @@ package struct HDF5Tree {
             entries.append(Entry(path: object, kind: "not read: \(error.reason)", shape: nil, attributes: []))
             return
         }
-        for name in try file.children(of: object) {
-            try visit(object == "/" ? "/\(name)" : "\(object)/\(name)", in: file, depth: depth + 1)
+        for link in try file.links(of: object) {
+            try visit(
+                object == "/" ? "/\(link.name)" : "\(object)/\(link.name)", at: link.address, in: file, depth: depth + 1)
         }
     }
 
@@ -80,7 +89,7 @@ package struct HDF5Tree {
         try file.attributeNames(on: object).map { name in
             do {
                 let value = try file.attribute(name, on: object)?.description ?? ""
-                let line = String(value.prefix(Self.longestValue).map { $0.isNewline ? " " : $0 })
+                let line = String(value.prefix(Self.longestValue))
                 return (name, value.count > Self.longestValue ? line + "…" : line)
             } catch let error as HDF5Error {
                 return (name, "not read: \(error.reason)")
