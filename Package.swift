@@ -74,7 +74,7 @@ let package = Package(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
-        tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
+        tests("DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"]),
         tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],

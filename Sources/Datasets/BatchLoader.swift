@@ -11,8 +11,9 @@ package final class BatchLoader {
     private var current: Batch?
 
     /// Starts to load steps `steps` (numbered from the start of the run) for the shards `localShards` of all.
-    package init(split: any SampleSource, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64, steps: Range<Int>)
-    {
+    package init(
+        split: any SampleSource, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64, steps: Range<Int>
+    ) {
         let ring = Ring(capacity: Self.batches) {
             Batch(
                 shards: localShards.count, imagesPerShard: geometry.imagesPerShard, imageBytes: split.imageBytes)

@@ -78,7 +78,8 @@ package final class DatasetFile {
         }
         var digests: [String: String] = [:]
         for header in headers where header.storedImageDigest == nil {
-            digests[header.name] = try Self.facts(of: header, in: file, try Self.pixels(of: header, in: file), cache).digest
+            digests[header.name] = try Self.facts(of: header, in: file, try Self.pixels(of: header, in: file), cache)
+                .digest
         }
         computedDigests = digests
         digest = DatasetDigest.compute(classes: classes, headers: headers) { header in
@@ -186,7 +187,8 @@ package final class DatasetFile {
         of header: DatasetSplitHeader, in file: HDF5File, _ pixels: MappedBytes, _ cache: PixelFactsCache,
         progress: (Int) -> Void = { _ in }
     ) throws -> PixelFacts {
-        let part = "\(header.name.utf8.count) \(header.name) \(header.fileOffset ?? -1) \(header.byteCount) \(header.pixelType)"
+        let part =
+            "\(header.name.utf8.count) \(header.name) \(header.fileOffset ?? -1) \(header.byteCount) \(header.pixelType)"
         let key = pixels.identity?.key(of: part)
         if let key, let known = cache.facts(for: key) { return known }
         let isFresh = pixels.identity?.isFresh ?? true

@@ -38,7 +38,7 @@ package struct DatasetSplitHeader: Sendable {
         let imagesPath = "/\(name)/images"
         let labelsPath = "/\(name)/labels"
         func bad(_ path: String, _ text: String) -> Failure {
-            Failure(.badData, "\(file.path):\(path.printable) \(text)")
+            Failure(.badData, "\(file.path):\(path.printable)\(text.hasPrefix("@") ? "" : " ")\(text)")
         }
 
         let images = try file.dataset(imagesPath)
@@ -54,7 +54,8 @@ package struct DatasetSplitHeader: Sendable {
             throw bad(
                 imagesPath,
                 "has shape \(images.shape), which looks like channels first (NCHW), expected (N, H, W, C): "
-                    + "images.transpose(0, 2, 3, 1) in NumPy; or, if it is right, say so with the attribute layout = NHWC")
+                    + "images.transpose(0, 2, 3, 1) in NumPy; or, if it is right, say so with the attribute layout = NHWC"
+            )
         }
         switch images.elementType {
         case .uint8: pixelType = .uint8
@@ -95,7 +96,8 @@ package struct DatasetSplitHeader: Sendable {
         if let value = try file.attribute("counts", on: imagesPath), value != .integers(counts(of: classCount)) {
             let expected = HDF5Value.integers(counts(of: classCount))
             throw bad(
-                imagesPath, "@counts is \(value.description.printable), but its labels count \(expected). Convert again.")
+                imagesPath,
+                "@counts is \(value.description.printable), but its labels count \(expected). Convert again.")
         }
     }
 
@@ -119,11 +121,11 @@ package struct DatasetSplitHeader: Sendable {
         case .float32: reals = try labels.readAll(as: Float.self).map(Double.init)
         case .float64: reals = try labels.readAll(as: Double.self)
         case _ where labels.elementType.isInteger: return try labels.readIntegers()
-        default: throw bad("is \(labels.elementType), expected int64, or integers of another width")
+        default: throw bad("is \(labels.elementType), expected int64 or another integer type")
         }
         return try reals.enumerated().map { index, value in
             guard let whole = Int64(exactly: value) else {
-                throw bad("[\(index)] = \(value), expected whole numbers, the classes of the images")
+                throw bad("holds \(value) at \(index), expected whole numbers, the classes of the images")
             }
             return whole
         }
@@ -158,7 +160,10 @@ package struct DatasetSplitHeader: Sendable {
         guard case .string(let text) = value, text.utf8.count == 64,
             text.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
         else {
-            throw Failure(.badData, "\(file.path):\(path.printable)@sha256 is \(value.description.printable), expected 64 hexadecimal digits")
+            throw Failure(
+                .badData,
+                "\(file.path):\(path.printable)@sha256 is \(value.description.printable), expected 64 hexadecimal digits"
+            )
         }
         return text
     }

@@ -38,7 +38,8 @@ struct PixelFactsCache {
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return }
-        let isWhole = text.utf8.count == Array(text.utf8).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        let isWhole =
+            text.utf8.count == Array(text.utf8).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         guard close(descriptor) == 0, isWhole, rename(temporary, path) == 0 else {
             unlink(temporary)
             return

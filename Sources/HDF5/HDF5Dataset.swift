@@ -105,9 +105,11 @@ struct HDF5DatasetDescription {
         let layout = H5Pget_layout(creation)
         let stored = Int(clamping: H5Dget_storage_size(id))
         // The library copies as many bytes as the extents declare, out of a block that holds what was stored (1.10.8).
-        guard layout == H5D_CHUNKED || !file.isReadOnly || stored >= declared || stored == 0 && layout != H5D_COMPACT else {
+        guard layout == H5D_CHUNKED || !file.isReadOnly || stored >= declared || stored == 0 && layout != H5D_COMPACT
+        else {
             throw refused(
-                "H5Dget_storage_size", "declares \(extentsText) \(element) = \(declared) bytes, and \(stored) are stored")
+                "H5Dget_storage_size",
+                "declares \(extentsText) \(element) = \(declared) bytes, and \(stored) are stored")
         }
         switch layout {
         case H5D_CONTIGUOUS:

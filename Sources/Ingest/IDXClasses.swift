@@ -34,7 +34,9 @@ struct IDXClasses {
                     throw bad(index + 1, "\"\(String(line).printable)\"")
                 }
                 let characters = numbers.dropFirst().compactMap { $0.flatMap(Unicode.Scalar.init) }.map { String($0) }
-                guard characters.count == numbers.count - 1 else { throw bad(index + 1, "\"\(String(line).printable)\"") }
+                guard characters.count == numbers.count - 1 else {
+                    throw bad(index + 1, "\"\(String(line).printable)\"")
+                }
                 rows.append((label, characters.joined(separator: "/")))
             }
             rows.sort { $0.label < $1.label }

@@ -54,7 +54,8 @@ package enum IDXConverter {
         let isTransposed = transposing ?? source.isEMNIST
         var notes = classes.notes
         if isTransposed {
-            notes.append("images transposed" + (transposing == nil ? ", because EMNIST stores them so (--no-transpose)" : ""))
+            notes.append(
+                "images transposed" + (transposing == nil ? ", because EMNIST stores them so (--no-transpose)" : ""))
         }
         let writer = try DatasetWriter(path: path, classes: classes.names, options: options)
         var sources: [String] = []

@@ -18,7 +18,8 @@ struct IDXFolder {
         var status = stat()
         guard stat(folder, &status) == 0 else {
             throw Failure(
-                .inputMissing, "\(folder): \(String(cString: strerror(errno))); expected a folder with the four IDX files")
+                .inputMissing,
+                "\(folder): \(String(cString: strerror(errno))); expected a folder with the four IDX files")
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
             let parent = (folder as NSString).deletingLastPathComponent
@@ -57,7 +58,8 @@ struct IDXFolder {
         guard sets.count > 1, !sets.contains("") else { return sets.contains("") ? "" : sets.first ?? "" }
         throw Failure(
             .usage,
-            "\(folder): holds \(sets.count) data sets, expected --prefix with one of \(sets.sorted().joined(separator: ", "))")
+            "\(folder): holds \(sets.count) data sets, expected --prefix with one of \(sets.sorted().joined(separator: ", "))"
+        )
     }
 
     private static func find(_ stem: String, _ type: String, _ folder: String) -> String? {

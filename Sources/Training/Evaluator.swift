@@ -29,7 +29,8 @@ package final class Evaluator {
 
     /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
-        network: Network, split: any SampleSource, blockSamples: Int, loss: Loss = .crossEntropy(), input: PixelConversion,
+        network: Network, split: any SampleSource, blockSamples: Int, loss: Loss = .crossEntropy(),
+        input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
         self.split = split

@@ -42,7 +42,9 @@ struct ConvertCommand: ParsableCommand {
 
         @Option(
             name: .long,
-            help: "What the names of the files begin with, where a folder holds several sets: emnist-letters for example.")
+            help:
+                "What the names of the files begin with, where a folder holds several sets: emnist-letters for example."
+        )
         var prefix: String?
 
         @Flag(
