@@ -42,10 +42,11 @@ let package = Package(
         // In the order in which data flows.
         swiftTarget("Diagnostics", []),
         swiftTarget("Digests", ["CCrypto"]),
-        swiftTarget("HDF5", ["CHDF5"]),
+        swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels", "COpenBLAS"]),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics"]),
+        .target(name: "CMappedFiles", cSettings: cSettings),
+        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics", "CMappedFiles"]),
         swiftTarget("Ingest", ["Datasets", "HDF5", "Tensors", "Digests", "Diagnostics", "CZlib"]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
@@ -57,7 +58,7 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        swiftTarget("Report", []),
+        swiftTarget("Report", ["Diagnostics"]),
         .executableTarget(
             name: "swift-train",
             dependencies: [
@@ -73,7 +74,7 @@ let package = Package(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
-        tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
+        tests("DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"]),
         tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],

@@ -38,4 +38,8 @@ package struct ConversionReport: Sendable {
     /// Name and number of images of each split, in the order written.
     package let splits: [(name: String, count: Int)]
     package let classCount: Int
+    /// What was found out about the source and decided, one line each.
+    package var notes: [String] = []
+    /// What the user should look at.
+    package var warnings: [String] = []
 }
