@@ -101,6 +101,12 @@ int CImages_jpegRead(
                  (long long)options->largestPixels);
         longjmp(manager.start, 1);
     }
+    // A block of 64 pixels takes a bit or more.
+    if ((int64_t)info.image_width * info.image_height / 1024 > (int64_t)count) {
+        snprintf(message, CImages_messageBytes, "%u×%u pixels are more than %zu bytes can hold", info.image_width,
+                 info.image_height, count);
+        longjmp(manager.start, 1);
+    }
     int turn = options->orient ? orientation(&info) : 1;
     int isCMYK = info.num_components == 4;
     if (info.num_components != 1 && info.num_components != 3 && !isCMYK) {

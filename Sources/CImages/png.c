@@ -64,6 +64,11 @@ int CImages_pngRead(
                  (long long)options->largestPixels);
         longjmp(png_jmpbuf(png), 1);
     }
+    // Deflate shrinks by at most 1032: what declares more has no picture behind it.
+    if (height * png_get_rowbytes(png, info) / 1100 > count) {
+        snprintf(message, CImages_messageBytes, "%zu×%zu pixels are more than %zu bytes can hold", width, height, count);
+        longjmp(png_jmpbuf(png), 1);
+    }
     int type = png_get_color_type(png, info);
     int isGray = !(type & PNG_COLOR_MASK_COLOR);
     int turn = 1;

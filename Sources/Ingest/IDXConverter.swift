@@ -45,32 +45,45 @@ package enum IDXConverter {
                 "\(splits[1].images.path): has images of \(splits[1].sizeText), \(splits[0].images.path) of "
                     + "\(splits[0].sizeText); expected one size")
         }
-        let writer = try DatasetWriter(path: path, classes: names, options: options)
-        var sources: [String] = []
-        for split in splits {
-            try writer.beginSplit(
-                DatasetWriter.Split(
-                    name: split.name, labels: split.labels, height: split.images.extents[1],
-                    width: split.images.extents[2], channels: 1))
-            try copy(split.images, to: writer)
-            try writer.endSplit()
-            sources += [try split.images.finish(), split.labelSource]
-        }
         let classWords = classNames.map { ["--class-names", $0] } ?? []
-        return try writer.finish(
-            command: ["swift-train", "convert", "idx"] + classWords, sources: JSONText.array(sources),
-            preprocessing: JSONText.object([("pixels", JSONText.string("unchanged"))]))
+        return try Conversion(
+            source: IDXImages(splits, classes: names), command: ["swift-train", "convert", "idx"] + classWords,
+            options: options
+        ).run(to: path)
     }
 
-    private static func copy(_ images: IDXFile, to writer: DatasetWriter) throws {
-        let imagesPerPiece = DatasetWriter.imagesPerPiece(imageBytes: images.itemBytes)
-        let piece = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: imagesPerPiece * images.itemBytes)
-        defer { piece.deallocate() }
-        for start in stride(from: 0, to: images.count, by: imagesPerPiece) {
-            let count = min(imagesPerPiece, images.count - start) * images.itemBytes
-            let part = UnsafeMutableBufferPointer(rebasing: piece[..<count])
-            try images.read(into: UnsafeMutableRawBufferPointer(part))
-            try writer.append(UnsafeBufferPointer(part))
+    /// The images of the splits, read once and in order.
+    private final class IDXImages: ImageSource {
+        let form: ImageForm
+        let classes: [String]
+        let splits: [SourceSplit]
+        private let files: [Split]
+
+        init(_ files: [Split], classes: [String]) {
+            self.files = files
+            self.classes = classes
+            form = .pixels(
+                ImageShape(height: files[0].images.extents[1], width: files[0].images.extents[2], channels: 1))
+            splits = files.enumerated().map { part, file in
+                SourceSplit(
+                    name: file.name, part: part, samples: Array(file.labels.indices),
+                    labels: file.labels.map { Int32($0) }, names: [])
+            }
+        }
+
+        func rewind(to part: Int) {}
+
+        func fetch(_ samples: ArraySlice<Int>, of part: Int, head: Int?, into images: FetchedImages) throws {
+            let file = files[part].images
+            try file.read(into: images.room(samples.count * file.itemBytes))
+            for _ in samples {
+                images.fill(file.itemBytes)
+                images.endImage()
+            }
+        }
+
+        func sources(_ encoded: EncodedFiles) throws -> String {
+            JSONText.array(try files.flatMap { [try $0.images.finish(), $0.labelSource] })
         }
     }
 
