@@ -79,7 +79,9 @@ let package = Package(
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
-        tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests", "CImages"], exclude: ["Generator"]),
+        tests(
+            "IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests", "CImages"], exclude: ["Generator"],
+            resources: [.copy("Fixtures")]),
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],
             exclude: ["Generator"],

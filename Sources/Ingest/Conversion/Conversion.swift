@@ -49,7 +49,9 @@ struct Conversion {
         } catch let failure as Failure {
             progress.end()
             guard !leftOut.all.isEmpty, let list = try? writeList(leftOut, besides: path) else { throw failure }
-            throw Failure(failure.code, "\(failure.message) (\(list) lists \(leftOut.all.count) files left out)")
+            let note = "\(list) lists \(leftOut.all.count) files left out"
+            let isOneLine = !failure.message.contains(where: \.isNewline)
+            throw Failure(failure.code, isOneLine ? "\(failure.message) (\(note))" : "\(failure.message)\n\(note)")
         }
     }
 
@@ -289,7 +291,7 @@ struct Conversion {
         guard !leftOut.all.isEmpty || options.reportPath != nil else { return nil }
         let target = options.reportPath ?? "\(path).left-out.csv"
         let output = try OutputFile(path: target, replacing: true)
-        guard let file = fopen(output.temporaryPath, "wxe") else {
+        guard let file = fopen(output.temporaryPath, "we") else {
             throw Failure(.cannotCreate, "\(target): \(String(cString: strerror(errno)))")
         }
         let text = Array(leftOut.csv.utf8)
@@ -342,7 +344,7 @@ struct SizeHistogram {
     func words(invocation: [String]) -> String {
         let counts = counts
         var lines = ["the images have \(counts.count) sizes, expected one, or --size:"]
-        lines += counts.prefix(Self.linesShown).map { "  \($0.width)×\($0.height): \($0.count) images" }
+        lines += counts.prefix(Self.linesShown).map { "  \($0.width)×\($0.height): \($0.count) \($0.count == 1 ? "image" : "images")" }
         if counts.count > Self.linesShown {
             let others = counts.dropFirst(Self.linesShown)
             lines.append("  \(others.count) other sizes: \(others.reduce(0) { $0 + $1.count }) images")

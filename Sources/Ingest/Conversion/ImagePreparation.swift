@@ -226,7 +226,7 @@ enum ForeignFormat {
         ("GIF", 0, Array("GIF8".utf8)), ("BMP", 0, Array("BM".utf8)), ("TIFF", 0, [0x49, 0x49, 0x2A, 0]),
         ("TIFF", 0, [0x4D, 0x4D, 0, 0x2A]), ("WebP", 8, Array("WEBP".utf8)), ("HEIC or AVIF", 4, Array("ftyp".utf8)),
         ("PDF", 0, Array("%PDF".utf8)), ("JPEG 2000", 4, Array("jP  ".utf8)), ("ZIP", 0, [0x50, 0x4B, 3, 4]),
-        ("SVG or XML", 0, Array("<".utf8)),
+        ("markup (SVG, XML, HTML)", 0, Array("<".utf8)),
     ]
 
     /// `is a GIF file, expected JPEG or PNG`

@@ -25,9 +25,10 @@ struct LeftOutList {
 
     mutating func add(_ items: [LeftOut]) { all += items }
 
-    /// Two columns, `file` and `reason`, by RFC 4180 but with newlines alone, in the order found.
+    /// Two columns, `file` and `reason`, by RFC 4180 but with newlines alone, in byte order of the names.
     var csv: String {
-        (["file,reason"] + all.map { "\(Self.field($0.file)),\(Self.field($0.reason))" }).joined(separator: "\n") + "\n"
+        let rows = all.sorted { $0.file.utf8.lexicographicallyPrecedes($1.file.utf8) }
+        return (["file,reason"] + rows.map { "\(Self.field($0.file)),\(Self.field($0.reason))" }).joined(separator: "\n") + "\n"
     }
 
     /// The most frequent reasons, numbers in them not told apart: `3 × is truncated`.

@@ -33,7 +33,10 @@ struct FolderLayout {
         }
         var entries: [String: [Entry]] = [:]
         for (index, path) in paths.enumerated() {
-            func leave(_ reason: String) { leftOut.append(LeftOut(file: PathText.display(files[index]), reason: reason)) }
+            func leave(_ reason: String) {
+                let name = PathText.display(files[index])
+                leftOut.append(LeftOut(file: name, reason: reason, isBad: ForeignFormat.isImageName(name)))
+            }
             let depth = hasSplits ? 1 : 0
             let name = hasSplits ? split(path[0]) : "train"
             if path.count <= depth + 1 {
@@ -61,7 +64,7 @@ struct FolderLayout {
         }
         var made: [String: SourceSplit] = [:]
         for (name, members) in entries {
-            var made1 = SourceSplit(name: name, part: 0, samples: [], labels: [], names: [])
+            var taken = SourceSplit(name: name, part: 0, samples: [], labels: [], names: [])
             for member in members {
                 guard let number = numbers[member.className] else {
                     leftOut.append(
@@ -70,11 +73,11 @@ struct FolderLayout {
                             reason: "is of class \(PathText.display(member.className)), which train does not have"))
                     continue
                 }
-                made1.samples.append(member.file)
-                made1.labels.append(number)
-                made1.names.append(PathText.display(files[member.file]))
+                taken.samples.append(member.file)
+                taken.labels.append(number)
+                taken.names.append(PathText.display(files[member.file]))
             }
-            made[name] = made1
+            made[name] = taken
         }
         var divided: [SourceSplit] = []
         for name in ["train", "val", "test"] {
