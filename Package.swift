@@ -43,12 +43,13 @@ let package = Package(
         // In the order in which data flows.
         swiftTarget("Diagnostics", []),
         swiftTarget("Digests", ["CCrypto"]),
-        swiftTarget("HDF5", ["CHDF5"]),
+        swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
         .target(
             name: "CImages", cSettings: cSettings, linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels", "COpenBLAS"]),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics"]),
+        .target(name: "CMappedFiles", cSettings: cSettings),
+        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics", "CMappedFiles"]),
         swiftTarget(
             "Ingest",
             ["Datasets", "HDF5", "Tensors", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),
@@ -62,7 +63,7 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        swiftTarget("Report", []),
+        swiftTarget("Report", ["Diagnostics"]),
         .executableTarget(
             name: "swift-train",
             dependencies: [
@@ -78,7 +79,7 @@ let package = Package(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
-        tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
+        tests("DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"]),
         tests(
             "IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests", "CImages"], exclude: ["Generator"],
             resources: [.copy("Fixtures")]),

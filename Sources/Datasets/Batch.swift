@@ -36,5 +36,14 @@ package final class Batch: @unchecked Sendable {
         counts.deallocate()
     }
 
+    /// A batch of black images, all of the first class, that stands in for one that could not be read: a rank takes part in a
+    /// step that updates nothing.
+    package static func placeholder(shards: Int, imagesPerShard: Int, imageBytes: Int) -> Batch {
+        let batch = Batch(shards: shards, imagesPerShard: imagesPerShard, imageBytes: imageBytes)
+        batch.ids.update(repeating: 0, count: shards * imagesPerShard)
+        batch.counts.update(repeating: Int32(imagesPerShard), count: shards)
+        return batch
+    }
+
     package var samples: Int { (0..<shards).reduce(0) { $0 + Int(counts[$1]) } }
 }

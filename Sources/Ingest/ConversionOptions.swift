@@ -72,6 +72,10 @@ package struct ConversionReport: Sendable {
     package let shape: (height: Int, width: Int, channels: Int)
     package let classes: [String]
     package var classCount: Int { classes.count }
+    /// What was found out about the source and decided, one line each.
+    package var notes: [String] = []
+    /// What the user should look at.
+    package var warnings: [String] = []
     /// Why things were left out, commonest reason first.
     package internal(set) var leftOut: [String] = []
     /// Images that cannot be used, and files that are no images.
@@ -92,6 +96,7 @@ package struct ConversionReport: Sendable {
             guard !missing.isEmpty else { continue }
             lines.append("note: \(split.name) has no image of \(Self.list(missing.map(\.0)))")
         }
+        lines += notes.map { "note: \($0)" }
         if leftOutCounts.bad + leftOutCounts.other > 0 {
             var words: [String] = []
             if leftOutCounts.bad > 0 { words.append("\(leftOutCounts.bad) images that cannot be used") }

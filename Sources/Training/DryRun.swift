@@ -40,7 +40,7 @@ extension TrainingSession {
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: totalSteps)
         rate.observe(options.resume?.checkpoint.header.evaluations ?? [])
-        let batch = loader.next()
+        let batch = try RankAgreement.together(communicator) { try loader.next() }
         let start = Machine.now()
         let outcome = try step.run(
             batch, epoch: first / geometry.stepsPerEpoch, learningRate: rate.rate(afterSteps: first),

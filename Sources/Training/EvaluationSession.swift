@@ -47,7 +47,14 @@ package final class EvaluationSession {
         let splitName = split ?? configuration.evaluate.split
         let (dataset, samples) = try RankAgreement.together(communicator) {
             let dataset = try DatasetFile(path: dataFile)
-            return (dataset, try dataset.split(splitName))
+            let samples = try dataset.split(splitName)
+            guard communicator.localRank == 0 else { return (dataset, samples) }
+            func say(_ text: String) {
+                // Standard output carries the result.
+                if communicator.rank == 0 { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+            }
+            for warning in try dataset.checkPixels(of: [splitName], onLongWork: say) { say("warning: \(warning)") }
+            return (dataset, samples)
         }
         try RankAgreement.check(
             [.init("dataset digest", dataset.digest), .init("kernel set", Machine.kernelSet)], over: communicator)

@@ -19,6 +19,12 @@ package struct Normalization: Sendable {
             self.init(
                 mean: [Float](repeating: 0, count: split.channels), std: [Float](repeating: 1, count: split.channels))
         case .dataset:
+            guard !split.mean.isEmpty else {
+                throw Failure(
+                    .configuration,
+                    "data.normalize = dataset, but \(file) holds no mean and std; give {mean: […], std: […]} or none, or store "
+                        + "them as attributes of the images")
+            }
             guard split.std.allSatisfy({ $0 > 0 }) else {
                 throw Failure(
                     .configuration,

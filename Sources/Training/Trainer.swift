@@ -1,6 +1,7 @@
 package import DataParallel
 package import Datasets
 package import Diagnostics
+internal import Tensors
 
 /// The training loop of one rank.
 package final class Trainer {
@@ -19,8 +20,11 @@ package final class Trainer {
     private let saver: CheckpointSaver?
     private var lastSave = Machine.now()
     private var failedSaves = 0
-    /// A failure of this rank alone, which all ranks learn of at the next step boundary.
+    /// A failure of this rank alone, which all ranks learn of at the next step boundary: of its saves, of its data.
     private var alarm: Failure?
+    private var dataFailure: Failure?
+    /// What takes the place of a batch that cannot be read.
+    private let placeholder: () -> Batch
 
     /// Failed periodic saves in a row that end a run.
     private static let toleratedFailedSaves = 2
@@ -29,7 +33,7 @@ package final class Trainer {
     /// `header` holds what never changes during the run; `resume` is where it goes on. The state of the step has been
     /// initialised or restored. Throws: `Failure`.
     package init(
-        configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: DatasetSplit,
+        configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: any SampleSource,
         geometry: BatchGeometry, header: Checkpoint.Header, resume: ResumePoint?, recorder: RunRecorder?,
         communicator: any Communicator, activity: Activity, targetLoss: Double? = nil
     ) throws {
@@ -57,6 +61,11 @@ package final class Trainer {
         loader = BatchLoader(
             split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
             steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps)
+        placeholder = {
+            .placeholder(
+                shards: step.layout.shardsPerRank, imagesPerShard: geometry.imagesPerShard,
+                imageBytes: training.imageBytes)
+        }
         sampleLog =
             configuration.log.samples
             ? try SampleLog(
@@ -89,7 +98,7 @@ package final class Trainer {
         while !progress.isFinished {
             activity.enter(.reading, step: progress.stepsDone + 1)
             let waitStart = Machine.now()
-            let batch = loader.next()
+            let batch = nextBatch()
             step.dataWaitSeconds = Machine.now() - waitStart
             try sampleLog?.append(batch)
 
@@ -98,8 +107,8 @@ package final class Trainer {
             let outcome = try step.run(
                 batch, epoch: progress.stepsDone / progress.stepsPerEpoch, learningRate: learningRate,
                 stopRequested: StopSignals.isRequested,
-                saveRequested: isSaveDueByClock, hasAlarm: alarm != nil)
-            if outcome.alarms > 0 { try RankAgreement.agreeOnFailure(alarm, over: communicator) }
+                saveRequested: isSaveDueByClock, hasAlarm: alarm != nil || dataFailure != nil)
+            if outcome.alarms > 0 { try giveUp() }
             if outcome.isFinite { progress.addStep(outcome.score) } else { try leaveOut(outcome, batch) }
 
             recorder?.step(outcome, progress: progress, rate: learningRate)
@@ -114,6 +123,17 @@ package final class Trainer {
             takeSaveResult(waiting: false)
         }
         return try finish(.done)
+    }
+
+    /// The next batch, or one that stands in for it: a rank that cannot read takes part in the step all the same, so that the
+    /// others do not wait for it.
+    private func nextBatch() -> Batch {
+        do {
+            return try loader.next()
+        } catch {
+            dataFailure = error as? Failure ?? Failure(.inputOutput, "\(error)")
+            return placeholder()
+        }
     }
 
     private func isDue(_ interval: Interval) -> Bool {
@@ -136,7 +156,13 @@ package final class Trainer {
     private func evaluate() throws -> Bool {
         activity.enter(.evaluating, step: progress.stepsDone)
         let start = Machine.now()
-        let score = try evaluator.score(weights: step.state.evaluated)
+        let score: Score
+        do {
+            score = try evaluator.score(weights: step.state.evaluated)
+        } catch let failure as Failure {
+            progress.hasPendingEvaluation = true
+            throw try saving(failure)
+        }
         let isBest = progress.addEvaluation(score, metric: configuration.bestMetric)
         rate.observe(progress.evaluations)
         if let evaluation = progress.evaluations.last {
@@ -204,6 +230,28 @@ package final class Trainer {
         takeSaveResult(waiting: true)
         try save(isBest: false, isFinal: true)
         return try finish(.stoppedEarly)
+    }
+
+    /// Ends the run on all ranks after a step in which one of them met a failure and which updated nothing. Collective.
+    private func giveUp() throws {
+        let savesFail = try communicator.broadcast([alarm == nil ? 0 : 1], from: 0) == [1]
+        do {
+            try RankAgreement.agreeOnFailure(alarm ?? dataFailure, over: communicator)
+        } catch let failure as Failure {
+            throw savesFail ? failure : try saving(failure)
+        }
+    }
+
+    /// Saves the state of the last step boundary on the way out, and adds what became of it to the failure. Collective.
+    private func saving(_ failure: Failure) throws -> Failure {
+        takeSaveResult(waiting: true)
+        do {
+            try save(isBest: false, isFinal: true)
+        } catch let second as Failure {
+            return Failure(failure.code, "\(failure.message). The state could not be saved: \(second.message)")
+        }
+        guard saver != nil else { return failure }
+        return Failure(failure.code, "\(failure.message). The state after step \(progress.stepsDone) is saved")
     }
 
     private func finish(_ code: ExitCode) throws -> ExitCode {

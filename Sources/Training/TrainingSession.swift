@@ -37,6 +37,8 @@ package final class TrainingSession {
     private let pool: ThreadPool
     private let input: PixelConversion
     private let normalization: Normalization
+    /// What the user should hear of the data.
+    private let dataWarnings: [String]
 
     /// Collective. Throws: `Failure`, the same on every rank.
     package init(
@@ -70,6 +72,7 @@ package final class TrainingSession {
             return (dataset, training, try dataset.split(configuration.evaluate.split))
         }
         try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
+        dataWarnings = try Self.checkPixels(of: dataset, over: communicator)
         try options.resume?.check(configuration, datasetDigest: dataset.digest, models: options.models)
         self.dataset = dataset
         self.training = training
@@ -96,6 +99,7 @@ package final class TrainingSession {
             header: try header(), resume: options.resume, recorder: recorder, communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
         recorder?.start(startBlock(step: step))
+        for warning in dataWarnings { recorder?.warn(warning) }
         if let resume = options.resume { announce(resume, recorder, trainer.progress) }
         let code = try trainer.run()
         if code == .done { try options.overfit?.judge(trainer.progress, recorder) }
@@ -135,6 +139,19 @@ package final class TrainingSession {
     }
 
     // ---- Parts
+
+    /// Compares the pixels with the stored digests, which the run's and the checkpoints' digest is made of. One rank of each
+    /// host reads what the host reads: disks differ, and network file systems may show each host something else; on a shared
+    /// one every host reads the file once. Collective.
+    private static func checkPixels(of dataset: DatasetFile, over communicator: any Communicator) throws -> [String] {
+        try RankAgreement.together(communicator) {
+            guard communicator.localRank == 0 else { return [] }
+            return try dataset.checkPixels { text in
+                guard communicator.rank == 0 else { return }
+                FileHandle.standardOutput.write(Data((text + "\n").utf8))
+            }
+        }
+    }
 
     private static func facts(of configuration: Configuration) -> [RankAgreement.Fact] {
         configuration.entries.map { .init($0.key, $0.value) } + [

@@ -100,7 +100,7 @@ package final class TrainingStep {
         squares.deallocate()
     }
 
-    /// Runs one step and, unless loss or gradient is not finite, updates the weights. Collective. `epoch` counts finished
+    /// Runs one step and updates the weights, unless loss or gradient is not finite or a rank has an alarm. Collective. `epoch` counts finished
     /// epochs; random choices depend on it.
     ///
     /// Throws: the communicator's errors; the weights are then as they were before.
@@ -130,7 +130,8 @@ package final class TrainingStep {
             saveRequests: Int(statistics[Statistic.saveRequests]), alarms: Int(statistics[Statistic.alarms]),
             dataWaitSeconds: statistics[Statistic.dataWaitSeconds] / Double(layout.ranks),
             communicationSeconds: statistics[Statistic.communicationSeconds] / Double(layout.ranks))
-        guard outcome.isFinite else { return outcome }
+        // The gradients of a rank that could not read its samples are worth nothing.
+        guard outcome.isFinite, outcome.alarms == 0 else { return outcome }
 
         state.updates += 1
         let rest = clipping.apply(norm: outcome.gradientNorm, scale: scale)

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Diagnostics
+internal import Foundation
 internal import Ingest
 
 /// `swift-train convert`: source files to a dataset file.
@@ -51,11 +52,27 @@ struct ConvertCommand: ParsableCommand {
         @Option(name: .long, help: "Class names a,b,c in the order of the labels, or fashion-mnist.")
         var classNames: String?
 
+        @Option(
+            name: .long,
+            help:
+                "What the names of the files begin with, where a folder holds several sets: emnist-letters for example."
+        )
+        var prefix: String?
+
+        @Flag(
+            inversion: .prefixedNo,
+            help: "Turn rows into columns; by default only for files with EMNIST's names, which are stored so.")
+        var transpose: Bool?
+
         @OptionGroup var output: Output
 
         func run() throws {
             let report = try IDXConverter.convert(
-                folder: folder, to: output.output, classNames: classNames, options: output.options())
+                folder: folder, to: output.output, classNames: classNames, prefix: prefix, transposing: transpose,
+                options: output.options())
+            for warning in report.warnings {
+                FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+            }
             print(report.text)
         }
     }

@@ -78,6 +78,6 @@ enum Program {
     }
 
     private static func complain(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        FileHandle.standardError.write(Data((text.printableLines + "\n").utf8))
     }
 }

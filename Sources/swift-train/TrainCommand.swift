@@ -126,7 +126,8 @@ struct TrainCommand: Command {
             FileHandle.standardOutput.write(Data("drawing the synthetic dataset \(path)\n".utf8))
             let folder = (path as NSString).deletingLastPathComponent
             if !folder.isEmpty { try DurableFile.makeFolders(folder) }
-            try SyntheticDataset.write(to: path)
+            // Another run that starts here at the same time draws the same bytes.
+            try SyntheticDataset.write(to: path, options: ConversionOptions(replaceExisting: true))
         }
     }
 }
