@@ -38,16 +38,21 @@ let package = Package(
         systemLibrary("CMPI", pkgConfig: "ompi-c", debianPackage: "libopenmpi-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", debianPackage: "zlib1g-dev"),
         systemLibrary("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
+        systemLibrary("CArchive", pkgConfig: "libarchive", debianPackage: "libarchive-dev"),
 
         // In the order in which data flows.
         swiftTarget("Diagnostics", []),
         swiftTarget("Digests", ["CCrypto"]),
         swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
+        .target(
+            name: "CImages", cSettings: cSettings, linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels", "COpenBLAS"]),
         .target(name: "CMappedFiles", cSettings: cSettings),
         swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics", "CMappedFiles"]),
-        swiftTarget("Ingest", ["Datasets", "HDF5", "Tensors", "Digests", "Diagnostics", "CZlib"]),
+        swiftTarget(
+            "Ingest",
+            ["Datasets", "HDF5", "Tensors", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
         swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI"]),
@@ -75,7 +80,9 @@ let package = Package(
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"]),
-        tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
+        tests(
+            "IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests", "CImages"], exclude: ["Generator"],
+            resources: [.copy("Fixtures")]),
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],
             exclude: ["Generator"],

@@ -57,50 +57,78 @@ package enum IDXConverter {
             notes.append(
                 "images transposed" + (transposing == nil ? ", because EMNIST stores them so (--no-transpose)" : ""))
         }
-        let writer = try DatasetWriter(path: path, classes: classes.names, options: options)
-        var sources: [String] = []
-        for split in splits {
-            let (height, width) = (split.images.extents[1], split.images.extents[2])
-            try writer.beginSplit(
-                DatasetWriter.Split(
-                    name: split.name, labels: split.labels.map { $0 - classes.first },
-                    height: isTransposed ? width : height, width: isTransposed ? height : width, channels: 1))
-            try copy(split.images, transposing: isTransposed, to: writer)
-            try writer.endSplit()
-            sources += [try split.images.finish(), split.labelSource]
-        }
         let words =
             (classNames.map { ["--class-names", $0] } ?? []) + (prefix.map { ["--prefix", $0] } ?? [])
             + (transposing.map { [$0 ? "--transpose" : "--no-transpose"] } ?? [])
-        var report = try writer.finish(
-            command: ["swift-train", "convert", "idx"] + words, sources: JSONText.array(sources),
-            preprocessing: JSONText.object([("pixels", JSONText.string(isTransposed ? "transposed" : "unchanged"))]))
+        let images = IDXImages(splits, classes: classes, isTransposed: isTransposed)
+        var report = try Conversion(
+            source: images, command: ["swift-train", "convert", "idx"] + words, options: options
+        ).run(to: path)
         report.notes = notes
         report.warnings = splits.flatMap { [$0.images.warning, $0.labelWarning].compactMap { $0 } }
         return report
     }
 
-    private static func copy(_ images: IDXFile, transposing: Bool, to writer: DatasetWriter) throws {
-        let imagesPerPiece = DatasetWriter.imagesPerPiece(imageBytes: images.itemBytes)
-        let piece = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: imagesPerPiece * images.itemBytes)
-        defer { piece.deallocate() }
-        let turned = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: transposing ? piece.count : 0)
-        defer { turned.deallocate() }
-        let (height, width) = (images.extents[1], images.extents[2])
-        for start in stride(from: 0, to: images.count, by: imagesPerPiece) {
-            let count = min(imagesPerPiece, images.count - start) * images.itemBytes
-            let part = UnsafeMutableBufferPointer(rebasing: piece[..<count])
-            try images.read(into: UnsafeMutableRawBufferPointer(part))
-            guard transposing else {
-                try writer.append(UnsafeBufferPointer(part))
-                continue
+    /// The images of the splits, read once and in order.
+    private final class IDXImages: ImageSource {
+        let form: ImageForm
+        let classes: [String]
+        let splits: [SourceSplit]
+        let preprocessing: [(String, String)]
+        private let files: [Split]
+        private let isTransposed: Bool
+        private var stored: [UInt8] = []
+
+        init(_ files: [Split], classes: IDXClasses, isTransposed: Bool) {
+            self.files = files
+            self.classes = classes.names
+            self.isTransposed = isTransposed
+            let (height, width) = (files[0].images.extents[1], files[0].images.extents[2])
+            form = .pixels(
+                ImageShape(
+                    height: isTransposed ? width : height, width: isTransposed ? height : width, channels: 1))
+            preprocessing = isTransposed ? [("pixels", JSONText.string("transposed"))] : []
+            splits = files.enumerated().map { part, file in
+                SourceSplit(
+                    name: file.name, part: part, samples: Array(file.labels.indices),
+                    labels: file.labels.map { Int32($0) - Int32(classes.first) }, names: [])
             }
-            for place in 0..<count {
-                let (image, pixel) = place.quotientAndRemainder(dividingBy: images.itemBytes)
+        }
+
+        func rewind(to part: Int) {}
+
+        func fetch(_ samples: ArraySlice<Int>, of part: Int, head: Int?, into images: FetchedImages) throws {
+            let file = files[part].images
+            let room = images.room(samples.count * file.itemBytes)
+            if isTransposed {
+                if stored.count < room.count { stored = [UInt8](repeating: 0, count: room.count) }
+                try stored.withUnsafeMutableBytes { bytes in
+                    let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[..<room.count])
+                    try file.read(into: piece)
+                    transpose(UnsafeRawBufferPointer(piece), into: room, height: file.extents[1], width: file.extents[2])
+                }
+            } else {
+                try file.read(into: room)
+            }
+            for _ in samples {
+                images.fill(file.itemBytes)
+                images.endImage()
+            }
+        }
+
+        func sources(_ encoded: EncodedFiles) throws -> String {
+            JSONText.array(try files.flatMap { [try $0.images.finish(), $0.labelSource] })
+        }
+
+        private func transpose(
+            _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer, height: Int, width: Int
+        ) {
+            let bytes = height * width
+            for place in source.indices {
+                let (image, pixel) = place.quotientAndRemainder(dividingBy: bytes)
                 let (row, column) = pixel.quotientAndRemainder(dividingBy: width)
-                turned[image * images.itemBytes + column * height + row] = part[place]
+                target[image * bytes + column * height + row] = source[place]
             }
-            try writer.append(UnsafeBufferPointer(rebasing: turned[..<count]))
         }
     }
 

@@ -7,7 +7,9 @@ internal import Ingest
 struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert", abstract: "Convert source files to a dataset file.",
-        subcommands: [IDX.self, Synthetic.self])
+        subcommands: [
+            Folder.self, IDX.self, CIFAR10.self, CIFAR100.self, CSV.self, NumPy.self, Tar.self, Synthetic.self,
+        ])
 
     /// What every conversion takes.
     struct Output: ParsableArguments {
@@ -23,10 +25,20 @@ struct ConvertCommand: ParsableCommand {
         @Flag(name: .long, help: "Replace the output if it exists.")
         var force = false
 
+        @Option(name: .long, help: "Threads that read and decode; by default as many as cores. The file does not depend on it.")
+        var threads: Int?
+
         func options() throws -> ConversionOptions {
-            ConversionOptions(
+            var options = ConversionOptions(
                 gzipLevel: try compress.map { try ConversionOptions.gzipLevel($0) }, checksum: checksum,
                 replaceExisting: force)
+            if let threads {
+                guard (1...1024).contains(threads) else { throw Failure(.usage, "--threads \(threads): expected 1…1024") }
+                options.threads = threads
+            }
+            options.showsProgress = true
+            options.invocation = ["swift-train"] + CommandLine.arguments.dropFirst()
+            return options
         }
     }
 
@@ -61,8 +73,7 @@ struct ConvertCommand: ParsableCommand {
             for warning in report.warnings {
                 FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
             }
-            for note in report.notes { print(note) }
-            print(report.line)
+            print(report.text)
         }
     }
 
@@ -84,15 +95,7 @@ struct ConvertCommand: ParsableCommand {
         func run() throws {
             let report = try SyntheticDataset.write(
                 to: output.output, train: train, test: test, seed: seed, options: output.options())
-            print(report.line)
+            print(report.text)
         }
-    }
-}
-
-extension ConversionReport {
-    /// `data/x.h5: train 60000, test 10000 images, 10 classes, digest 0123…`
-    fileprivate var line: String {
-        let counts = splits.map { "\($0.name) \($0.count)" }.joined(separator: ", ")
-        return "\(path): \(counts) images, \(classCount) classes, digest \(digest)"
     }
 }
