@@ -10,12 +10,14 @@ enum Program {
     static func main() {
         let variables = ProcessInfo.processInfo.environment
         let launch = LaunchEnvironment(variables)
+        StopSignals.keepFileSizeLimitFromKilling()
         do {
             var command = try SwiftTrain.parseAsRoot()
             try Machine.checkKernelSet()
             if let collective = command as? any Command {
                 run(collective, launch, variables)
             }
+            StopSignals.release()
             do {
                 try command.run()
             } catch {
@@ -31,6 +33,7 @@ enum Program {
     {
         var command = command
         if type(of: command).stopsAtStepBoundary { StopSignals.install() }
+        StopSignals.release()
         do {
             let communicator = try launch.connect()
             let code: ExitCode
