@@ -34,7 +34,6 @@ let package = Package(
     targets: [
         // One system library each.
         systemLibrary("CHDF5", pkgConfig: "hdf5", debianPackage: "libhdf5-dev"),
-        systemLibrary("COpenBLAS", pkgConfig: "openblas", debianPackage: "libopenblas-dev"),
         systemLibrary("CMPI", pkgConfig: "ompi-c", debianPackage: "libopenmpi-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", debianPackage: "zlib1g-dev"),
         systemLibrary("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
@@ -42,24 +41,26 @@ let package = Package(
 
         // In the order in which data flows.
         swiftTarget("Diagnostics", []),
+        swiftTarget("Files", ["Diagnostics"]),
         swiftTarget("Digests", ["CCrypto"]),
         swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
         .target(
             name: "CImages", cSettings: cSettings, linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
         .target(name: "CKernels", cSettings: cSettings),
-        swiftTarget("Tensors", ["CKernels", "COpenBLAS"]),
+        swiftTarget("Tensors", ["CKernels"]),
         .target(name: "CMappedFiles", cSettings: cSettings),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics", "CMappedFiles"]),
+        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles"]),
         swiftTarget(
             "Ingest",
-            ["Datasets", "HDF5", "Tensors", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),
+            ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
-        swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI"]),
+        .target(name: "CSignals", cSettings: cSettings),
+        swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI", "CSignals"]),
         swiftTarget(
             "Training",
             [
-                "Layers", "Datasets", "DataParallel", "HDF5", "Tensors", "Digests", "Diagnostics",
+                "Layers", "Datasets", "DataParallel", "HDF5", "Tensors", "Files", "Digests", "Diagnostics",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -68,8 +69,7 @@ let package = Package(
             name: "swift-train",
             dependencies: [
                 "Training", "Report", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors",
-                "Digests",
-                "Diagnostics",
+                "Files", "Digests", "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),
@@ -77,6 +77,8 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
         .target(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
+        .target(name: "CFileFaults", path: "Tests/CFileFaults", cSettings: cSettings),
+        tests("FilesTests", ["Files", "Diagnostics", "CFileFaults"]),
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"]),
@@ -93,7 +95,7 @@ let package = Package(
             "TrainingTests",
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
-                "Diagnostics", "CAllocationCounter",
+                "Files", "Diagnostics", "CAllocationCounter", "CFileFaults",
             ], exclude: ["Generator", "Golden", "NetworkGolden"]),
         tests("ReportTests", ["Report"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),

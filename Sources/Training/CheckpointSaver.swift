@@ -1,5 +1,6 @@
 package import Diagnostics
 internal import Foundation
+internal import Tensors
 
 /// Saves checkpoints on a thread of its own, one at a time, from a copy that training does not touch.
 package final class CheckpointSaver {
@@ -28,7 +29,7 @@ package final class CheckpointSaver {
         let (keeper, job) = (keeper, job)
         job.copy.capture(header: header, state: state)
         job.begin()
-        Thread.detachNewThread {
+        let save: @Sendable () -> Void = {
             let start = Machine.now()
             let outcome = Swift.Result<String, any Error> {
                 try metrics.synchronize()
@@ -36,6 +37,8 @@ package final class CheckpointSaver {
             }.mapError { $0 as? Failure ?? Failure(.inputOutput, "\($0)") }
             job.end(Result(step: job.copy.header.step, outcome: outcome, seconds: Machine.now() - start))
         }
+        // Without a thread training waits, and nothing is lost.
+        do { try SystemThread("checkpoint saver", save).detach() } catch { save() }
         return earlier
     }
 

@@ -40,7 +40,7 @@ package final class EvaluationSession {
         source: Source, data: String?, split: String?, threads: Int?, models: [String],
         communicator: any Communicator, makeModel: ModelMaker
     ) throws {
-        BLAS.useOneThread()
+        try RankAgreement.together(communicator) { try BLAS.load() }
         let subject = try RankAgreement.together(communicator) { try EvaluationSubject(source, models: models) }
         let configuration = subject.configuration
         let dataFile = data ?? configuration.data.file

@@ -58,7 +58,7 @@ package final class Trainer {
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: progress.totalSteps)
         rate.observe(progress.evaluations)
-        loader = BatchLoader(
+        loader = try BatchLoader(
             split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
             steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps)
         placeholder = {

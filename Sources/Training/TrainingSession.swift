@@ -52,7 +52,7 @@ package final class TrainingSession {
         self.options = options
         self.communicator = communicator
         self.activity = activity
-        BLAS.useOneThread()
+        try RankAgreement.together(communicator) { try BLAS.load() }
         try RankAgreement.check(Self.facts(of: configuration), over: communicator)
         layout = try ShardLayout(
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
@@ -83,16 +83,18 @@ package final class TrainingSession {
         geometry = BatchGeometry(
             sampleCount: training.count, batchSize: configuration.batchSize, shards: configuration.shards)
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
-        pool = try RankAgreement.together(communicator) { try Self.pool(threads: threads) }
+        pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
 
     /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
     package func run(environment: [String: String]) throws -> ExitCode {
         let (step, evaluator) = try prepare()
         let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
-        let watchdog = Watchdog(
-            activity: activity, rank: communicator.rank, neighbours: try Watchdog.neighbours(of: communicator),
-            limits: configuration.watchdog)
+        let neighbours = try Watchdog.neighbours(of: communicator)
+        let watchdog = try RankAgreement.together(communicator) {
+            try Watchdog(
+                activity: activity, rank: communicator.rank, neighbours: neighbours, limits: configuration.watchdog)
+        }
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
@@ -190,14 +192,6 @@ package final class TrainingSession {
         }
     }
 
-    private static func pool(threads: Int) throws -> ThreadPool {
-        do {
-            return try ThreadPool(threads: threads)
-        } catch let error as ThreadPool.ThreadError {
-            throw Failure(.internalError, "\(error)", isLocal: true)
-        }
-    }
-
     private func makeStep() throws -> TrainingStep {
         try TrainingStep(
             network: network, geometry: geometry, layout: layout, optimizer: configuration.optimizer,
@@ -264,7 +258,10 @@ package final class TrainingSession {
         let ranks = communicator.size
         let cores = Machine.coresOfAffinityMask()
         let threads = pool.threads
-        let crowded = threads > cores || threads * communicator.localSize > Machine.coresOnline()
+        let limits = Machine.coreLimits(localRanks: communicator.localSize)
+        let crowded =
+            threads > cores || threads * communicator.localSize > Machine.coresOnline()
+            || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
         return [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),
             ("kernels", Machine.kernelSet),
@@ -272,6 +269,7 @@ package final class TrainingSession {
                 "threads",
                 "\(threads) × \(ranks) rank\(ranks == 1 ? "" : "s") (\(communicator.localSize) on this host), "
                     + "\(Machine.coresOnline()) cores here, \(cores) in this rank's affinity mask"
+                    + (options.threads == nil ? limits.reason.map { "; threads by \($0)" } ?? "" : "")
                     + (crowded ? ": more threads than cores, expect it to be slow" : "")
             ),
             (
