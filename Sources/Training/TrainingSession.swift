@@ -209,9 +209,10 @@ package final class TrainingSession {
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
                 },
             ])
-        if let resume = options.resume, resume.isSameRun {
-            try CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
-                .adopt(resume.path, resume.checkpoint.header)
+        if let resume = options.resume {
+            let keeper = CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
+            let header = resume.checkpoint.header
+            try resume.isSameRun ? keeper.adopt(resume.path, header) : keeper.adoptBest(beside: resume.path, header)
         }
         return try RunRecorder(
             folder: folder, interval: configuration.log.every, bar: bar,
