@@ -58,9 +58,11 @@ package struct ResumePoint {
         switch mode {
         case .never: nil
         case .checkpoint(let path):
-            try read(path, isSameRun: belongs(path, to: runDirectory), keepingBytes: keepingBytes)
+            try find(at: path, runDirectory: runDirectory, keepingBytes: keepingBytes)
         case .auto:
-            try runDirectory.flatMap { try newest(in: $0 + "/checkpoints", keepingBytes: keepingBytes) }
+            try runDirectory.flatMap {
+                try newest(in: $0 + "/checkpoints", isSameRun: true, keepingBytes: keepingBytes)
+            }
         }
     }
 
@@ -77,6 +79,21 @@ package struct ResumePoint {
         }
     }
 
+    /// A checkpoint, or the newest of a folder: a run's or that of its checkpoints.
+    private static func find(at path: String, runDirectory: String?, keepingBytes: Bool) throws -> Found {
+        guard FileKind(of: path) == .folder else {
+            return try read(path, isSameRun: belongs(path, to: runDirectory), keepingBytes: keepingBytes)
+        }
+        let below = path + "/checkpoints"
+        let folder = FileKind(of: below) == nil ? path : below
+        let isSameRun = belongs(folder + "/last", to: runDirectory)
+        guard let found = try newest(in: folder, isSameRun: isSameRun, keepingBytes: keepingBytes) else {
+            throw Failure(
+                .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
+        }
+        return found
+    }
+
     private static func belongs(_ path: String, to runDirectory: String?) -> Bool {
         guard let runDirectory, let own = FileKind.status(of: runDirectory + "/checkpoints") else { return false }
         return [path, FilePath.resolved(path) ?? path].contains {
@@ -85,13 +102,14 @@ package struct ResumePoint {
     }
 
     /// The newest checkpoint that is whole; those in front of it that are damaged or cannot be read become warnings.
-    private static func newest(in folder: String, keepingBytes: Bool) throws -> Found? {
+    private static func newest(in folder: String, isSameRun: Bool, keepingBytes: Bool) throws -> Found? {
         guard FileKind(of: folder) != nil else { return nil }
         var failures: [Failure] = []
         for step in try CheckpointKeeper.steps(in: folder).reversed() {
             let path = folder + "/" + CheckpointKeeper.name(step: step)
             do {
-                return try read(path, isSameRun: true, keepingBytes: keepingBytes, warnings: failures.map(\.message))
+                return try read(
+                    path, isSameRun: isSameRun, keepingBytes: keepingBytes, warnings: failures.map(\.message))
             } catch let failure as Failure where [.badData, .inputMissing, .inputOutput].contains(failure.code) {
                 failures.append(failure)
             }

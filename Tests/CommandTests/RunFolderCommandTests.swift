@@ -1,65 +1,91 @@
 import Foundation
 import Testing
 
-@Suite("Run folders and their surroundings")
+@Suite("Run folders on the command line")
 struct RunFolderCommandTests {
-    private let run = [
-        "train", "--data", "d.h5", "--threads", "1", "--set", "steps=4", "--set", "checkpoint.every=2 steps",
-    ]
+    private static let options = ["--set", "optimizer.learning_rate=0.02", "--threads", "1"]
 
-    @Test("what is planted in a run folder is neither followed nor overwritten")
-    func planted() throws {
-        let workshop = try Workshop.withData()
-        try workshop.write("precious\n", "v")
-        for name in ["metrics.jsonl", "train.log", "samples.bin", "checkpoints"] {
-            let folder = "run-\(name)"
-            try FileManager.default.createDirectory(
-                atPath: "\(workshop.path)/\(folder)", withIntermediateDirectories: false)
-            try FileManager.default.createSymbolicLink(
-                atPath: "\(workshop.path)/\(folder)/\(name)", withDestinationPath: "../v")
-            let outcome = try workshop.run(run + ["--run-dir", folder, "--set", "log.samples=true"])
-            #expect(outcome.code == 73 && outcome.errors.contains("\(name): is a symbolic link"), "\(outcome)")
-            #expect(try workshop.text("v") == "precious\n")
-        }
+    /// The line that begins so.
+    private func line(_ start: String, of outcome: Outcome) -> String? {
+        outcome.output.split(separator: "\n").map(String.init).first { $0.hasPrefix(start) }
     }
 
-    @Test("a run folder reached through a link, and one with an odd name, are as good as any")
-    func links() throws {
+    @Test("a run that is stopped names the command that goes on, word for word, and that command goes on")
+    func continuation() throws {
         let workshop = try Workshop.withData()
-        try FileManager.default.createDirectory(
-            atPath: workshop.path + "/elsewhere", withIntermediateDirectories: false)
-        try FileManager.default.createSymbolicLink(
-            atPath: workshop.path + "/link", withDestinationPath: "elsewhere")
-        for folder in ["link", "a\nb \"c\"", String(repeating: "n", count: 255)] {
-            for _ in 0..<2 {
-                let outcome = try workshop.run(run + ["--run-dir", folder])
-                #expect(outcome.code == 0, "\(outcome)")
-            }
-            let names = workshop.names.filter {
-                $0.hasPrefix(folder == "link" ? "elsewhere/checkpoints/" : folder + "/checkpoints/")
-            }
-            #expect(
-                names.map { ($0 as NSString).lastPathComponent } == [
-                    "best.h5", "last", "step-000000002.h5", "step-000000004.h5",
-                ])
-        }
+        // Stopped at its first step boundary.
+        let stopped = try workshop.shell(
+            "$program --data d.h5 --set epochs=100000 --set 'runs_dir=my runs' --threads 1 >out & "
+                + "until grep -q '^epoch' out; do :; done; kill -TERM $!; wait $!; code=$?; cat out; exit $code")
+        #expect(stopped.code == 75 && !stopped.output.contains("same command"), "\(stopped)")
+        let command = try #require(line("to go on: ", of: stopped)?.dropFirst(10), "\(stopped.output)")
+        let done = try #require(line("stopped early", of: stopped)).split(separator: " ")[2]
+        let resumed = try workshop.shell("\(command) --set epochs=\((Int(done) ?? 0) / 7 + 1)")
+        #expect(resumed.code == 0 && resumed.output.contains("resuming from 'my runs") == false, "\(resumed)")
+        #expect(resumed.output.contains("after step \(done)\n"), "\(command): \(resumed)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: workshop.path + "/my runs").count == 1)
     }
 
-    @Test("a run goes on past a newest checkpoint that cannot be read, and last may be a file")
-    func unreadable() throws {
+    @Test("a run that is done names its best checkpoint and a command that scores it")
+    func next() throws {
         let workshop = try Workshop.withData()
-        #expect(try workshop.run(run + ["--run-dir", "run"]).code == 0)
-        let checkpoints = workshop.path + "/run/checkpoints"
-        try FileManager.default.removeItem(atPath: checkpoints + "/last")
-        try FileManager.default.copyItem(atPath: checkpoints + "/step-000000002.h5", toPath: checkpoints + "/last")
-        #expect(try workshop.run("inspect", "run/checkpoints/last").code == 0)
-        #expect(try workshop.run("evaluate", "--checkpoint", "run/checkpoints/last").code == 0)
-        try FileManager.default.removeItem(atPath: checkpoints + "/step-000000004.h5")
-        #expect(mkfifo(checkpoints + "/step-000000004.h5", 0o600) == 0)
-        let outcome = try workshop.run(run + ["--run-dir", "run"])
-        #expect(outcome.code == 0 && outcome.output.contains("after step 2"), "\(outcome)")
-        #expect(outcome.errors.contains("step-000000004.h5: is a named pipe"), "\(outcome)")
-        #expect(
-            try FileManager.default.destinationOfSymbolicLink(atPath: checkpoints + "/last") == "step-000000004.h5")
+        let run = try workshop.run(["--data", "d.h5", "--run-dir", "run", "--set", "epochs=3"] + Self.options)
+        let best = try #require(line("best  epoch ", of: run), "\(run)")
+        #expect(best.hasSuffix("  run/checkpoints/best.h5"))
+        let next = try #require(line("next  ", of: run)?.dropFirst(6))
+        let scored = try workshop.shell("\(next) --threads 1")
+        #expect(scored.code == 0, "\(scored)")
+        let accuracy = try #require(scored.output.split(separator: "\n").first { $0.hasPrefix("acc1  ") })
+        #expect(best.contains(accuracy.replacingOccurrences(of: "acc1  ", with: "acc1 ")), "\(best) \(accuracy)")
+    }
+
+    @Test("a run folder stands for its checkpoints: the best is scored, the last shown, the newest continued")
+    func folders() throws {
+        let workshop = try Workshop.withData()
+        let run = try workshop.run(["--data", "d.h5", "--run-dir", "run", "--set", "epochs=2"] + Self.options)
+        #expect(run.code == 0)
+        let best = try workshop.run("evaluate", "run/checkpoints/best.h5", "--json").output
+        #expect(!best.isEmpty)
+        for arguments in [["evaluate", "run"], ["evaluate", "--checkpoint", "run"], ["evaluate", "run/checkpoints"]] {
+            #expect(try workshop.run(arguments + ["--json"]).output == best, "\(arguments)")
+        }
+        #expect(try workshop.run("inspect", "run", "--json").object?["epoch"]?.number == 2)
+        let more = try workshop.run(
+            ["--resume", "run", "--run-dir", "more", "--set", "epochs=3"] + ["--threads", "1"])
+        #expect(more.code == 0 && more.output.contains("resuming from run/checkpoints/step-000000014.h5"), "\(more)")
+        let same = try workshop.run("--resume", "run", "--run-dir", "run", "--set", "epochs=3", "--threads", "1")
+        #expect(same.code == 0 && same.output.contains("resuming from run/checkpoints/step-000000014.h5"), "\(same)")
+        #expect(try workshop.events("run").count { $0["event"]?.text == "end" } == 1, "the metrics went on")
+    }
+
+    @Test("from another folder a run's data is missing, which is said; nothing is drawn there")
+    func elsewhere() throws {
+        let workshop = try Workshop()
+        let run = try workshop.run(["--run-dir", "run", "--set", "epochs=1"] + Self.options)
+        #expect(run.code == 0)
+        for line in ["--run-dir ../run", "--run-dir ../run --dry-run", "evaluate ../run"] {
+            let outcome = try workshop.shell("mkdir -p other; cd other; $program \(line)")
+            #expect(outcome.code == 66 && outcome.errorLines.count == 1, "\(line): \(outcome)")
+            #expect(outcome.errors.contains("counts from the folder in which the run was started"), "\(outcome.errors)")
+        }
+        #expect(!workshop.names.contains { $0.hasPrefix("other/") })
+    }
+
+    @Test("an evaluation within an epoch is named by its step")
+    func withinAnEpoch() throws {
+        let workshop = try Workshop.withData()
+        let run = try workshop.run(["--data", "d.h5", "--run-dir", "run", "--set", "steps=3"] + Self.options)
+        #expect(run.code == 0 && run.output.contains("\nstep 3  test  loss "), "\(run.output)")
+        #expect(!run.output.contains("epoch 0"))
+    }
+
+    @Test("what evaluate writes is said, and few classes have no accuracy among five")
+    func written() throws {
+        let workshop = try Workshop.withData()
+        _ = try workshop.run(["--data", "d.h5", "--run-dir", "run", "--set", "epochs=1"] + Self.options)
+        let outcome = try workshop.run(
+            "evaluate", "run", "--confusion", "c.csv", "--confusion", "c.svg", "--logits", "l.h5")
+        for name in ["c.csv", "c.svg", "l.h5"] { #expect(outcome.output.contains("wrote \(name)\n"), "\(outcome)") }
+        #expect(outcome.output.hasPrefix("run/checkpoints/best.h5 on test of d.h5: 50 samples\n"))
     }
 }
