@@ -1,7 +1,7 @@
 package import DataParallel
 internal import Datasets
 internal import Diagnostics
-internal import Foundation
+internal import Files
 package import Layers
 package import Tensors
 
@@ -26,7 +26,10 @@ package final class EvaluationSession {
     package let modelName: String
     package let dataFile: String
     package let splitName: String
+    /// In the order of the network's outputs.
     package let classNames: [String]
+    /// What the user should know about how data and weights were brought together.
+    package let notes: [String]
     private let sourcePath: String
     private let datasetDigest: String
     private let evaluator: Evaluator
@@ -46,13 +49,11 @@ package final class EvaluationSession {
         let dataFile = data ?? configuration.data.file
         let splitName = split ?? configuration.evaluate.split
         let (dataset, samples) = try RankAgreement.together(communicator) {
-            let dataset = try DatasetFile(path: dataFile)
+            let dataset = try Self.dataset(dataFile, isStored: data == nil)
             let samples = try dataset.split(splitName)
             guard communicator.localRank == 0 else { return (dataset, samples) }
-            func say(_ text: String) {
-                // Standard output carries the result.
-                if communicator.rank == 0 { FileHandle.standardError.write(Data((text + "\n").utf8)) }
-            }
+            // Standard output carries the result.
+            func say(_ text: String) { if communicator.rank == 0 { StandardError.line(text) } }
             for warning in try dataset.checkPixels(of: [splitName], onLongWork: say) { say("warning: \(warning)") }
             return (dataset, samples)
         }
@@ -60,6 +61,7 @@ package final class EvaluationSession {
             [.init("dataset digest", dataset.digest), .init("kernel set", Machine.kernelSet)], over: communicator)
         let input: Shape = [samples.channels, samples.height, samples.width]
         try subject.check(input: input.dimensions, classes: dataset.classes.count, dataFile: dataFile)
+        let match = try subject.match(classes: dataset.classes, dataFile: dataFile)
         let description = try configuration.model.description(input: input, classes: dataset.classes.count, makeModel)
         let state: ModelState
         let network: Network
@@ -80,7 +82,8 @@ package final class EvaluationSession {
         evaluator = try RankAgreement.together(communicator) {
             do {
                 return try Evaluator(
-                    network: network, split: samples, blockSamples: configuration.evaluate.batchSize,
+                    network: network, split: samples, labels: match.labels(samples.labels),
+                    blockSamples: configuration.evaluate.batchSize,
                     loss: configuration.planOptions.loss, input: normalization.conversion(for: samples),
                     communicator: communicator,
                     pool: ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize)))
@@ -93,9 +96,22 @@ package final class EvaluationSession {
         self.splitName = splitName
         self.communicator = communicator
         modelName = configuration.model.name
-        classNames = dataset.classes
+        classNames = match.names
+        notes = [match.note(dataFile: dataFile, path: subject.path)].compactMap { $0 }
         sourcePath = subject.path
         datasetDigest = dataset.digest
+    }
+
+    /// A path that a run keeps counts from where it was started, which is said where nothing is there.
+    private static func dataset(_ path: String, isStored: Bool) throws -> DatasetFile {
+        do {
+            return try DatasetFile(path: path)
+        } catch let failure as Failure where failure.code == .inputMissing && isStored && !path.hasPrefix("/") {
+            throw Failure(
+                .inputMissing,
+                "\(path): no such file here. The path counts from the folder in which the run was started: evaluate there, or "
+                    + "name the data with --data")
+        }
     }
 
     /// Scores the split, and writes every sample's logits to a file if one is named. Collective; equal on all ranks.
@@ -108,16 +124,15 @@ package final class EvaluationSession {
         }
         try RankAgreement.together(communicator) { try logitsFile?.commit() }
         return Result(
-            score: score, truths: evaluator.split.labels, predictions: try predictions.gathered(over: communicator))
+            score: score, truths: evaluator.labels, predictions: try predictions.gathered(over: communicator))
     }
 
     private func makeLogitsFile(_ path: String) throws -> LogitsFile {
-        func name(_ path: String) -> String { (path as NSString).lastPathComponent }
         return try LogitsFile(
-            path: path, labels: evaluator.split.labels, classNames: classNames, blocks: evaluator.blocks,
+            path: path, labels: evaluator.labels, classNames: classNames, blocks: evaluator.blocks,
             attributes: [
-                ("model", .string(modelName)), ("weights", .string(name(sourcePath))),
-                ("weights_sha256", .string(state.weightsDigest())), ("data", .string(name(dataFile))),
+                ("model", .string(modelName)), ("weights", .string(FilePath.name(of: sourcePath))),
+                ("weights_sha256", .string(state.weightsDigest())), ("data", .string(FilePath.name(of: dataFile))),
                 ("dataset_digest", .string(datasetDigest)), ("split", .string(splitName)),
                 ("kernel_set", .string(Machine.kernelSet)), ("build", .string("swift-train \(Machine.version)")),
             ], communicator: communicator)

@@ -9,6 +9,8 @@ package import Tensors
 /// The blocks' scores are added in block order, so that any number of ranks gives the same bits.
 package final class Evaluator {
     package let split: any SampleSource
+    /// Class numbers as the network has them.
+    package let labels: [Int32]
     package let blocks: EvaluationBlocks
     /// Called after every pass of a block: a sign of life for whoever watches.
     package var afterPass: () -> Void {
@@ -27,13 +29,15 @@ package final class Evaluator {
         _ round: Int, _ samples: Range<Int>, _ logits: (_ place: Int) -> UnsafeBufferPointer<Float>
     ) throws -> Void
 
-    /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
+    /// `labels` are the split's own unless the network numbers its classes otherwise. Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
-        network: Network, split: any SampleSource, blockSamples: Int, loss: Loss = .crossEntropy(),
+        network: Network, split: any SampleSource, labels: [Int32]? = nil, blockSamples: Int,
+        loss: Loss = .crossEntropy(),
         input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
         self.split = split
+        self.labels = labels ?? split.labels
         blocks = EvaluationBlocks(sampleCount: split.count, blockSamples: blockSamples, ranks: communicator.size)
         self.communicator = communicator
         block = Batch(
@@ -88,7 +92,6 @@ package final class Evaluator {
     }
 
     private func readBlock(_ samples: Range<Int>) throws {
-        let labels = split.labels
         for (slot, sample) in samples.enumerated() {
             try split.fill(block.images + slot * block.imageBytes, sample: sample)
             block.labels[slot] = labels[sample]

@@ -150,7 +150,7 @@ package final class TrainingSession {
             guard communicator.localRank == 0 else { return [] }
             return try dataset.checkPixels { text in
                 guard communicator.rank == 0 else { return }
-                FileHandle.standardOutput.write(Data((text + "\n").utf8))
+                StandardOutput.note(text)
             }
         }
     }
@@ -226,13 +226,18 @@ package final class TrainingSession {
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
                 },
             ])
-        if let resume = options.resume, resume.isSameRun {
-            try CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
-                .adopt(resume.path, resume.checkpoint.header)
+        if let resume = options.resume {
+            let keeper = CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
+            let header = resume.checkpoint.header
+            try resume.isSameRun ? keeper.adopt(resume.path, header) : keeper.adoptBest(beside: resume.path, header)
         }
         return try RunRecorder(
             folder: folder, interval: configuration.log.every, bar: bar,
-            keepingMetrics: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0)
+            keepingMetrics: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0,
+            classes: dataset.classes.count,
+            continuation: options.overfit == nil
+                ? RunRecorder.continuation(folder: folder.path, threads: options.threads, ranks: communicator.size)
+                : nil)
     }
 
     private func header() throws -> Checkpoint.Header {
@@ -285,8 +290,8 @@ package final class TrainingSession {
             ),
             (
                 "model",
-                "\(configuration.model.name), \(network.parameterList.trainedCount) parameters, "
-                    + "\(RunRecorder.decimal(Double(step.plan.arenaBytes) / 1e6, 1)) MB of activations and scratch a rank"
+                "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
+                    + "\(NumberText.megabytes(step.plan.arenaBytes)) of activations and scratch a rank"
             ),
             (
                 "length",

@@ -123,8 +123,8 @@ extension ConvertCommand {
         func run() throws {
             var options = try output.options()
             try images.apply(to: &options)
-            print(
-                try FolderImages.convert(
+            try StandardOutput.line(
+                FolderImages.convert(
                     folder: folder, to: output.output, fractions: fractions.fractions(), options: options
                 ).text)
         }
@@ -143,7 +143,7 @@ extension ConvertCommand {
         func run() throws {
             var options = try output.options()
             try images.apply(to: &options)
-            print(try CIFARImages.convert(folder: folder, variant: .cifar10, to: output.output, options: options).text)
+            try StandardOutput.line(CIFARImages.convert(folder: folder, variant: .cifar10, to: output.output, options: options).text)
         }
     }
 
@@ -166,8 +166,8 @@ extension ConvertCommand {
             }
             var options = try output.options()
             try images.apply(to: &options)
-            print(
-                try CIFARImages.convert(
+            try StandardOutput.line(
+                CIFARImages.convert(
                     folder: folder, variant: .cifar100(usesCoarseLabels: labels == "coarse"), to: output.output,
                     options: options
                 ).text)
@@ -210,8 +210,8 @@ extension ConvertCommand {
             description.classNames = try labels.names()
             description.labelBase = labels.labelBase
             description.root = root
-            print(
-                try CSVImages.convert(
+            try StandardOutput.line(
+                CSVImages.convert(
                     train: file, val: valFrom, test: testFrom, to: output.output, description: description,
                     fractions: fractions.fractions(), options: options
                 ).text)
@@ -251,8 +251,8 @@ extension ConvertCommand {
             (description.images, description.labels) = (images, labels)
             description.classNames = try classLabels.names()
             description.labelBase = classLabels.labelBase
-            print(
-                try NumPyImages.convert(
+            try StandardOutput.line(
+                NumPyImages.convert(
                     paths: files, to: output.output, description: description, fractions: fractions.fractions(),
                     options: options
                 ).text)
@@ -281,8 +281,8 @@ extension ConvertCommand {
         func run() throws {
             var options = try output.options()
             try images.apply(to: &options)
-            print(
-                try TarImages.convert(
+            try StandardOutput.line(
+                TarImages.convert(
                     shards: TarImages.Shards(train: files, val: valFrom, test: testFrom), to: output.output,
                     fractions: fractions.fractions(), classNames: labels.names(), labelBase: labels.labelBase,
                     options: options

@@ -96,6 +96,11 @@ final class Workshop: Sendable {
         try Self.start("/bin/bash", ["-c", lines, Self.program], in: path)
     }
 
+    /// Runs a line of a shell in which `$program` is the program.
+    func shell(_ line: String) throws -> Outcome {
+        try Self.start("/bin/sh", ["-c", "program='\(Self.program)'; \(line)"], in: path)
+    }
+
     /// Runs the program on several ranks of this machine.
     func run(ranks: Int, _ arguments: String...) throws -> Outcome {
         try mpirun([["-np", "\(ranks)", Self.program] + arguments])
