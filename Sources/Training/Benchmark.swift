@@ -34,7 +34,7 @@ package final class Benchmark {
     private let communicator: any Communicator
     private let pool: ThreadPool
 
-    private static let largestBatch = 1 << 24
+    private static let largestBatch = 1 << 20
 
     /// Throws: `Failure(.internalError)` when the machine has not the memory for it.
     private static func checkMemory(

@@ -54,6 +54,7 @@ struct RunChecks {
                 : "the last batch of an epoch has \(samples) of batch_size = \(geometry.batchSize) samples"
             switch configuration.batchNorm {
             case .global: return [(samples, batch)]
+            case .shard where geometry.shards == 1: return [(samples, batch)]
             case .shard:
                 let images = (0..<geometry.shards).map { geometry.images(inShard: $0, ofStep: step) }.filter { $0 > 0 }
                 return Set(images).map {
@@ -97,8 +98,10 @@ struct RunChecks {
         let others = few.count > 1 ? " and \(few.count - 1) more" : ""
         return [
             "layer \(layer.path) (\(layer.type))\(others) normalises over \(group.images * layer.valuesPerImage) values a channel, "
-                + "whose mean and variance are mostly noise: \(group.words); a larger batch_size, fewer shards or batch_norm: "
-                + "global give more"
+                + "whose mean and variance are mostly noise: \(group.words)"
+                + (geometry.shards > 1 && configuration.batchNorm == .shard
+                    ? "; a larger batch_size, fewer shards or batch_norm: global give more"
+                    : "; a larger batch_size gives more")
         ]
     }
 

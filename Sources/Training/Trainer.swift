@@ -32,6 +32,8 @@ package final class Trainer {
     private static let namedSamples = 8
     /// Steps in a row that may be left out before nothing is expected of the next ones.
     private static let toleratedLeftOut = 100
+    /// Before so many steps an accuracy says little of what will come.
+    private static let stepsToLearn = 100
 
     /// `header` holds what never changes during the run; `resume` is where it goes on. The state of the step has been
     /// initialised or restored. Throws: `Failure`.
@@ -156,10 +158,11 @@ package final class Trainer {
         return isBest
     }
 
-    /// Says once that a network which has seen all samples does no better than one that always names the same class.
+    /// Says once that a network which has had its time does no better than one that always names the same class.
     private func warnOfGuessing(_ evaluation: Checkpoint.Evaluation) {
-        guard let recorder, !hasNamedGuessing, progress.stepsDone >= progress.stepsPerEpoch, progress.targetLoss == nil
-        else { return }
+        guard let recorder, !hasNamedGuessing, progress.targetLoss == nil else { return }
+        let (steps, epoch) = (progress.stepsDone, progress.stepsPerEpoch)
+        guard steps >= (progress.isFinished ? epoch : max(epoch, Self.stepsToLearn)) else { return }
         hasNamedGuessing = true
         var counts: [Int32: Int] = [:]
         for label in evaluator.split.labels { counts[label, default: 0] += 1 }
@@ -303,20 +306,29 @@ package final class Trainer {
 
     /// What is not finite in loss or gradient, and from which samples on. Collective.
     private func cause(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws -> String {
+        guard !outcome.isFinite else {
+            return
+                "step \(progress.stepsDone + 1): the class weights of the labels add up to \(outcome.score.divisor), "
+                + "expected a sum whose inverse float32 can hold"
+        }
         let place = step.firstParameterNotFinite().map { "the gradient of \($0.key)" } ?? "the loss"
-        let samples = try samplesNotFinite(batch)
-        let named = samples.prefix(Self.namedSamples).map(String.init).joined(separator: ", ")
-        let cause =
-            samples.isEmpty
-            ? "no sample's own loss" : "samples \(named)\(samples.count > Self.namedSamples ? " and others" : "")"
+        let (count, samples) = try samplesNotFinite(batch)
+        var cause = "no sample's own loss"
+        if count > 0 {
+            cause = "samples \(samples.prefix(Self.namedSamples).map(String.init).joined(separator: ", "))"
+            if count > Self.namedSamples { cause += " and others" }
+            if count > 1, count == Int(outcome.score.samples) {
+                cause += ", the whole batch: the weights are at fault, not they"
+            }
+        }
         return
             "step \(progress.stepsDone + 1): \(place) is not finite (loss \(outcome.score.meanLoss.words), gradient norm "
             + "\(outcome.gradientNorm.words)), starting from \(cause)"
     }
 
-    /// Numbers of the samples whose loss is not finite, in batch order; enough of each rank to name the first ones, however
-    /// many ranks there are. Collective.
-    private func samplesNotFinite(_ batch: Batch) throws -> [Int64] {
+    /// How many samples have a loss that is not finite, and the numbers of the first ones in batch order: enough of each rank,
+    /// however many ranks there are. Collective.
+    private func samplesNotFinite(_ batch: Batch) throws -> (count: Int, first: [Int64]) {
         var own: [Int64] = []
         for shard in 0..<batch.shards {
             for image in 0..<Int(batch.counts[shard]) {
@@ -324,14 +336,16 @@ package final class Trainer {
                 if !step.loss(ofSlot: slot).isFinite { own.append(batch.ids[slot]) }
             }
         }
-        let bytes = own.prefix(Self.namedSamples + 1).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
-        return try communicator.allGather(bytes).flatMap { bytes in
+        let numbers = [Int64(own.count)] + own.prefix(Self.namedSamples)
+        let all = try communicator.allGather(numbers.flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) })
+        let ranks = all.map { bytes in
             bytes.withUnsafeBytes { bytes in
                 (0..<bytes.count / 8).map {
                     Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
                 }
             }
         }
+        return (ranks.reduce(0) { $0 + Int($1[0]) }, ranks.flatMap { $0.dropFirst() })
     }
 }
 
