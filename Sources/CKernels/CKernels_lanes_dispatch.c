@@ -25,7 +25,7 @@ const CKernels_LaneKernels *CKernels_laneKernels(void) {
     const CKernels_LaneKernels *set = atomic_load_explicit(&inUse, memory_order_acquire);
     if (set) return set;
     const char *wanted = getenv("SWIFT_TRAIN_ISA");
-    if (wanted) set = CKernels_laneKernelsNamed(wanted);
+    if (wanted && *wanted) set = CKernels_laneKernelsNamed(wanted);
     const char *order[] = {"avx512", "avx2", "portable"};
     for (int i = 0; !set; i++) set = CKernels_laneKernelsNamed(order[i]);
     atomic_store_explicit(&inUse, set, memory_order_release);

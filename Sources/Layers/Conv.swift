@@ -56,7 +56,7 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
 
     package func multiplyAdds(for input: Shape) throws -> Int {
         let operation = try operation(on: input).convolution
-        return operation.weightCount * operation.window.outputVolume
+        return Int.product(operation.weightCount, operation.window.outputVolume)
     }
 
     package func reception(for input: Shape) -> Reception {
@@ -78,13 +78,15 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
     package func demand(for site: PlanSite) throws -> MemoryDemand {
         var demand = MemoryDemand()
         demand.backwardReadsInput = true
-        demand.workspaceBytes = try operation(on: site.input).workspaceCount * MemoryLayout<Float>.stride
+        demand.workspaceBytes = Int.product(
+            try operation(on: site.input).workspaceCount, MemoryLayout<Float>.stride)
         if site.isTraining { demand.partialGradientBytes = gradients(at: site).byteCount }
         return demand
     }
 
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
         let operation = try operation(on: site.plan.input)
+        try Rank.checkProduct(operation.convolution, typeName, site.plan.input)
         let chunks = ImageChunks(shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard, imagesPerChunk: 4)
         let (context, inCount, outCount) = (site.context, site.plan.input.count, site.plan.output.count)
         let weightOffset = site.parameterOffsets[0]

@@ -50,6 +50,8 @@ package struct ExtremePool<Rank: SpatialRank, Kind: ExtremeKind>: PoolingLayer {
     package func laneForm(for input: Shape) -> LaneForm? {
         guard Rank.rank == 2, Kind.extreme == .maximum, !ceilMode,
             (try? dilation.resolved(rank: 2)) == [1, 1],
+            // The kernels number the places of a window in 16 bits.
+            let places = try? kernel.resolved(rank: 2), Int.product(places[0], places[1]) <= 1 << 16,
             let window = LaneWindow(
                 channels: input[0], extents: Array(input.dimensions.dropFirst()), kernel: kernel, stride: stride,
                 padding: padding)

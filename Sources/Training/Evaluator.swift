@@ -36,6 +36,8 @@ package final class Evaluator {
         input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
+        // What a block has room for beyond the split decides no bits.
+        let blockSamples = min(blockSamples, max(1, split.count))
         self.split = split
         self.labels = labels ?? split.labels
         blocks = EvaluationBlocks(sampleCount: split.count, blockSamples: blockSamples, ranks: communicator.size)
