@@ -71,7 +71,8 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
         .target(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
-        tests("TensorsTests", ["Tensors", "CKernels"]),
+        .target(name: "CKernelCases", dependencies: ["CKernels"], path: "Tests/CKernelCases", cSettings: cSettings),
+        tests("TensorsTests", ["Tensors", "CKernels", "CKernelCases"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
         tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
