@@ -86,17 +86,20 @@ package final class TrainingSession {
     /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
     package func run(environment: [String: String]) throws -> ExitCode {
         let (step, evaluator) = try prepare()
-        let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
+        let recorder = try RankAgreement.together(communicator) {
+            try makeRecorder(engine: step.plan.engine, environment: environment)
+        }
         let watchdog = Watchdog(
             activity: activity, rank: communicator.rank, neighbours: try Watchdog.neighbours(of: communicator),
             limits: configuration.watchdog)
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
-            header: try header(), resume: options.resume, recorder: recorder, communicator: communicator,
+            header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
+            communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
         recorder?.start(startBlock(step: step))
-        if let resume = options.resume { announce(resume, recorder, trainer.progress) }
+        if let resume = options.resume { announce(resume, engine: step.plan.engine, recorder, trainer.progress) }
         let code = try trainer.run()
         if code == .done { try options.overfit?.judge(trainer.progress, recorder) }
         return code
@@ -119,12 +122,14 @@ package final class TrainingSession {
         return (step, evaluator)
     }
 
-    private func announce(_ resume: ResumePoint, _ recorder: RunRecorder?, _ progress: TrainingProgress) {
+    private func announce(
+        _ resume: ResumePoint, engine: String, _ recorder: RunRecorder?, _ progress: TrainingProgress
+    ) {
         for warning in resume.warnings { recorder?.warn("\(warning); using an earlier checkpoint") }
-        if resume.checkpoint.header.kernelSet != Machine.kernelSet {
+        if let (before, now) = resume.checkpoint.header.otherKernels(engine: engine, kernelSet: Machine.kernelSet) {
             recorder?.warn(
-                "the run so far used the kernels \(resume.checkpoint.header.kernelSet), this machine has "
-                    + "\(Machine.kernelSet): the weights will differ in their last bits from an uninterrupted run's")
+                "the run so far used \(before), here it goes on with \(now): the weights will differ in their last bits "
+                    + "from an uninterrupted run's")
         }
         recorder?.line(
             progress.hasStalled
@@ -196,7 +201,7 @@ package final class TrainingSession {
             communicator: communicator, pool: pool)
     }
 
-    private func makeRecorder(environment: [String: String]) throws -> RunRecorder? {
+    private func makeRecorder(engine: String, environment: [String: String]) throws -> RunRecorder? {
         guard communicator.rank == 0 else { return nil }
         let bar = ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment)
         if options.overfit != nil, options.runDirectory == nil {
@@ -209,7 +214,8 @@ package final class TrainingSession {
             configuration: try configuration.yaml(), command: options.command,
             environment: [
                 "version": Machine.version, "processor": Machine.processorName(), "host": RankAgreement.hostName(),
-                "kernel_set": Machine.kernelSet, "libraries": Machine.libraries, "ranks": communicator.size,
+                "engine": engine, "kernel_set": Machine.kernelSet, "libraries": Machine.libraries,
+                "ranks": communicator.size,
                 "threads": pool.threads, "dataset_digest": dataset.digest,
                 "variables": environment.filter { name, _ in
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
@@ -224,7 +230,7 @@ package final class TrainingSession {
             keepingMetrics: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0)
     }
 
-    private func header() throws -> Checkpoint.Header {
+    private func header(engine: String) throws -> Checkpoint.Header {
         var header = Checkpoint.Header()
         header.model = configuration.model.name
         header.input = network.description.input.dimensions
@@ -240,6 +246,7 @@ package final class TrainingSession {
         header.build = "swift-train \(Machine.version)"
         header.libraries = Machine.libraries
         header.kernelSet = Machine.kernelSet
+        header.engine = engine
         return header
     }
 
@@ -250,6 +257,7 @@ package final class TrainingSession {
         let crowded = threads > cores || threads * communicator.localSize > Machine.coresOnline()
         return [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),
+            ("engine", step.plan.engine),
             ("kernels", Machine.kernelSet),
             (
                 "threads",
