@@ -43,7 +43,7 @@ const CKernels_Set *CKernels_setInUse(void) {
     const CKernels_Set *set = atomic_load_explicit(&inUse, memory_order_acquire);
     if (set) return set;
     const char *wanted = getenv("SWIFT_TRAIN_ISA");
-    if (wanted) set = CKernels_setNamed(wanted);
+    if (wanted && *wanted) set = CKernels_setNamed(wanted);
     if (!set) set = CKernels_widestSet();
     atomic_store_explicit(&inUse, set, memory_order_release);
     return set;

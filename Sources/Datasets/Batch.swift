@@ -19,8 +19,8 @@ package final class Batch: @unchecked Sendable {
         self.imagesPerShard = imagesPerShard
         self.imageBytes = imageBytes
         let slots = shards * imagesPerShard
+        // Not written before it is filled: slots that no sample ever fills take no memory.
         images = .allocate(byteCount: slots * imageBytes, alignment: 64)
-        images.initializeMemory(as: UInt8.self, repeating: 0, count: slots * imageBytes)
         labels = .allocate(capacity: slots)
         labels.initialize(repeating: 0, count: slots)
         ids = .allocate(capacity: slots)

@@ -48,7 +48,7 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
         if site.isTraining {
             demand.backwardReadsInput = true
             demand.savedBytes = BatchNormMemory.byteCount(site)
-            demand.partialGradientBytes = site.shards * 2 * site.input[0] * MemoryLayout<Float>.stride
+            demand.partialGradientBytes = Int.product(2 * site.shards, site.input[0], MemoryLayout<Float>.stride)
         } else {
             demand.sharing = .mayOverwriteInput
         }

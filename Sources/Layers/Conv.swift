@@ -56,7 +56,7 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
 
     package func multiplyAdds(for input: Shape) throws -> Int {
         let operation = try geometry(on: input).convolution
-        return operation.weightCount * operation.window.outputVolume
+        return Int.product(operation.weightCount, operation.window.outputVolume)
     }
 
     package func operation(for inputs: [Shape]) throws -> Operation {
@@ -66,13 +66,15 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
     package func demand(for site: PlanSite) throws -> MemoryDemand {
         var demand = MemoryDemand()
         demand.backwardReadsInput = true
-        demand.workspaceBytes = try geometry(on: site.input).workspaceCount * MemoryLayout<Float>.stride
+        demand.workspaceBytes = Int.product(
+            try geometry(on: site.input).workspaceCount, MemoryLayout<Float>.stride)
         if site.isTraining { demand.partialGradientBytes = gradients(at: site).byteCount }
         return demand
     }
 
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
         let operation = try geometry(on: site.plan.input)
+        try Rank.checkProduct(operation.convolution, typeName, site.plan.input)
         let chunks = ImageChunks(shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard, imagesPerChunk: 4)
         let (context, inCount, outCount) = (site.context, site.plan.input.count, site.plan.output.count)
         let weightOffset = site.parameterOffsets[0]

@@ -22,7 +22,7 @@ package struct Dropout: SingleInputLayer {
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
         demand.sharing = isIdentity(site) ? .sameBytes : .mayOverwriteInput
-        if !isIdentity(site) { demand.savedBytes = site.slots * site.input.count }
+        if !isIdentity(site) { demand.savedBytes = Int.product(site.slots, site.input.count) }
         return demand
     }
 

@@ -96,7 +96,7 @@ package struct NetworkSummary: Sendable {
         let bytes = MemoryLayout<Float>.stride
         return Memory(
             parameters: network.parameterList.count * bytes, gradients: network.parameterList.trainedCount * bytes,
-            activations: network.stages.reduce(0) { $0 + $1.output.count } * images * bytes,
+            activations: Int.product(network.stages.reduce(0) { $0 + $1.output.count }, images, bytes),
             planned: try request.engine().byteCount)
     }
 }

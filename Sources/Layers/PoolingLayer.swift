@@ -19,12 +19,19 @@ extension PoolingLayer {
 
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
-        if Self.extreme != nil { demand.savedBytes = site.slots * site.output.count * MemoryLayout<Int32>.stride }
+        if Self.extreme != nil {
+            demand.savedBytes = Int.product(site.slots, site.output.count, MemoryLayout<Int32>.stride)
+        }
         return demand
     }
 
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
         let pooling = try pooling(on: site.plan.input)
+        guard Self.extreme == nil || pooling.numbersFit else {
+            throw ShapeMismatch(
+                "\(typeName) on \(site.plan.input): expected at most \(Int32.max) places a channel, which 32 bits can number"
+            )
+        }
         let (context, chunks) = (site.context, chunks(at: site.plan))
         let (inCount, outCount) = (site.plan.input.count, site.plan.output.count)
         let winners = site.saved.assumingMemoryBound(to: Int32.self)

@@ -12,6 +12,9 @@ package enum BLAS {
         openblas_set_num_threads(1)
     }
 
+    /// The largest extent of a matrix.
+    package static let largestExtent = Int(CInt.max)
+
     package enum Operand {
         case plain
         case transposed

@@ -46,8 +46,8 @@ package final class ImagePadding: Sendable {
         self.sources = sources
     }
 
-    package var inputCount: Int { channels * input.reduce(1, *) }
-    package var paddedCount: Int { channels * padded.reduce(1, *) }
+    package var inputCount: Int { input.reduce(channels, Int.product) }
+    package var paddedCount: Int { padded.reduce(channels, Int.product) }
 
     package func pad(_ image: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>) {
         withExtents { CKernels_pad_f32__portable($0, image, result) }

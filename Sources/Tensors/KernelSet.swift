@@ -31,7 +31,7 @@ package struct KernelSet: Equatable, @unchecked Sendable {
 
     /// What the environment asks for in vain: a name without a set that runs here.
     package static var refusedName: String? {
-        guard let value = getenv(variable) else { return nil }
+        guard let value = getenv(variable), value.pointee != 0 else { return nil }
         let name = String(cString: value)
         return named(name) == nil ? name : nil
     }

@@ -58,6 +58,11 @@ package final class EvaluationSession {
         let network: Network
         do {
             network = try Network(description)
+            try RankAgreement.together(communicator) {
+                try MemoryLimit.check(
+                    [("parameters and buffers", network.parameterList.count * MemoryLayout<Float>.stride)],
+                    localRanks: communicator.localSize)
+            }
             state = ModelState(parameterList: network.parameterList)
         } catch let error as ShapeMismatch {
             throw Failure(.configuration, "\(error); the images of \(dataFile) are \(input)")

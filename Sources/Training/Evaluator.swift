@@ -29,6 +29,8 @@ package final class Evaluator {
         network: Network, split: DatasetSplit, blockSamples: Int, loss: Loss = .crossEntropy(), input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
+        // What a block has room for beyond the split decides no bits.
+        let blockSamples = min(blockSamples, max(1, split.count))
         self.split = split
         blocks = EvaluationBlocks(sampleCount: split.count, blockSamples: blockSamples, ranks: communicator.size)
         self.communicator = communicator

@@ -35,6 +35,15 @@ package struct Normalization: Sendable {
             }
             self.init(mean: mean, std: std)
         }
+        for (mean, std) in zip(mean, std) {
+            // Pixels from 0 to 1.
+            guard std.isNormal, ((0 - mean) / std).isFinite, ((1 - mean) / std).isFinite else {
+                throw Failure(
+                    .configuration,
+                    "data.normalize takes off \(mean) and divides by \(std), which leaves the range of float32; "
+                        + "expected numbers in units of 0…1")
+            }
+        }
     }
 
     package func conversion(for split: DatasetSplit) -> PixelConversion {

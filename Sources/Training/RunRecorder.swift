@@ -68,7 +68,7 @@ package final class RunRecorder {
             ? seconds >= Double(interval.count)
             : interval.isDue(stepsDone: progress.stepsDone, stepsPerEpoch: progress.stepsPerEpoch)
         guard isDue else { return }
-        let imagesPerSecond = Double(window.samples) / seconds
+        let imagesPerSecond = Double(window.samples) / max(seconds, 1e-9)
         let (loss, accuracy) = (window.loss / window.divisor, window.correct1 / Double(window.samples))
         record(
             .step,
@@ -152,7 +152,7 @@ package final class RunRecorder {
             line("stopped early  \(steps)  \(digests)  run the same command again to go on")
         }
         if progress.skippedSteps > 0 {
-            line("\(progress.skippedSteps) steps were left out because they were not finite")
+            line("\(progress.skippedSteps) steps were left out: not finite, or without a label that has a class weight")
         }
         if let last { line("\(split) accuracy \(Self.decimal(last.accuracy1, 4))") }
         if let folder { line("run folder \(folder.path)") }
@@ -166,6 +166,6 @@ package final class RunRecorder {
     }
 
     static func decimal(_ value: Double, _ digits: Int) -> String {
-        value.isFinite ? String(format: "%.\(digits)f", value) : "\(value)"
+        value.isFinite ? String(format: "%.\(digits)f", value) : value.words
     }
 }

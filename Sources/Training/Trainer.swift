@@ -21,10 +21,17 @@ package final class Trainer {
     private var failedSaves = 0
     /// A failure of this rank alone, which all ranks learn of at the next step boundary.
     private var alarm: Failure?
+    /// The newest checkpoint of this process, or the one it goes on from.
+    private var lastSaved: String?
+    private var leftOutInRow = 0
+    private var hasNamedWeightless = false
+    private var hasNamedGuessing = false
 
     /// Failed periodic saves in a row that end a run.
     private static let toleratedFailedSaves = 2
     private static let namedSamples = 8
+    /// Steps in a row that may be left out before nothing is expected of the next ones.
+    private static let toleratedLeftOut = 100
 
     /// `header` holds what never changes during the run; `resume` is where it goes on. The state of the step has been
     /// initialised or restored. Throws: `Failure`.
@@ -36,7 +43,8 @@ package final class Trainer {
         progress = TrainingProgress(
             stepsPerEpoch: geometry.stepsPerEpoch,
             totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch),
-            earlyStopping: configuration.earlyStopping, targetLoss: targetLoss)
+            evaluateEvery: configuration.evaluate.every, earlyStopping: configuration.earlyStopping,
+            targetLoss: targetLoss)
         if let resume { progress.restore(resume.checkpoint.header) }
         self.configuration = configuration
         self.step = step
@@ -53,7 +61,8 @@ package final class Trainer {
         rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: progress.totalSteps)
-        rate.observe(progress.evaluations)
+        rate.observe(progress.followedEvaluations)
+        lastSaved = resume?.path
         loader = BatchLoader(
             split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
             steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps)
@@ -100,7 +109,7 @@ package final class Trainer {
                 stopRequested: StopSignals.isRequested,
                 saveRequested: isSaveDueByClock, hasAlarm: alarm != nil)
             if outcome.alarms > 0 { try RankAgreement.agreeOnFailure(alarm, over: communicator) }
-            if outcome.isFinite { progress.addStep(outcome.score) } else { try leaveOut(outcome, batch) }
+            try take(outcome, batch)
 
             recorder?.step(outcome, progress: progress, rate: learningRate)
             if progress.isAtEpochEnd { recorder?.epoch(progress) }
@@ -138,12 +147,30 @@ package final class Trainer {
         let start = Machine.now()
         let score = try evaluator.score(weights: step.state.evaluated)
         let isBest = progress.addEvaluation(score, metric: configuration.bestMetric)
-        rate.observe(progress.evaluations)
+        rate.observe(progress.followedEvaluations)
         if let evaluation = progress.evaluations.last {
             recorder?.evaluation(
                 evaluation, split: evaluator.split.name, isBest: isBest, seconds: Machine.now() - start)
+            warnOfGuessing(evaluation)
         }
         return isBest
+    }
+
+    /// Says once that a network which has seen all samples does no better than one that always names the same class.
+    private func warnOfGuessing(_ evaluation: Checkpoint.Evaluation) {
+        guard let recorder, !hasNamedGuessing, progress.stepsDone >= progress.stepsPerEpoch, progress.targetLoss == nil
+        else { return }
+        hasNamedGuessing = true
+        var counts: [Int32: Int] = [:]
+        for label in evaluator.split.labels { counts[label, default: 0] += 1 }
+        let share = Double(counts.values.max() ?? 0) / Double(max(1, evaluator.split.count))
+        let best = progress.evaluations.map(\.accuracy1).max() ?? 0
+        guard share < 1, best <= share else { return }
+        recorder.warn(
+            "\(evaluator.split.name) accuracy \(RunRecorder.decimal(evaluation.accuracy1, 4)) at step \(evaluation.step) is as good as "
+                + "guessing: always naming the most frequent class gives \(RunRecorder.decimal(share, 4)). Try another "
+                + "optimizer.learning_rate (\(configuration.optimizer.learningRate) now), and look at data.normalize, pixels and labels"
+        )
     }
 
     // ---- Saving
@@ -179,6 +206,7 @@ package final class Trainer {
         case .success(let path):
             failedSaves = 0
             alarm = nil
+            lastSaved = path
             recorder.checkpoint(path, step: result.step, seconds: result.seconds)
         case .failure(let failure):
             failedSaves += 1
@@ -208,6 +236,12 @@ package final class Trainer {
 
     private func finish(_ code: ExitCode) throws -> ExitCode {
         activity.enter(.ending, step: progress.stepsDone)
+        if code == .done, progress.stepsDone > 0, progress.skippedSteps == progress.stepsDone {
+            throw Failure(
+                .notFinite,
+                "none of \(progress.stepsDone) steps could be taken, the weights are the first ones. Lower "
+                    + "optimizer.learning_rate, look at the data, the loss and its class weights")
+        }
         if progress.hasStalled, let reason = configuration.earlyStopping?.reason(step: progress.stepsDone) {
             recorder?.line(reason)
         }
@@ -218,26 +252,66 @@ package final class Trainer {
         return code
     }
 
-    /// A step whose loss or gradient is not finite: ends the run, or is counted and left out. Collective.
-    private func leaveOut(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws {
+    /// Counts a step, or what became of it. Collective. Throws: `Failure(.notFinite)`.
+    private func take(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws {
         let number = progress.stepsDone + 1
+        switch outcome.verdict {
+        case .updated:
+            progress.addStep(outcome.score)
+            leftOutInRow = 0
+        case .weightless:
+            if !hasNamedWeightless {
+                recorder?.warn(
+                    "step \(number): all labels of the batch have class weight 0: nothing to learn from, the step is left out; "
+                        + "more of the kind are counted at the end")
+            }
+            hasNamedWeightless = true
+            progress.skipStep(samples: Int(outcome.score.samples))
+        case .notFinite:
+            try leaveOut(outcome, try cause(outcome, batch), remedy: ", look at those samples")
+        case .beyondRange(let key):
+            let optimizer = configuration.optimizer.name.rawValue
+            let rate = rate.rate(afterSteps: progress.stepsDone)
+            try leaveOut(
+                outcome,
+                "step \(number): the update of \(key) by \(optimizer) at the learning rate \(rate) leaves the range of float32 "
+                    + "(loss \(outcome.score.meanLoss.words), gradient norm \(outcome.gradientNorm.words))",
+                remedy: ", clip the gradient")
+        }
+    }
+
+    /// A step that would have led to numbers that are not finite: ends the run, or is counted and left out.
+    private func leaveOut(_ outcome: TrainingStep.Outcome, _ text: String, remedy: String) throws {
+        let saved = lastSaved.map { "; the newest checkpoint is \($0)" } ?? ""
+        guard configuration.onNotFinite == .skip else {
+            throw Failure(
+                .notFinite,
+                text
+                    + "; the weights are those before this step\(saved). Lower optimizer.learning_rate\(remedy), or set "
+                    + "on_not_finite: skip")
+        }
+        leftOutInRow += 1
+        guard leftOutInRow <= Self.toleratedLeftOut else {
+            throw Failure(
+                .notFinite,
+                text + "; \(Self.toleratedLeftOut) steps before it were left out one after the other\(saved). Lower "
+                    + "optimizer.learning_rate, or look at the data")
+        }
+        recorder?.warn(text + "; the step is left out")
+        progress.skipStep(samples: Int(outcome.score.samples))
+    }
+
+    /// What is not finite in loss or gradient, and from which samples on. Collective.
+    private func cause(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws -> String {
         let place = step.firstParameterNotFinite().map { "the gradient of \($0.key)" } ?? "the loss"
         let samples = try samplesNotFinite(batch)
         let named = samples.prefix(Self.namedSamples).map(String.init).joined(separator: ", ")
         let cause =
             samples.isEmpty
             ? "no sample's own loss" : "samples \(named)\(samples.count > Self.namedSamples ? " and others" : "")"
-        let text =
-            "step \(number): \(place) is not finite (loss \(outcome.score.meanLoss), gradient norm \(outcome.gradientNorm)), "
-            + "starting from \(cause)"
-        guard configuration.onNotFinite == .skip else {
-            throw Failure(
-                .notFinite,
-                text + "; the weights are those before this step. Lower optimizer.learning_rate, look at those "
-                    + "samples, or set on_not_finite: skip")
-        }
-        recorder?.warn(text + "; the step is left out")
-        progress.skipStep(samples: Int(outcome.score.samples))
+        return
+            "step \(progress.stepsDone + 1): \(place) is not finite (loss \(outcome.score.meanLoss.words), gradient norm "
+            + "\(outcome.gradientNorm.words)), starting from \(cause)"
     }
 
     /// Numbers of the samples whose loss is not finite, in batch order; enough of each rank to name the first ones, however
@@ -259,4 +333,9 @@ package final class Trainer {
             }
         }
     }
+}
+
+extension Double {
+    /// The number as people write it; the sign of a NaN says nothing.
+    var words: String { isNaN ? "nan" : "\(self)" }
 }

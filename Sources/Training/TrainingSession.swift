@@ -30,11 +30,11 @@ package final class TrainingSession {
     let options: Options
     private let dataset: DatasetFile
     let training: DatasetSplit
-    private let evaluation: DatasetSplit
+    let evaluation: DatasetSplit
     let network: Network
     let layout: ShardLayout
     let geometry: BatchGeometry
-    private let pool: ThreadPool
+    let pool: ThreadPool
     private let input: PixelConversion
     private let normalization: Normalization
 
@@ -79,6 +79,7 @@ package final class TrainingSession {
         input = normalization.conversion(for: training)
         geometry = BatchGeometry(
             sampleCount: training.count, batchSize: configuration.batchSize, shards: configuration.shards)
+        try RunChecks(configuration, geometry: geometry, network: network, evaluation: evaluation).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try Self.pool(threads: threads) }
     }
@@ -99,6 +100,7 @@ package final class TrainingSession {
             communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
         recorder?.start(startBlock(step: step))
+        for warning in warnings() { recorder?.warn(warning) }
         if let resume = options.resume { announce(resume, engine: step.plan.engine, recorder, trainer.progress) }
         let code = try trainer.run()
         if code == .done { try options.overfit?.judge(trainer.progress, recorder) }
@@ -109,9 +111,12 @@ package final class TrainingSession {
     func prepare() throws -> (step: TrainingStep, evaluator: Evaluator) {
         let (step, evaluator) = try RankAgreement.together(communicator) {
             do {
+                try MemoryLimit.check(try memoryNeed(), localRanks: communicator.localSize)
                 return (try makeStep(), try makeEvaluator())
             } catch let error as Arena.OutOfMemory {
                 throw Failure(.internalError, "\(error); lower batch_size or use more ranks")
+            } catch let error as ShapeMismatch {
+                throw Failure(.configuration, "\(error)")
             }
         }
         if let resume = options.resume {
@@ -184,6 +189,45 @@ package final class TrainingSession {
         } catch let error as ThreadPool.ThreadError {
             throw Failure(.internalError, "\(error)", isLocal: true)
         }
+    }
+
+    /// Bytes on this rank, by what they are for; nothing is allocated. Throws: `ShapeMismatch`.
+    func memoryNeed() throws -> [(name: String, bytes: Int)] {
+        let list = network.parameterList
+        let float = MemoryLayout<Float>.stride
+        let shards = layout.shardsPerRank
+        let inFlight = min(configuration.shardsInFlight ?? shards, shards)
+        let slots = configuration.optimizer.slots.count * list.trainedCount * float
+        let average = configuration.averaging == nil ? 0 : list.count * float
+        let saved = list.count * float + slots + average
+        let waiting = (shards / inFlight).trailingZeroBitCount
+        // No sample ever comes to the slots of a batch beyond the split.
+        let images = min(geometry.imagesPerShard, geometry.sampleCount)
+        let batch = Int.product(min(shards * geometry.imagesPerShard, geometry.sampleCount), training.imageBytes)
+        return [
+            ("parameters and buffers", list.count * float), ("gradients", (1 + waiting) * list.trainedCount * float),
+            ("optimizer state", slots), ("average of the weights", average),
+            (
+                "activations and scratch, training",
+                try network.planBytes(
+                    imagesPerShard: images, shards: inFlight, mode: .training, options: configuration.planOptions,
+                    threads: pool.threads)
+            ),
+            (
+                "activations and scratch, evaluation",
+                try network.planBytes(
+                    imagesPerShard: min(configuration.evaluate.batchSize, evaluation.count), shards: 1,
+                    mode: .evaluation,
+                    options: configuration.planOptions, threads: pool.threads)
+            ),
+            ("batches", BatchLoader.batches * batch),
+            ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
+        ]
+    }
+
+    func warnings() -> [String] {
+        guard options.overfit == nil else { return [] }
+        return RunChecks(configuration, geometry: geometry, network: network, evaluation: evaluation).warnings
     }
 
     private func makeStep() throws -> TrainingStep {

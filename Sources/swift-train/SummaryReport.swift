@@ -13,7 +13,8 @@ struct SummaryReport {
             [
                 row.path, row.type, "\(Shape([batch] + row.output.dimensions))",
                 row.parameters == 0 ? "–" : Self.grouped(row.parameters),
-                row.multiplyAdds == 0 ? "–" : Self.grouped(row.multiplyAdds * batch), Self.reach(row.receptiveField),
+                row.multiplyAdds == 0 ? "–" : Self.grouped(Int.product(row.multiplyAdds, batch)),
+                Self.reach(row.receptiveField),
                 Self.stride(row.receptiveField),
             ]
         }
@@ -28,7 +29,7 @@ struct SummaryReport {
         let totals = [
             ("parameters", Self.grouped(summary.parameters)),
             ("buffers", Self.grouped(summary.buffers)),
-            ("multiply-adds", "\(Self.grouped(summary.multiplyAdds * batch)) for a batch of \(batch)"),
+            ("multiply-adds", "\(Self.grouped(Int.product(summary.multiplyAdds, batch))) for a batch of \(batch)"),
             ("memory of parameters", Self.megabytes(memory.parameters)),
             ("memory of gradients", Self.megabytes(memory.gradients)),
             ("memory of activations", Self.megabytes(memory.activations)),
@@ -47,13 +48,13 @@ struct SummaryReport {
     var values: [String: Any] {
         [
             "model": summary.name, "input": summary.input.dimensions, "batch": batch, "parameters": summary.parameters,
-            "buffers": summary.buffers, "multiply_adds": summary.multiplyAdds * batch,
+            "buffers": summary.buffers, "multiply_adds": Int.product(summary.multiplyAdds, batch),
             "parameter_bytes": memory.parameters, "gradient_bytes": memory.gradients,
             "activation_bytes": memory.activations, "plan_bytes": memory.planned,
             "layers": summary.rows.map { row in
                 var values: [String: Any] = [
                     "path": row.path, "type": row.type, "output": [batch] + row.output.dimensions,
-                    "parameters": row.parameters, "multiply_adds": row.multiplyAdds * batch,
+                    "parameters": row.parameters, "multiply_adds": Int.product(row.multiplyAdds, batch),
                 ]
                 if let field = row.receptiveField {
                     values["receptive_field"] = field.reach

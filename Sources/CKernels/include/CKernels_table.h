@@ -90,73 +90,76 @@ int64_t CKernels_laneLinearWorkspace(int64_t inputs);
 // One row a kernel: how sets agree, name, parameters, names of the parameters.
 #define CKERNELS_LANES(ROW)                                                                                            \
     /* Bytes [H·W, C] of each image → [C, H·W, 16] through one table of 256 values a channel. */                       \
-    ROW(Exact, pixels_u8_forward, (const CKernels_LaneGroup *group, const float *table, int64_t channels, int64_t area, \
-                            float *values), (group, table, channels, area, values))                                    \
+    ROW(Exact, pixels_u8_forward, (const CKernels_LaneGroup *group, const float *table, int64_t channels,              \
+                                   int64_t area, float *values), (group, table, channels, area, values))               \
     /* The same for float pixels: (pixel − mean[c]) / std[c]. */                                                       \
-    ROW(Exact, pixels_f32_forward, (const CKernels_LaneGroup *group, const float *mean, const float *std, int64_t channels, \
-                             int64_t area, float *values), (group, mean, std, channels, area, values))                 \
+    ROW(Exact, pixels_f32_forward, (const CKernels_LaneGroup *group, const float *mean, const float *std,              \
+                                    int64_t channels, int64_t area, float *values),                                    \
+        (group, mean, std, channels, area, values))                                                                    \
     /* y = activation(convolution + bias); bias may be null. */                                                        \
     ROW(Fused, conv2d_f32_forward, (const CKernels_LaneConvolution *shape, const float *x, const float *weights,       \
-                             const float *bias, CKernels_Activation activation, float *y),                             \
+                                    const float *bias, CKernels_Activation activation, float *y),                      \
         (shape, x, weights, bias, activation, y))                                                                      \
     /* y [K, P/2, Q/2] = activation(maximum over 2 × 2 of (convolution + bias)), winners 0 … 3 the first maximum, or   \
        65535 where ReLU let nothing through. The maximum is taken before the activation, which is monotone. */         \
     ROW(Fused, conv2d_pool_f32_forward, (const CKernels_LaneConvolution *shape, const float *x, const float *weights,  \
-                                  const float *bias, CKernels_Activation activation, float *workspace, float *y,       \
-                                  uint16_t *winners),                                                                  \
+                                         const float *bias, CKernels_Activation activation, float *workspace,          \
+                                         float *y, uint16_t *winners),                                                 \
         (shape, x, weights, bias, activation, workspace, y, winners))                                                  \
     /* Weights [K, C, R, S] → [C, K, R, S] with both kernel axes reversed, for the input gradient. */                  \
     ROW(Exact, conv2d_f32_flip, (const CKernels_LaneConvolution *shape, const float *weights, float *flipped),         \
         (shape, weights, flipped))                                                                                     \
     /* dx = gradient of x, times the derivative of the activation that made x (x is read only for that). */            \
-    ROW(Fused, conv2d_f32_inputGradient, (const CKernels_LaneConvolution *shape, const float *dy, const float *flipped, \
-                                   CKernels_Activation activation, const float *x, float *dx),                         \
-        (shape, dy, flipped, activation, x, dx))                                                                       \
+    ROW(Fused, conv2d_f32_inputGradient, (const CKernels_LaneConvolution *shape, const float *dy,                      \
+                                          const float *flipped, CKernels_Activation activation, const float *x,        \
+                                          float *dx), (shape, dy, flipped, activation, x, dx))                         \
     /* dWeights [K, C, R, S] and dBias [K] (or null) of the group's first `lanes` lanes. Overwrites both. */           \
     ROW(Fused, conv2d_f32_weightGradient, (const CKernels_LaneConvolution *shape, const float *x, const float *dy,     \
-                                    int64_t lanes, float *workspace, float *dWeights, float *dBias),                   \
+                                           int64_t lanes, float *workspace, float *dWeights, float *dBias),            \
         (shape, x, dy, lanes, workspace, dWeights, dBias))                                                             \
     /* The same from dy of a fused pooling: y and dy [K, P/2, Q/2] and winners as conv2d_pool_f32_forward wrote. */    \
-    ROW(Fused, conv2d_pool_f32_weightGradient, (const CKernels_LaneConvolution *shape, const float *x, const float *y, \
-                                         const float *dy, const uint16_t *winners, CKernels_Activation activation,     \
-                                         int64_t lanes, float *workspace, float *dWeights, float *dBias),              \
+    ROW(Fused, conv2d_pool_f32_weightGradient, (const CKernels_LaneConvolution *shape, const float *x,                 \
+                                                const float *y, const float *dy, const uint16_t *winners,              \
+                                                CKernels_Activation activation, int64_t lanes, float *workspace,       \
+                                                float *dWeights, float *dBias),                                        \
         (shape, x, y, dy, winners, activation, lanes, workspace, dWeights, dBias))                                     \
     /* Gradient before a fused activation and 2 × 2 pooling: dx [C, H, W]; rows and columns left over get 0. */        \
-    ROW(Exact, unpool_f32_backward, (int64_t channels, int64_t height, int64_t width, const float *y, const float *dy, \
-                              const uint16_t *winners, CKernels_Activation activation, float *dx),                     \
-        (channels, height, width, y, dy, winners, activation, dx))                                                     \
+    ROW(Exact, unpool_f32_backward, (int64_t channels, int64_t height, int64_t width, const float *y,                  \
+                                     const float *dy, const uint16_t *winners, CKernels_Activation activation,         \
+                                     float *dx), (channels, height, width, y, dy, winners, activation, dx))            \
     /* Maximum over any window; the first maximum wins, NaN wins, padding never. */                                    \
-    ROW(Exact, maxpool2d_f32_forward, (const CKernels_LaneWindow *window, const float *x, float *y, uint16_t *winners), \
-        (window, x, y, winners))                                                                                       \
-    ROW(Exact, maxpool2d_f32_backward, (const CKernels_LaneWindow *window, const float *dy, const uint16_t *winners, float *dx), \
-        (window, dy, winners, dx))                                                                                     \
+    ROW(Exact, maxpool2d_f32_forward, (const CKernels_LaneWindow *window, const float *x, float *y,                    \
+                                       uint16_t *winners), (window, x, y, winners))                                    \
+    ROW(Exact, maxpool2d_f32_backward, (const CKernels_LaneWindow *window, const float *dy, const uint16_t *winners,   \
+                                        float *dx), (window, dy, winners, dx))                                         \
     /* Mean over any window, rows before columns; padding counts as zeros unless `countsPadding` is 0. */              \
-    ROW(Exact, avgpool2d_f32_forward, (const CKernels_LaneWindow *window, int32_t countsPadding, const float *x, float *y), \
-        (window, countsPadding, x, y))                                                                                 \
-    ROW(Exact, avgpool2d_f32_backward, (const CKernels_LaneWindow *window, int32_t countsPadding, const float *dy, float *dx), \
-        (window, countsPadding, dy, dx))                                                                               \
+    ROW(Exact, avgpool2d_f32_forward, (const CKernels_LaneWindow *window, int32_t countsPadding, const float *x,       \
+                                       float *y), (window, countsPadding, x, y))                                       \
+    ROW(Exact, avgpool2d_f32_backward, (const CKernels_LaneWindow *window, int32_t countsPadding, const float *dy,     \
+                                        float *dx), (window, countsPadding, dy, dx))                                   \
     /* y = activation(x) and dx = dy · activation′, from y; `count` floats, a multiple of 16. In place is allowed. */  \
     ROW(Close, activation_f32_forward, (CKernels_Activation activation, const float *x, int64_t count, float *y),      \
         (activation, x, count, y))                                                                                     \
-    ROW(Exact, activation_f32_backward, (CKernels_Activation activation, const float *y, const float *dy, int64_t count, \
-                                  float *dx), (activation, y, dy, count, dx))                                          \
+    ROW(Exact, activation_f32_backward, (CKernels_Activation activation, const float *y, const float *dy,              \
+                                         int64_t count, float *dx), (activation, y, dy, count, dx))                    \
     /* y [M, 16] = activation(weights [M, N] · x [N, 16] + bias [M]); bias may be null. */                             \
-    ROW(Fused, linear_f32_forward, (int64_t inputs, int64_t outputs, const float *x, const float *weights, const float *bias, \
-                             CKernels_Activation activation, float *y),                                                \
+    ROW(Fused, linear_f32_forward, (int64_t inputs, int64_t outputs, const float *x, const float *weights,             \
+                                    const float *bias, CKernels_Activation activation, float *y),                      \
         (inputs, outputs, x, weights, bias, activation, y))                                                            \
     /* dx [N, 16], times the derivative of the activation that made x. */                                              \
     ROW(Fused, linear_f32_inputGradient, (int64_t inputs, int64_t outputs, const float *dy, const float *weights,      \
-                                   CKernels_Activation activation, const float *x, float *dx),                         \
+                                          CKernels_Activation activation, const float *x, float *dx),                  \
         (inputs, outputs, dy, weights, activation, x, dx))                                                             \
     /* dWeights [M, N] and dBias [M] (or null) of the group. Overwrites both. */                                       \
     ROW(Fused, linear_f32_weightGradient, (int64_t inputs, int64_t outputs, const float *x, const float *dy,           \
-                                    int64_t lanesPerShard, int64_t lanes, float *workspace, float *dWeights,           \
-                                    float *dBias),                                                                     \
+                                           int64_t lanesPerShard, int64_t lanes, float *workspace, float *dWeights,    \
+                                           float *dBias),                                                              \
         (inputs, outputs, x, dy, lanesPerShard, lanes, workspace, dWeights, dBias))                                    \
     /* Softmax cross-entropy in double: scores of every lane and, unless dlogits is null, the gradient [classes, 16]   \
        of the summed loss. Ranks of labels as in CKernels_crossEntropy_f32. */                                         \
     ROW(Close, crossEntropy_f32, (const CKernels_LaneGroup *group, const float *logits, int64_t classes,               \
-                           CKernels_LaneScores *scores, float *dlogits), (group, logits, classes, scores, dlogits))
+                                  CKernels_LaneScores *scores, float *dlogits),                                        \
+        (group, logits, classes, scores, dlogits))
 
 // ---- Vectors -------------------------------------------------------------------------------------------------------
 
@@ -209,8 +212,8 @@ typedef struct {
     /* The updates of the rules above. */                                                                              \
     ROW(Exact, sgd_f32, (const CKernels_SGD *rule, const float *gradients, int64_t count, float *weights,              \
                          float *velocities), (rule, gradients, count, weights, velocities))                            \
-    ROW(Exact, adam_f32, (const CKernels_Adam *rule, const float *gradients, int64_t count, float *weights, float *means, \
-                          float *squares), (rule, gradients, count, weights, means, squares))                          \
+    ROW(Exact, adam_f32, (const CKernels_Adam *rule, const float *gradients, int64_t count, float *weights,            \
+                          float *means, float *squares), (rule, gradients, count, weights, means, squares))            \
     ROW(Exact, rmsprop_f32, (const CKernels_RMSprop *rule, const float *gradients, int64_t count, float *weights,      \
                              float *squares, float *means, float *velocities),                                         \
         (rule, gradients, count, weights, squares, means, velocities))                                                 \
