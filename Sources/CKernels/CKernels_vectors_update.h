@@ -56,14 +56,15 @@ KERNEL(adam_f32)(const CKernels_Adam *rule, const float *gradients, int64_t coun
     }
 }
 
-KERNEL(rmsprop_f32)(const CKernels_RMSprop *rule, const float *gradients, int64_t count, float *weights, float *squares,
-                    float *means, float *velocities) {
-    const CKernels_RMSprop r = *rule;
+/// One loop for each of the rule's forms, so that it can be one of vectors.
+INLINE void rmsprop(const int isCentered, const int hasMomentum, const CKernels_RMSprop r, const float *gradients,
+                    int64_t count, float *restrict weights, float *restrict squares, float *restrict means,
+                    float *restrict velocities) {
     for (int64_t i = 0; i < count; i++) {
         float d = gradients[i] * r.gradientScale + r.weightDecay * weights[i];
         float s = normalOrZero(r.alpha * squares[i] + r.oneMinusAlpha * d * d);
         squares[i] = s;
-        if (means) {
+        if (isCentered) {
             float m = normalOrZero(lerp(means[i], d, r.oneMinusAlpha));
             means[i] = m;
             s = s - m * m;
@@ -71,13 +72,26 @@ KERNEL(rmsprop_f32)(const CKernels_RMSprop *rule, const float *gradients, int64_
             s = s > 0 ? s : 0;
         }
         float divisor = root(s) + r.epsilon;
-        if (r.momentum == 0) {
-            weights[i] = weights[i] - r.rate * d / divisor;
-        } else {
+        if (hasMomentum) {
             float b = normalOrZero(r.momentum * velocities[i] + d / divisor);
             velocities[i] = b;
             weights[i] = weights[i] - r.rate * b;
+        } else {
+            weights[i] = weights[i] - r.rate * d / divisor;
         }
+    }
+}
+
+KERNEL(rmsprop_f32)(const CKernels_RMSprop *rule, const float *gradients, int64_t count, float *weights, float *squares,
+                    float *means, float *velocities) {
+    if (means && rule->momentum != 0) {
+        rmsprop(1, 1, *rule, gradients, count, weights, squares, means, velocities);
+    } else if (means) {
+        rmsprop(1, 0, *rule, gradients, count, weights, squares, means, 0);
+    } else if (rule->momentum != 0) {
+        rmsprop(0, 1, *rule, gradients, count, weights, squares, 0, velocities);
+    } else {
+        rmsprop(0, 0, *rule, gradients, count, weights, squares, 0, 0);
     }
 }
 
