@@ -79,7 +79,8 @@ let package = Package(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
         .target(name: "CFileFaults", path: "Tests/CFileFaults", cSettings: cSettings),
         tests("FilesTests", ["Files", "Diagnostics", "CFileFaults"]),
-        tests("TensorsTests", ["Tensors", "CKernels"]),
+        .target(name: "CKernelCases", dependencies: ["CKernels"], path: "Tests/CKernelCases", cSettings: cSettings),
+        tests("TensorsTests", ["Tensors", "CKernels", "CKernelCases"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"]),
         tests(

@@ -39,6 +39,9 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
     }
 
     package func multiplyAdds(for input: Shape) -> Int { 0 }
+    package func operation(for inputs: [Shape]) -> Operation {
+        .batchNormalization(epsilon: epsilon, momentum: momentum)
+    }
 
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()

@@ -15,6 +15,7 @@ package struct Dropout: SingleInputLayer {
     package func outputShape(for input: Shape) -> Shape { input }
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
+    package func operation(for inputs: [Shape]) -> Operation { .dropout(probability: mask.probability) }
 
     private func isIdentity(_ site: PlanSite) -> Bool { !site.isTraining || mask.probability == 0 }
 

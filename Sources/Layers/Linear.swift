@@ -36,10 +36,8 @@ package struct Linear: SingleInputLayer {
 
     package func multiplyAdds(for input: Shape) -> Int { Int.product(input[0], outputs) }
 
-    package func reception(for input: Shape) -> Reception { .everything }
-
-    package func laneForm(for input: Shape) -> LaneForm? {
-        .affine(LaneAffine(inputs: input[0], outputs: outputs), hasBias: bias)
+    package func operation(for inputs: [Shape]) -> Operation {
+        .affine(Affine(inputs: inputs[0][0], outputs: outputs), hasBias: bias)
     }
 
     package func demand(for site: PlanSite) -> MemoryDemand {

@@ -5,6 +5,7 @@ package struct Network: Sendable {
     package struct Stage: Sendable {
         package let path: String
         package let layer: any Layer
+        package let operation: Operation
         /// What the layer takes, numbered as in `ModelDescription.Value`, and one sample of each.
         package let inputValues: [Int]
         package let inputs: [Shape]
@@ -45,8 +46,10 @@ package struct Network: Sendable {
         for node in description.nodes {
             let inputs = node.inputs.map { shapes[$0.index] }
             let output: Shape
+            let operation: Operation
             do {
                 output = try node.layer.outputShape(for: inputs)
+                operation = try node.layer.operation(for: inputs)
             } catch {
                 throw ShapeMismatch("\(description.name), layer \(node.path): \(error)")
             }
@@ -69,8 +72,8 @@ package struct Network: Sendable {
                 "more than \(Self.largestMultiplyAdds) multiply-adds for one image up to here")
             stages.append(
                 Stage(
-                    path: node.path, layer: node.layer, inputValues: node.inputs.map(\.index), inputs: inputs,
-                    output: output, parameters: first..<described.count, statisticOffset: statistics))
+                    path: node.path, layer: node.layer, operation: operation, inputValues: node.inputs.map(\.index),
+                    inputs: inputs, output: output, parameters: first..<described.count, statisticOffset: statistics))
             statistics += node.layer.statisticCount(for: inputs[0])
             shapes.append(output)
         }

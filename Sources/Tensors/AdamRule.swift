@@ -38,7 +38,7 @@ package struct AdamRule: Sendable {
         means: UnsafeMutablePointer<Float>, squares: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: rule) {
-            CKernels_adam_f32__portable($0, gradients, Int64(count), weights, means, squares)
+            KernelSet.inUse.table.pointee.adam_f32($0, gradients, Int64(count), weights, means, squares)
         }
     }
 }

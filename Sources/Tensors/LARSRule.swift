@@ -29,7 +29,7 @@ package struct LARSRule: Sendable {
         velocities: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: rule) {
-            CKernels_lars_f32__portable($0, gradients, Int64(count), weights, velocities)
+            KernelSet.inUse.table.pointee.lars_f32($0, gradients, Int64(count), weights, velocities)
         }
     }
 }

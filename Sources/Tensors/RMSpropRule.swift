@@ -46,7 +46,8 @@ package struct RMSpropRule: Sendable {
     ) {
         precondition(velocities != nil || rule.momentum == 0, "momentum without velocities")
         withUnsafePointer(to: rule) {
-            CKernels_rmsprop_f32__portable($0, gradients, Int64(count), weights, squares, means, velocities)
+            KernelSet.inUse.table.pointee.rmsprop_f32(
+                $0, gradients, Int64(count), weights, squares, means, velocities)
         }
     }
 }

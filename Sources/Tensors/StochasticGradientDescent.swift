@@ -44,6 +44,6 @@ package struct SGDRule: Sendable {
         var rule = CKernels_SGD(
             rate: learningRate, momentum: momentum, weightDecay: weightDecay, gradientScale: gradientScale,
             fresh: fresh, nesterov: nesterov ? 1 : 0)
-        LaneKernels.inUse.table.pointee.sgd_f32(&rule, gradients, Int64(count), weights, velocities)
+        KernelSet.inUse.table.pointee.sgd_f32(&rule, gradients, Int64(count), weights, velocities)
     }
 }

@@ -90,7 +90,9 @@ package final class TrainingSession {
     /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
     package func run(environment: [String: String]) throws -> ExitCode {
         let (step, evaluator) = try prepare()
-        let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
+        let recorder = try RankAgreement.together(communicator) {
+            try makeRecorder(engine: step.plan.engine, environment: environment)
+        }
         let neighbours = try Watchdog.neighbours(of: communicator)
         let watchdog = try RankAgreement.together(communicator) {
             try Watchdog(
@@ -99,11 +101,12 @@ package final class TrainingSession {
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
-            header: try header(), resume: options.resume, recorder: recorder, communicator: communicator,
+            header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
+            communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
         recorder?.start(startBlock(step: step))
         for warning in dataWarnings + warnings() { recorder?.warn(warning) }
-        if let resume = options.resume { announce(resume, recorder, trainer.progress) }
+        if let resume = options.resume { announce(resume, engine: step.plan.engine, recorder, trainer.progress) }
         let code = try trainer.run()
         if code == .done { try options.overfit?.judge(trainer.progress, recorder) }
         return code
@@ -129,12 +132,14 @@ package final class TrainingSession {
         return (step, evaluator)
     }
 
-    private func announce(_ resume: ResumePoint, _ recorder: RunRecorder?, _ progress: TrainingProgress) {
+    private func announce(
+        _ resume: ResumePoint, engine: String, _ recorder: RunRecorder?, _ progress: TrainingProgress
+    ) {
         for warning in resume.warnings { recorder?.warn("\(warning); using an earlier checkpoint") }
-        if resume.checkpoint.header.kernelSet != Machine.kernelSet {
+        if let (before, now) = resume.checkpoint.header.otherKernels(engine: engine, kernelSet: Machine.kernelSet) {
             recorder?.warn(
-                "the run so far used the kernels \(resume.checkpoint.header.kernelSet), this machine has "
-                    + "\(Machine.kernelSet): the weights will differ in their last bits from an uninterrupted run's")
+                "the run so far used \(before), here it goes on with \(now): the weights will differ in their last bits "
+                    + "from an uninterrupted run's")
         }
         recorder?.line(
             progress.hasStalled
@@ -250,7 +255,7 @@ package final class TrainingSession {
             communicator: communicator, pool: pool)
     }
 
-    private func makeRecorder(environment: [String: String]) throws -> RunRecorder? {
+    private func makeRecorder(engine: String, environment: [String: String]) throws -> RunRecorder? {
         guard communicator.rank == 0 else { return nil }
         let bar = ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment)
         if options.overfit != nil, options.runDirectory == nil {
@@ -263,7 +268,8 @@ package final class TrainingSession {
             configuration: try configuration.yaml(), command: options.command,
             environment: [
                 "version": Machine.version, "processor": Machine.processorName(), "host": RankAgreement.hostName(),
-                "kernel_set": Machine.kernelSet, "libraries": Machine.libraries, "ranks": communicator.size,
+                "engine": engine, "kernel_set": Machine.kernelSet, "libraries": Machine.libraries,
+                "ranks": communicator.size,
                 "threads": pool.threads, "dataset_digest": dataset.digest,
                 "variables": environment.filter { name, _ in
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
@@ -283,7 +289,7 @@ package final class TrainingSession {
                 : nil)
     }
 
-    private func header() throws -> Checkpoint.Header {
+    private func header(engine: String) throws -> Checkpoint.Header {
         var header = Checkpoint.Header()
         header.model = configuration.model.name
         header.input = network.description.input.dimensions
@@ -299,6 +305,7 @@ package final class TrainingSession {
         header.build = "swift-train \(Machine.version)"
         header.libraries = Machine.libraries
         header.kernelSet = Machine.kernelSet
+        header.engine = engine
         return header
     }
 
@@ -312,6 +319,7 @@ package final class TrainingSession {
             || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
         return [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),
+            ("engine", step.plan.engine),
             ("kernels", Machine.kernelSet),
             (
                 "threads",

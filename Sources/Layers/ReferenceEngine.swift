@@ -1,7 +1,7 @@
 internal import Tensors
 
 /// The reference engine: every layer by itself over values [slots, sample], with portable kernels and matrix products.
-struct ImageEngine: PlanEngine {
+struct ReferenceEngine: PlanEngine {
     private let request: PlanRequest
     private let memory: PlanMemory
 
@@ -12,6 +12,7 @@ struct ImageEngine: PlanEngine {
             mode: request.mode, options: request.options, threads: request.threads)
     }
 
+    var name: String { "reference (OpenBLAS \(BLAS.coreName))" }
     var byteCount: Int { memory.byteCount }
 
     func compile(in arena: Arena, context: StepContext, input: PixelConversion) throws -> CompiledPlan {

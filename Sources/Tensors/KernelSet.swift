@@ -1,25 +1,33 @@
 internal import CKernels
 internal import Glibc
 
-/// One set of the kernels that compute sixteen images at once, one in each lane of a vector.
+/// Everything that one family of processors provides: kernels over sixteen images at once, one in each lane of a vector, and
+/// over plain arrays.
 ///
-/// Layouts: a value is [sample, 16], a weight as PyTorch's; CKernels_lanes.h says what each kernel computes. One set repeats bit
-/// for bit, sets agree to 1e-5 relative.
-package struct LaneKernels: Equatable, @unchecked Sendable {
+/// Layouts in lanes: a value is [sample, 16], a weight as PyTorch's; CKernels_table.h says what each kernel computes. One set
+/// repeats bit for bit; over plain arrays all sets give the same bits, in lanes they agree to 1e-5 relative.
+package struct KernelSet: Equatable, @unchecked Sendable {
     // A constant table of functions, which nobody writes.
-    let table: UnsafePointer<CKernels_LaneKernels>
+    let table: UnsafePointer<CKernels_Set>
 
     package static let laneCount = Int(CKernels_laneCount)
-    /// All sets, the widest first.
-    package static let names = ["avx512", "avx2", "portable"]
+    /// All sets of this program, the widest first.
+    package static let names = Array(
+        sequence(state: Int32(0)) { number in
+            defer { number += 1 }
+            return CKernels_set(number).map { String(cString: $0.pointee.name) }
+        })
     /// Names the set that is used instead of the widest this processor runs.
     package static let variable = "SWIFT_TRAIN_ISA"
 
     /// The widest set of this processor, or the one that the environment names.
-    package static var inUse: LaneKernels { LaneKernels(CKernels_laneKernels()) }
+    package static var inUse: KernelSet { KernelSet(CKernels_setInUse()) }
+
+    /// The sets that this processor runs, the widest first.
+    package static var runnable: [KernelSet] { names.compactMap(named) }
 
     /// nil where the processor cannot run that set, or where there is none of that name.
-    package static func named(_ name: String) -> LaneKernels? { CKernels_laneKernelsNamed(name).map(LaneKernels.init) }
+    package static func named(_ name: String) -> KernelSet? { CKernels_setNamed(name).map(KernelSet.init) }
 
     /// What the environment asks for in vain: a name without a set that runs here. An empty one asks for nothing.
     package static var refusedName: String? {
@@ -28,12 +36,12 @@ package struct LaneKernels: Equatable, @unchecked Sendable {
         return named(name) == nil ? name : nil
     }
 
-    /// A table made elsewhere, laid out as `CKernels_LaneKernels`; it outlives the set.
+    /// A table made elsewhere, laid out as `CKernels_Set`; it outlives the set.
     package init(table: UnsafeRawPointer) {
-        self.init(table.assumingMemoryBound(to: CKernels_LaneKernels.self))
+        self.init(table.assumingMemoryBound(to: CKernels_Set.self))
     }
 
-    private init(_ table: UnsafePointer<CKernels_LaneKernels>) { self.table = table }
+    private init(_ table: UnsafePointer<CKernels_Set>) { self.table = table }
 
     package var name: String { String(cString: table.pointee.name) }
 

@@ -1,5 +1,5 @@
-// Vectors for the kernel set that is being compiled. The including file defines LANES_WIDTH (floats a vector: 16, 8
-// or 4), LANES_REGISTERS (vector registers), LANES_FUSED (1 where multiply-add is one instruction) and LANES_SET.
+// Vectors for the kernel set that is being compiled. The including file defines SET_WIDTH (floats a vector: 16, 8
+// or 4), SET_REGISTERS (vector registers), SET_FUSED (1 where multiply-add is one instruction) and SET_NAME.
 #include "CKernels.h"
 
 #include <float.h>
@@ -7,12 +7,12 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#define VW LANES_WIDTH
+#define VW SET_WIDTH
 #define PARTS (CKernels_laneCount / VW)
 #define INLINE static inline __attribute__((always_inline))
 #define JOIN_(a, b) a##__##b
 #define JOIN(a, b) JOIN_(a, b)
-#define KERNEL(name) static void JOIN(name, LANES_SET)
+#define KERNEL(name) static void JOIN(name, SET_NAME)
 #define FULLY _Pragma("clang loop unroll(full)")
 #define ROLLED _Pragma("clang loop unroll(disable)")
 
@@ -35,7 +35,7 @@ INLINE V splat(float x) { return (V)x; }
 INLINE V select(VI mask, V a, V b) { return mask ? a : b; }
 
 INLINE V multiplyAdd(V a, V b, V c) {
-#if LANES_FUSED
+#if SET_FUSED
     return __builtin_elementwise_fma(a, b, c);
 #else
     return a * b + c;
