@@ -41,19 +41,20 @@ let package = Package(
 
         // In the order in which data flows.
         swiftTarget("Diagnostics", []),
+        swiftTarget("Files", ["Diagnostics"]),
         swiftTarget("Digests", ["CCrypto"]),
         swiftTarget("HDF5", ["CHDF5"]),
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels", "COpenBLAS"]),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics"]),
-        swiftTarget("Ingest", ["Datasets", "HDF5", "Tensors", "Digests", "Diagnostics", "CZlib"]),
+        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics"]),
+        swiftTarget("Ingest", ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CZlib"]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
         swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI"]),
         swiftTarget(
             "Training",
             [
-                "Layers", "Datasets", "DataParallel", "HDF5", "Tensors", "Digests", "Diagnostics",
+                "Layers", "Datasets", "DataParallel", "HDF5", "Tensors", "Files", "Digests", "Diagnostics",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -62,8 +63,7 @@ let package = Package(
             name: "swift-train",
             dependencies: [
                 "Training", "Report", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors",
-                "Digests",
-                "Diagnostics",
+                "Files", "Digests", "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),
@@ -71,6 +71,8 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
         .target(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
+        .target(name: "CFileFaults", path: "Tests/CFileFaults", cSettings: cSettings),
+        tests("FilesTests", ["Files", "Diagnostics", "CFileFaults"]),
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
@@ -85,7 +87,7 @@ let package = Package(
             "TrainingTests",
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
-                "Diagnostics", "CAllocationCounter",
+                "Files", "Diagnostics", "CAllocationCounter", "CFileFaults",
             ], exclude: ["Generator", "Golden", "NetworkGolden"]),
         tests("ReportTests", ["Report"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),

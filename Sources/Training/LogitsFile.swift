@@ -1,6 +1,7 @@
 package import DataParallel
 internal import Datasets
 internal import Diagnostics
+internal import Files
 internal import Foundation
 package import HDF5
 

@@ -31,8 +31,8 @@ package final class RunRecorder {
         self.interval = interval
         self.bar = bar
         metrics = try folder.map { try MetricsLog(path: $0.metricsPath, keeping: keepingMetrics) }
-        let logPath = folder?.logPath
-        logger = Logger(label: "swift-train") { _ in RunLogHandler(logPath: logPath) }
+        let handler = try RunLogHandler(logPath: folder?.logPath)
+        logger = Logger(label: "swift-train") { _ in handler }
     }
 
     package func line(_ text: String) {
@@ -51,6 +51,7 @@ package final class RunRecorder {
         for (key, value) in facts {
             line(key + String(repeating: " ", count: width - key.count + 2) + value)
         }
+        if let warning = folder?.lockWarning { warn(warning) }
         record(.start, Dictionary(facts.map { ($0.key, $0.value) }) { first, _ in first })
     }
 
@@ -80,7 +81,7 @@ package final class RunRecorder {
         let share = { (part: Double) in Self.decimal(100 * part / seconds, 1) + " %" }
         let note =
             "loss \(Self.decimal(loss, 4))  acc1 \(Self.decimal(accuracy, 4))  lr \(rate)  "
-            + "\(Int(imagesPerSecond)) images/s  data wait \(share(window.dataWaitSeconds))  "
+            + "\(Self.decimal(imagesPerSecond, 0)) images/s  data wait \(share(window.dataWaitSeconds))  "
             + "communication \(share(window.communicationSeconds))"
         if let bar {
             bar.draw(

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
+internal import Files
 internal import Foundation
 internal import Models
 internal import Report

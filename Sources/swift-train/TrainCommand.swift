@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
+internal import Files
 internal import Foundation
 internal import Ingest
 internal import Models
@@ -125,7 +126,7 @@ struct TrainCommand: Command {
             // Unbuffered, like the lines of the run that follow it.
             FileHandle.standardOutput.write(Data("drawing the synthetic dataset \(path)\n".utf8))
             let folder = (path as NSString).deletingLastPathComponent
-            if !folder.isEmpty { try DurableFile.makeFolders(folder) }
+            if !folder.isEmpty { try Folder.make(folder) }
             try SyntheticDataset.write(to: path)
         }
     }

@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import HDF5
 import Tensors
 import Testing
@@ -13,9 +14,9 @@ func sampleCheckpoint(step: Int = 12, seed: UInt64 = 1) throws -> Checkpoint {
     header.classes = ["a", "b", "ü"]
     header.inputMean = [0.4]
     header.inputStd = [0.3]
-    header.epoch = 3
+    header.epoch = min(3, step)
     header.step = step
-    header.samplesSeen = 288
+    header.samplesSeen = 24 * step
     header.seed = .max - 1
     header.batchSize = 24
     header.shards = 8
@@ -25,10 +26,10 @@ func sampleCheckpoint(step: Int = 12, seed: UInt64 = 1) throws -> Checkpoint {
     let first = Checkpoint.Evaluation(epoch: 1, step: 4, loss: 1.25, accuracy1: 0.5, accuracy5: 1)
     header.evaluations = [
         first, Checkpoint.Evaluation(epoch: 2, step: 8, loss: .nan, accuracy1: 0.1, accuracy5: 1.0 / 3),
-    ]
-    header.best = first
+    ].filter { $0.step <= step }
+    header.best = header.evaluations.first
     (header.epochScore.loss, header.epochScore.divisor, header.epochScore.samples) = (1.5, 2, 2)
-    header.skippedSteps = 2
+    header.skippedSteps = min(2, step)
     header.hasPendingEvaluation = true
     header.kernelSet = "kernels"
     header.metricsBytes = 4711
