@@ -38,10 +38,12 @@ let package = Package(
         systemLibrary("CMPI", pkgConfig: "ompi-c", debianPackage: "libopenmpi-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", debianPackage: "zlib1g-dev"),
         systemLibrary("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
+        systemLibrary("CArchive", pkgConfig: "libarchive", debianPackage: "libarchive-dev"),
 
         // In the order in which data flows.
         swiftTarget("Diagnostics", []),
         swiftTarget("Files", ["Diagnostics"]),
+        swiftTarget("Interchange", ["Files", "Diagnostics", "CArchive"]),
         swiftTarget("Digests", ["CCrypto"]),
         swiftTarget("HDF5", ["CHDF5"]),
         .target(name: "CKernels", cSettings: cSettings),
@@ -54,7 +56,8 @@ let package = Package(
         swiftTarget(
             "Training",
             [
-                "Layers", "Datasets", "DataParallel", "HDF5", "Tensors", "Files", "Digests", "Diagnostics",
+                "Layers", "Datasets", "DataParallel", "HDF5", "Interchange", "Tensors", "Files", "Digests",
+                "Diagnostics",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -73,6 +76,9 @@ let package = Package(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
         .target(name: "CFileFaults", path: "Tests/CFileFaults", cSettings: cSettings),
         tests("FilesTests", ["Files", "Diagnostics", "CFileFaults"]),
+        tests(
+            "InterchangeTests", ["Interchange", "Files", "Diagnostics"], exclude: ["Generator"],
+            resources: [.copy("Fixtures")]),
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
         tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),

@@ -32,7 +32,8 @@ package enum ElementType: String, CaseIterable, Sendable {
     ///
     /// Traps: a type that is not real; buffers whose counts differ.
     func convert(_ bytes: UnsafeRawBufferPointer, to values: UnsafeMutableBufferPointer<Float>) {
-        precondition(isReal && bytes.count == values.count * byteCount, "\(bytes.count) bytes for \(values.count) values")
+        precondition(
+            isReal && bytes.count == values.count * byteCount, "\(bytes.count) bytes for \(values.count) values")
         switch self {
         case .float16:
             for index in values.indices { values[index] = Self.float(half: load(bytes, index)) }

@@ -24,9 +24,9 @@ enum PickleName: Hashable, Sendable {
     case storage(ElementType)
 
     private static let known: [String: PickleName] = [
-        "collections.OrderedDict": .orderedDictionary, "torch._utils._rebuild_tensor_v2": .rebuildTensor,
-        "torch._utils._rebuild_parameter": .rebuildParameter, "torch.Size": .size,
-        "torch.FloatStorage": .storage(.float32), "torch.DoubleStorage": .storage(.float64),
+        "collections.OrderedDict": .orderedDictionary, "torch._utils._rebuild_tensor": .rebuildTensor,
+        "torch._utils._rebuild_tensor_v2": .rebuildTensor, "torch._utils._rebuild_parameter": .rebuildParameter,
+        "torch.Size": .size, "torch.FloatStorage": .storage(.float32), "torch.DoubleStorage": .storage(.float64),
         "torch.HalfStorage": .storage(.float16), "torch.BFloat16Storage": .storage(.bfloat16),
         "torch.LongStorage": .storage(.int64), "torch.IntStorage": .storage(.int32),
         "torch.ShortStorage": .storage(.int16), "torch.CharStorage": .storage(.int8),
@@ -41,7 +41,7 @@ enum PickleName: Hashable, Sendable {
 
 /// A run of numbers that tensors look into.
 struct PickledStorage: Equatable, Sendable {
-    /// The name of its record in the archive.
+    /// The name of its record in the file.
     let key: String
     let type: ElementType
     let count: Int
@@ -53,48 +53,63 @@ struct PickledTensor: Equatable, Sendable {
     let offset: Int
     let shape: [Int]
     let strides: [Int]
+
+    /// Whether its elements lie one behind the other.
+    var isContiguous: Bool {
+        var expected = 1
+        for (extent, stride) in zip(shape, strides).reversed() {
+            guard extent == 1 || stride == expected else { return false }
+            expected *= extent
+        }
+        return true
+    }
 }
 
 /// Reads a pickle through a closed list of opcodes, without executing anything.
 ///
 /// Whatever is not on the list (another opcode, another name, another call) is refused with its place. Memory and time are
-/// bounded by the pickle's size.
-/// Source: the opcodes of Python's pickletools, protocols 2 to 4.
+/// bounded by the number of opcodes, for which there is a limit.
+/// Source: the opcodes of Python's pickletools, protocols 2 to 5.
 struct PickleReader {
     private(set) var tuples: [[PickleValue]] = []
     private(set) var lists: [[PickleValue]] = []
     private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
     private(set) var storages: [PickledStorage] = []
     private(set) var tensors: [PickledTensor] = []
+    /// Where the next pickle begins once one has been read.
+    private(set) var place: Int
     private let bytes: [UInt8]
     private let path: String
-    private var place = 0
     private var stack: [PickleValue] = []
     private var marks: [Int] = []
     private var memo: [Int: PickleValue] = [:]
     private var storageNumbers: [String: Int] = [:]
+    /// Ten thousand tensors; a network of 152 layers takes a tenth.
+    private static let largestOpcodeCount = 500_000
 
-    /// `path` is for messages.
-    init(_ bytes: [UInt8], path: String) {
+    /// Reads from a place on. `path` is for messages.
+    init(_ bytes: [UInt8], from place: Int = 0, path: String) {
         self.bytes = bytes
+        self.place = place
         self.path = path
     }
 
     /// The value that the pickle leaves. Throws: `Failure(.badData)`.
     mutating func read() throws -> PickleValue {
-        while true {
+        for _ in 0..<Self.largestOpcodeCount {
             let start = place
             let opcode = try byte()
             guard opcode != UInt8(ascii: ".") else { return try pop(start) }
             try execute(opcode, at: start)
         }
+        throw bad("its opcode number \(Self.largestOpcodeCount), more than tensors need", place)
     }
 
     private mutating func execute(_ opcode: UInt8, at start: Int) throws {
         switch opcode {
         case 0x80:  // PROTO
             let version = try byte()
-            guard (2...4).contains(version) else { throw bad("protocol \(version), expected 2…4", start) }
+            guard (2...5).contains(version) else { throw bad("protocol \(version), expected 2…5", start) }
         case 0x95: _ = try unsigned(8)  // FRAME
         case UInt8(ascii: "("): marks.append(stack.count)
         case UInt8(ascii: "N"): stack.append(.none)
@@ -107,9 +122,8 @@ struct PickleReader {
         case UInt8(ascii: "G"):
             let bits = try take(8).reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
             stack.append(.real(Double(bitPattern: bits)))
-        case UInt8(ascii: "X"): stack.append(.text(try text(try unsigned(4), start)))
-        case 0x8C: stack.append(.text(try text(try unsigned(1), start)))
-        case UInt8(ascii: "U"): stack.append(.text(try text(try unsigned(1), start)))
+        case UInt8(ascii: "X"), UInt8(ascii: "T"): stack.append(.text(try text(try unsigned(4), start)))
+        case 0x8C, UInt8(ascii: "U"): stack.append(.text(try text(try unsigned(1), start)))
         case UInt8(ascii: ")"): pushTuple([])
         case UInt8(ascii: "t"): pushTuple(try popToMark(start))
         case 0x85: pushTuple(try popLast(1, start))
@@ -128,18 +142,20 @@ struct PickleReader {
         case 0x94: memo[memo.count] = try top(start)
         case UInt8(ascii: "h"): try recall(try unsigned(1), start)
         case UInt8(ascii: "j"): try recall(try unsigned(4), start)
-        case UInt8(ascii: "c"): stack.append(.name(try name(try line(start) + "." + line(start), start)))
+        case UInt8(ascii: "c"): stack.append(.name(try name(try line(start), try line(start), start)))
         case 0x93:  // STACK_GLOBAL
             guard case .text(let last) = try pop(start), case .text(let module) = try pop(start) else {
                 throw bad("a name that is no text", start)
             }
-            stack.append(.name(try name("\(module).\(last)", start)))
+            stack.append(.name(try name(module, last, start)))
         case UInt8(ascii: "Q"): stack.append(try persistent(try pop(start), start))
         case UInt8(ascii: "R"): try call(start)
         case UInt8(ascii: "b"):
             // State of an ordered dictionary: the version numbers of its modules, which nothing here needs.
             _ = try pop(start)
-            guard case .dictionary = try top(start) else { throw bad("a state for something else than a dictionary", start) }
+            guard case .dictionary = try top(start) else {
+                throw bad("a state for something else than a dictionary", start)
+            }
         default:
             throw bad("the opcode 0x\(String(opcode, radix: 16)), which files of tensors do not need", start)
         }
@@ -158,7 +174,8 @@ struct PickleReader {
         case .rebuildParameter where arguments.count >= 1:
             guard case .tensor = arguments[0] else { throw bad("a parameter that is no tensor", start) }
             stack.append(arguments[0])
-        case .rebuildTensor where arguments.count >= 4:
+        // Storage, offset, size, strides, needs gradient, hooks; then marks such as "negated", of which none is known here.
+        case .rebuildTensor where (4...6).contains(arguments.count) || arguments.count == 7 && isEmpty(arguments[6]):
             guard case .storage(let storage) = arguments[0], case .integer(let offset) = arguments[1],
                 let shape = integers(arguments[2]), let strides = integers(arguments[3])
             else { throw bad("a tensor of something else than a storage, an offset, a size and strides", start) }
@@ -169,35 +186,38 @@ struct PickleReader {
         }
     }
 
-    /// A view must lie inside its storage.
+    /// A view must lie inside its storage and meet each of its elements once.
     private func check(_ storage: Int, _ offset: Int, _ shape: [Int], _ strides: [Int], _ start: Int) throws {
         let held = storages[storage]
-        guard shape.count == strides.count, strides.allSatisfy({ $0 >= 0 }),
+        func words() -> String { "a tensor of size \(shape) with strides \(strides) from element \(offset)" }
+        guard shape.count == strides.count, offset >= 0, strides.allSatisfy({ $0 >= 0 }),
             let count = TensorLimits.count(of: shape, type: held.type)
-        else { throw bad("a tensor of size \(shape) with strides \(strides)", start) }
-        var last = offset
-        for (extent, stride) in zip(shape, strides) where count > 0 {
+        else { throw bad(words(), start) }
+        guard count > 0 else { return }
+        var last = 0
+        for (extent, stride) in zip(shape, strides).sorted(by: { $0.1 < $1.1 }) where extent > 1 {
+            guard stride > last else { throw bad("\(words()), whose elements overlap", start) }
             let (reach, overflow) = (extent - 1).multipliedReportingOverflow(by: stride)
             let (next, overflowSum) = last.addingReportingOverflow(reach)
-            guard !overflow, !overflowSum else { throw bad("a tensor of size \(shape) with strides \(strides)", start) }
+            guard !overflow, !overflowSum else { throw bad(words(), start) }
             last = next
         }
-        guard offset >= 0, count == 0 || last < held.count, count <= held.count else {
-            throw bad(
-                "a tensor of size \(shape) with strides \(strides) from element \(offset), beyond its storage of \(held.count)",
-                start)
+        guard offset < held.count, last < held.count - offset else {
+            throw bad("\(words()), beyond its storage of \(held.count)", start)
         }
     }
 
-    /// ('storage', type, key, location, count).
+    /// ('storage', type, key, location, count), in the older format with a part of another storage, which is none today.
     private mutating func persistent(_ value: PickleValue, _ start: Int) throws -> PickleValue {
-        guard case .tuple(let number) = value, tuples[number].count >= 5, tuples[number][0] == .text("storage"),
-            case .name(.storage(let type)) = tuples[number][1], case .text(let key) = tuples[number][2],
-            case .integer(let count) = tuples[number][4], count >= 0, TensorLimits.count(of: [count], type: type) != nil
+        guard case .tuple(let number) = value, (5...6).contains(tuples[number].count),
+            tuples[number][0] == .text("storage"), case .name(.storage(let type)) = tuples[number][1],
+            case .text(let key) = tuples[number][2], key.utf8.count <= TensorLimits.keyBytes,
+            case .integer(let count) = tuples[number][4], TensorLimits.count(of: [count], type: type) != nil,
+            tuples[number].count == 5 || tuples[number][5] == .none
         else { throw bad("a reference to something else than a storage of numbers", start) }
         let storage = PickledStorage(key: key, type: type, count: count)
         if let known = storageNumbers[key] {
-            guard storages[known] == storage else { throw bad("two storages under the key \(key.printable)", start) }
+            guard storages[known] == storage else { throw bad("two storages under the key \(key.quoted)", start) }
             return .storage(known)
         }
         storageNumbers[key] = storages.count
@@ -206,15 +226,21 @@ struct PickleReader {
     }
 
     private func integers(_ value: PickleValue) -> [Int]? {
-        guard case .tuple(let number) = value else { return nil }
+        guard case .tuple(let number) = value, tuples[number].count <= TensorLimits.rank else { return nil }
         var integers: [Int] = []
         for case .integer(let integer) in tuples[number] { integers.append(integer) }
         return integers.count == tuples[number].count ? integers : nil
     }
 
-    private func name(_ text: String, _ start: Int) throws -> PickleName {
-        guard let name = PickleName(text) else {
-            throw bad("the name \(text.printable), which is none of those that tensors need; nothing was executed", start)
+    private func isEmpty(_ value: PickleValue) -> Bool {
+        if case .dictionary(let number) = value { dictionaries[number].isEmpty } else { value == .none }
+    }
+
+    private func name(_ module: String, _ last: String, _ start: Int) throws -> PickleName {
+        guard module.utf8.count + last.utf8.count < TensorLimits.keyBytes, let name = PickleName("\(module).\(last)")
+        else {
+            throw bad(
+                "the name \(module.quoted).\(last.quoted), which no tensor needs; nothing was executed", start)
         }
         return name
     }
@@ -298,12 +324,14 @@ struct PickleReader {
     }
 
     private mutating func text(_ count: Int, _ start: Int) throws -> String {
-        guard let text = String(validating: try take(count), as: UTF8.self) else { throw bad("a text that is not UTF-8", start) }
+        guard let text = String(validating: try take(count), as: UTF8.self) else {
+            throw bad("a text that is not UTF-8", start)
+        }
         return text
     }
 
     private mutating func line(_ start: Int) throws -> String {
-        guard let end = bytes[place...].firstIndex(of: 0x0A), end - place <= TensorLimits.keyBytes else {
+        guard let end = bytes[place...].prefix(TensorLimits.keyBytes).firstIndex(of: 0x0A) else {
             throw bad("a name without an end", start)
         }
         defer { place = end + 1 }
@@ -311,6 +339,6 @@ struct PickleReader {
     }
 
     private func bad(_ found: String, _ place: Int) -> Failure {
-        Failure(.badData, "\(path): byte \(place) of its pickle holds \(found)")
+        Failure(.badData, "\(path): byte \(place) of its pickle holds \(found); \(TorchFile.advice)")
     }
 }

@@ -22,41 +22,40 @@ struct ZipArchive {
         /// All bytes. Throws: `Failure(.badData)` for more than `limit`, and for damage.
         func bytes(atMost limit: Int) throws -> [UInt8] {
             guard byteCount <= limit else {
-                throw Failure(.badData, "\(path): \(name.printable) has \(byteCount) bytes, expected at most \(limit)")
+                throw Failure(.badData, "\(path): \(name.quoted) has \(byteCount) bytes, expected at most \(limit)")
             }
-            return try [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
-                try fill(UnsafeMutableRawBufferPointer(buffer))
+            let bytes = try [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+                try fill(UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<byteCount]))
                 count = byteCount
             }
+            try finish()
+            return bytes
         }
 
-        /// Numbers of this type, converted piece by piece.
-        func read(_ type: ElementType, into values: UnsafeMutableBufferPointer<Float>) throws {
-            precondition(byteCount == values.count * type.byteCount, "\(byteCount) bytes for \(values.count) values")
-            guard type != .float32 else { return try fill(UnsafeMutableRawBufferPointer(values)) }
-            let valuesPerPiece = (1 << 20) / type.byteCount
-            let piece = UnsafeMutableRawBufferPointer.allocate(
-                byteCount: min(valuesPerPiece, max(values.count, 1)) * type.byteCount, alignment: 64)
-            defer { piece.deallocate() }
-            for start in stride(from: 0, to: values.count, by: valuesPerPiece) {
-                let count = min(valuesPerPiece, values.count - start)
-                let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<(count * type.byteCount)])
-                try fill(part)
-                type.convert(
-                    UnsafeRawBufferPointer(part), to: UnsafeMutableBufferPointer(rebasing: values[start..<start + count]))
-            }
-        }
-
-        private func fill(_ buffer: UnsafeMutableRawBufferPointer) throws {
+        /// The next bytes. Throws: `Failure(.badData)`.
+        func fill(_ buffer: UnsafeMutableRawBufferPointer) throws {
             var done = 0
             while done < buffer.count {
-                let count = archive_read_data(archive, buffer.baseAddress! + done, buffer.count - done)
-                guard count > 0 else {
-                    let reason = count == 0 ? "it ends after \(done) of \(buffer.count) bytes" : ZipArchive.reason(archive)
-                    throw Failure(.badData, "\(path): \(name.printable) is damaged: \(reason)")
-                }
+                let count = try read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[done...]))
+                guard count > 0 else { throw damaged("it ends too early") }
                 done += count
             }
+        }
+
+        /// Finds out that nothing follows; libarchive compares the checksum only then. Throws: `Failure(.badData)`.
+        func finish() throws {
+            let count = try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1, read)
+            guard count == 0 else { throw damaged("it is longer than its \(byteCount) bytes") }
+        }
+
+        private func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+            let count = archive_read_data(archive, buffer.baseAddress, buffer.count)
+            guard count >= 0 else { throw damaged(ZipArchive.reason(archive)) }
+            return count
+        }
+
+        private func damaged(_ reason: String) -> Failure {
+            Failure(.badData, "\(path): \(name.quoted) is damaged: \(reason)")
         }
     }
 
@@ -73,26 +72,28 @@ struct ZipArchive {
             if code == ARCHIVE_EOF { return }
             guard code == ARCHIVE_OK || code == ARCHIVE_WARN, let entry else { throw damaged(archive) }
             guard archive_entry_filetype(entry) == S_IFREG else { continue }
-            guard let name = archive_entry_pathname_utf8(entry).map({ String(cString: $0) }),
+            guard let name = archive_entry_pathname(entry).map({ String(cString: $0) }),
                 name.utf8.count <= TensorLimits.keyBytes, archive_entry_size_is_set(entry) != 0
-            else { throw Failure(.badData, "\(file.path): has an entry without a name or a size") }
+            else { throw Failure(.badData, "\(file.path): has an entry without a name or a size; \(TorchFile.advice)") }
             // What torch.save writes is not compressed, so nothing can be larger than the archive.
             let byteCount = archive_entry_size(entry)
             guard (0...Int64(file.byteCount)).contains(byteCount) else {
                 throw Failure(
                     .badData,
-                    "\(file.path): \(name.printable) declares \(byteCount) bytes, the archive has \(file.byteCount)")
+                    "\(file.path): \(name.quoted) declares \(byteCount) bytes, expected at most the archive's "
+                        + "\(file.byteCount); torch.save compresses nothing")
             }
-            let isOver = try !body(Entry(name: name, byteCount: Int(byteCount), archive: archive, path: file.path))
-            if isOver { return }
+            let goesOn = try body(
+                Entry(name: name, byteCount: Int(byteCount), archive: archive, path: file.path))
+            guard goesOn else { return }
         }
     }
 
     private func damaged(_ archive: OpaquePointer) -> Failure {
-        Failure(.badData, "\(file.path): is a damaged zip archive: \(Self.reason(archive))")
+        Failure(.badData, "\(file.path): is a damaged zip archive: \(Self.reason(archive)); fetch or save it again")
     }
 
     private static func reason(_ archive: OpaquePointer) -> String {
-        archive_error_string(archive).map { String(cString: $0).printable } ?? "no reason given"
+        archive_error_string(archive).map { String(cString: $0).quoted } ?? "no reason given"
     }
 }
