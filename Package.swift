@@ -34,7 +34,6 @@ let package = Package(
     targets: [
         // One system library each.
         systemLibrary("CHDF5", pkgConfig: "hdf5", debianPackage: "libhdf5-dev"),
-        systemLibrary("COpenBLAS", pkgConfig: "openblas", debianPackage: "libopenblas-dev"),
         systemLibrary("CMPI", pkgConfig: "ompi-c", debianPackage: "libopenmpi-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", debianPackage: "zlib1g-dev"),
         systemLibrary("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
@@ -47,12 +46,13 @@ let package = Package(
         swiftTarget("Digests", ["CCrypto"]),
         swiftTarget("HDF5", ["CHDF5"]),
         .target(name: "CKernels", cSettings: cSettings),
-        swiftTarget("Tensors", ["CKernels", "COpenBLAS"]),
+        swiftTarget("Tensors", ["CKernels"]),
         swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics"]),
         swiftTarget("Ingest", ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CZlib"]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
-        swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI"]),
+        .target(name: "CSignals", cSettings: cSettings),
+        swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI", "CSignals"]),
         swiftTarget(
             "Training",
             [

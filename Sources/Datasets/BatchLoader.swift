@@ -1,4 +1,5 @@
 internal import Foundation
+package import Tensors
 
 /// Gathers the batches of a rank's shards ahead of time, on a thread of its own.
 ///
@@ -11,7 +12,10 @@ package final class BatchLoader {
     private var current: Batch?
 
     /// Starts to load steps `steps` (numbered from the start of the run) for the shards `localShards` of all.
+    ///
+    /// Throws: `ThreadError` when the system refuses the thread.
     package init(split: DatasetSplit, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64, steps: Range<Int>)
+        throws(ThreadError)
     {
         let ring = Ring(capacity: Self.batches) {
             Batch(
@@ -19,16 +23,14 @@ package final class BatchLoader {
         }
         self.ring = ring
         let filler = BatchFiller(split: split, geometry: geometry, localShards: localShards, seed: seed)
-        let thread = Thread {
+        try SystemThread("batch loader") {
             var filler = filler
             for step in steps {
                 guard let batch = ring.takeEmpty() else { return }
                 filler.fill(batch, step: step)
                 ring.putFull(batch)
             }
-        }
-        thread.name = "batch loader"
-        thread.start()
+        }.detach()
     }
 
     deinit {

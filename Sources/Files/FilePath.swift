@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Paths as bytes. A slash and a combining mark behind it are one `Character`, so characters would miss it.
 package enum FilePath {
     /// The folder that holds `path`: `a/b` → `a`, `b` → `.`, `/b` → `/`.
@@ -19,6 +21,13 @@ package enum FilePath {
     /// The names that `path` consists of.
     package static func names(in path: String) -> [String] {
         path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    }
+
+    /// The path of what `path` leads to, without links; nil when there is nothing.
+    package static func resolved(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 
     private static func trimmed(_ path: String) -> Substring.UTF8View {

@@ -71,9 +71,9 @@ package final class Folder {
         }
     }
 
-    /// Removes what killed writers left half written: temporary files whose lock nobody holds.
-    package func removeTemporaries() {
-        for name in (try? names()) ?? [] where TemporaryFile.isTemporary(name) {
+    /// Removes what killed writers left half written, of any file or of `target` alone: temporary files whose lock nobody holds.
+    package func removeTemporaries(of target: String? = nil) {
+        for name in (try? names()) ?? [] where TemporaryFile.isTemporary(name, of: target) {
             let path = "\(path)/\(name)"
             let kind = FileKind(of: path, followingLinks: false)
             // Links have no lock, and are renamed as soon as they are made.

@@ -55,10 +55,19 @@ package final class TemporaryFile {
         }
     }
 
-    /// Makes the bytes durable and gives the file its name, durably too. Throws: `Failure(.inputOutput)`.
-    package func commit() throws {
+    /// Makes the bytes durable; the temporary name still stands. Throws: `Failure(.inputOutput)`.
+    package func synchronize() throws {
         do {
             try synchronizeFile(descriptor, path: target)
+        } catch {
+            throw error.failure(.inputOutput)
+        }
+    }
+
+    /// Makes the bytes durable and gives the file its name, durably too. Throws: `Failure(.inputOutput)`.
+    package func commit() throws {
+        try synchronize()
+        do {
             try systemCall("rename", target) { rename(path, target) }
             isNamed = true
             try Folder.synchronize(FilePath.folder(of: target))
@@ -78,16 +87,21 @@ package final class TemporaryFile {
 
     /// `folder/.NAME.NUMBER.tmp`, never used before.
     static func freshPath(for target: String) -> String {
-        var name = FilePath.name(of: target)
-        while name.utf8.count > keptBytes { name.unicodeScalars.removeLast() }
-        return "\(FilePath.folder(of: target))/.\(name).\(UInt64.random(in: 0 ... .max))\(suffix)"
+        "\(FilePath.folder(of: target))/\(prefix(for: target))\(UInt64.random(in: 0 ... .max))\(suffix)"
     }
 
-    /// Whether a name is one that `freshPath` makes.
-    static func isTemporary(_ name: String) -> Bool {
+    private static func prefix(for target: String) -> String {
+        var name = FilePath.name(of: target)
+        while name.utf8.count > keptBytes { name.unicodeScalars.removeLast() }
+        return ".\(name)."
+    }
+
+    /// Whether a name is one that `freshPath` makes, for any target or for this one.
+    static func isTemporary(_ name: String, of target: String? = nil) -> Bool {
         guard name.hasPrefix("."), name.hasSuffix(suffix) else { return false }
         let stem = name.utf8.dropLast(suffix.utf8.count)
         guard let dot = stem.lastIndex(of: UInt8(ascii: ".")), dot > stem.startIndex else { return false }
+        guard target.map({ stem[...dot].elementsEqual(prefix(for: $0).utf8) }) ?? true else { return false }
         let digits = stem[stem.index(after: dot)...]
         return !digits.isEmpty && digits.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }

@@ -38,7 +38,7 @@ final class DatasetWriter {
         self.options = options
         statistics = PixelStatistics(channels: 1)
         do {
-            file = try HDF5File.create(output.temporaryPath)
+            file = try HDF5File.create(output.temporaryPath, replacing: true)
         } catch {
             throw Failure(error.isDiskFull ? .inputOutput : .cannotCreate, "\(path): \(error.reason)")
         }

@@ -111,7 +111,8 @@ extension Checkpoint {
         }
     }
 
-    /// Copies the tensors into a model's state. Throws: `Failure(.badData)` naming the first key or shape that differs.
+    /// Copies the tensors into a model's state. Throws: `Failure(.badData)` naming the first key or shape that differs, or the
+    /// first value that is not finite.
     package func restore(_ state: ModelState, path: String) throws {
         try restoreWeights(state, path: path)
         if let vector = state.average {
@@ -168,6 +169,7 @@ extension Checkpoint {
                 throw Failure(
                     .badData, "\(path)/\(parameter.key): shape \(tensor.shape), expected \(parameter.shape)")
             }
+            try tensor.values.withUnsafeBufferPointer { try WeightsCheck.check(tensor.key, $0, path: path) }
             _ = UnsafeMutableBufferPointer(rebasing: vector[parameter.range]).update(from: tensor.values)
         }
     }

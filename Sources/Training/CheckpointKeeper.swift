@@ -1,3 +1,4 @@
+internal import Diagnostics
 internal import Files
 
 /// The checkpoints folder of a run: the newest ones, the best one and the link to the last.
@@ -44,7 +45,36 @@ package struct CheckpointKeeper {
             try isLink ? DurableFile.copy(path, to: own) : DurableFile.link(path, to: own)
         }
         try DurableFile.symbolicLink(to: name, at: last)
-        if header.best?.step == header.step { try DurableFile.link(own, to: best) }
+        guard let bestStep = header.best?.step else { return }
+        // Another step's has not been verified: it may stand in for one that is missing, not replace one.
+        let bestOwn = "\(folder)/\(Self.name(step: bestStep))"
+        if bestStep == header.step || FileKind(of: best) != .regular && FileKind(of: bestOwn) == .regular {
+            try DurableFile.link(bestOwn, to: best)
+        }
+    }
+
+    /// Brings the best checkpoint so far along when a run goes on from that of another folder, if it lies beside it.
+    ///
+    /// Throws: `Failure`.
+    package func adoptBest(beside path: String, _ header: Checkpoint.Header) throws {
+        guard let step = header.best?.step else { return }
+        let source = FilePath.folder(of: FilePath.resolved(path) ?? path)
+        for candidate in [path, "\(source)/best.h5", "\(source)/\(Self.name(step: step))"]
+        where (try? CheckpointFile.read(candidate))?.header.step == step {
+            return try DurableFile.copy(candidate, to: best)
+        }
+    }
+
+    /// Throws: `Failure(.inputOutput)` when there is no best checkpoint.
+    package func requireBest() throws {
+        guard FileKind(of: best) == .regular else { throw bestIsMissing }
+    }
+
+    var bestIsMissing: Failure {
+        Failure(
+            .inputOutput,
+            "\(best): is missing or of an earlier step: the best weights could not be saved, or were removed; score the "
+                + "other checkpoints and copy one there, or train anew")
     }
 
     /// The steps that have a checkpoint, ascending. Throws: `Failure(.inputOutput)` when the folder cannot be listed.

@@ -33,7 +33,7 @@ extension TrainingSession {
         let (step, evaluator) = try prepare()
         let totalSteps = configuration.length.steps(perEpoch: geometry.stepsPerEpoch)
         let first = options.resume?.checkpoint.header.step ?? 0
-        let loader = BatchLoader(
+        let loader = try BatchLoader(
             split: training, geometry: geometry, localShards: layout.range, seed: configuration.seed,
             steps: first..<first + 1)
         var rate = LearningRate(

@@ -8,6 +8,8 @@ package import Tensors
 /// The blocks' scores are added in block order, so that any number of ranks gives the same bits.
 package final class Evaluator {
     package let split: DatasetSplit
+    /// Class numbers as the network has them.
+    package let labels: [Int32]
     package let blocks: EvaluationBlocks
     /// Called after every pass of a block: a sign of life for whoever watches.
     package var afterPass: () -> Void {
@@ -24,12 +26,14 @@ package final class Evaluator {
         _ round: Int, _ samples: Range<Int>, _ logits: (_ place: Int) -> UnsafeBufferPointer<Float>
     ) throws -> Void
 
-    /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
+    /// `labels` are the split's own unless the network numbers its classes otherwise. Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
-        network: Network, split: DatasetSplit, blockSamples: Int, loss: Loss = .crossEntropy(), input: PixelConversion,
+        network: Network, split: DatasetSplit, labels: [Int32]? = nil, blockSamples: Int, loss: Loss = .crossEntropy(),
+        input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
         self.split = split
+        self.labels = labels ?? split.labels
         blocks = EvaluationBlocks(sampleCount: split.count, blockSamples: blockSamples, ranks: communicator.size)
         self.communicator = communicator
         var options = PlanOptions()
@@ -72,7 +76,7 @@ package final class Evaluator {
     private func scoreBlock(_ samples: Range<Int>, weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
         let first = samples.lowerBound
         var count = Int32(samples.count)
-        return try split.labels.withUnsafeBufferPointer { labels in
+        return try labels.withUnsafeBufferPointer { labels in
             try plan.run(
                 images: split.images.baseAddress! + first * split.imageBytes, labels: labels.baseAddress! + first,
                 counts: &count, weights: UnsafePointer(weights.baseAddress!), gradients: nil)[0]

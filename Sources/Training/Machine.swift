@@ -18,11 +18,16 @@ package enum Machine {
 
     package static func coresOnline() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 
-    /// All cores of the affinity mask for a process alone; its share of the cores among the ranks of a host, and never
-    /// more than the mask holds.
-    package static func defaultThreads(localRanks: Int) -> Int {
-        max(1, min(coresOfAffinityMask(), coresOnline() / localRanks))
+    /// What limits the cores of each of the ranks on this host.
+    package static func coreLimits(localRanks: Int) -> CoreLimits {
+        CoreLimits(
+            online: coresOnline(), inMask: coresOfAffinityMask(), localRanks: localRanks,
+            environment: ProcessInfo.processInfo.environment)
     }
+
+    /// All cores of the affinity mask for a process alone; its share of the cores among the ranks of a host; never more than
+    /// the mask, the cgroup's quota and the batch system give.
+    package static func defaultThreads(localRanks: Int) -> Int { coreLimits(localRanks: localRanks).threads }
 
     package static func processorName() -> String {
         let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""

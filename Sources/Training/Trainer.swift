@@ -19,6 +19,8 @@ package final class Trainer {
     private let saver: CheckpointSaver?
     private var lastSave = Machine.now()
     private var failedSaves = 0
+    /// Steps that another run did, whose best weights need not be in this folder.
+    private let foreignSteps: Int
     /// A failure of this rank alone, which all ranks learn of at the next step boundary.
     private var alarm: Failure?
 
@@ -38,6 +40,7 @@ package final class Trainer {
             totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch),
             earlyStopping: configuration.earlyStopping, targetLoss: targetLoss)
         if let resume { progress.restore(resume.checkpoint.header) }
+        foreignSteps = resume.map { $0.isSameRun ? -1 : $0.checkpoint.header.step } ?? -1
         self.configuration = configuration
         self.step = step
         self.evaluator = evaluator
@@ -54,7 +57,7 @@ package final class Trainer {
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: progress.totalSteps)
         rate.observe(progress.evaluations)
-        loader = BatchLoader(
+        loader = try BatchLoader(
             split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
             steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps)
         sampleLog =
@@ -183,8 +186,9 @@ package final class Trainer {
         case .failure(let failure):
             failedSaves += 1
             recorder.warn("step \(result.step): not saved: \(failure.message)")
-            let text = "\(failure.message) (save \(failedSaves) in a row that failed; earlier checkpoints are whole). "
-            let final = Failure(.inputOutput, text + "Make room and run the same command again")
+            let text = "\(failure.message) (save \(failedSaves) in a row that failed; earlier checkpoints are whole)"
+            let advice = recorder.folder.map { ". Once that is mended go on with --run-dir \($0.path)" } ?? ""
+            let final = Failure(.inputOutput, text + advice)
             if failedSaves > Self.toleratedFailedSaves || progress.isFinished { alarm = final }
         }
     }
@@ -208,6 +212,9 @@ package final class Trainer {
 
     private func finish(_ code: ExitCode) throws -> ExitCode {
         activity.enter(.ending, step: progress.stepsDone)
+        if code == .done, let best = progress.best, best.step > foreignSteps {
+            try RankAgreement.together(communicator) { try saver?.requireBest() }
+        }
         if progress.hasStalled, let reason = configuration.earlyStopping?.reason(step: progress.stepsDone) {
             recorder?.line(reason)
         }

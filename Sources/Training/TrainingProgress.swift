@@ -95,6 +95,8 @@ package struct TrainingProgress: Sendable {
         _ a: Checkpoint.Evaluation, than b: Checkpoint.Evaluation, _ metric: Configuration.BestMetric
     ) -> Bool {
         let (value, best) = (metric.value(of: a), metric.value(of: b))
+        // Any number is better than none.
+        if best.isNaN { return !value.isNaN }
         return metric.isBetterWhenLower ? value < best : value > best
     }
 }

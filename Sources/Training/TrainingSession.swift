@@ -50,7 +50,7 @@ package final class TrainingSession {
         self.options = options
         self.communicator = communicator
         self.activity = activity
-        BLAS.useOneThread()
+        try RankAgreement.together(communicator) { try BLAS.load() }
         try RankAgreement.check(Self.facts(of: configuration), over: communicator)
         layout = try ShardLayout(
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
@@ -80,16 +80,18 @@ package final class TrainingSession {
         geometry = BatchGeometry(
             sampleCount: training.count, batchSize: configuration.batchSize, shards: configuration.shards)
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
-        pool = try RankAgreement.together(communicator) { try Self.pool(threads: threads) }
+        pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
 
     /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
     package func run(environment: [String: String]) throws -> ExitCode {
         let (step, evaluator) = try prepare()
         let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
-        let watchdog = Watchdog(
-            activity: activity, rank: communicator.rank, neighbours: try Watchdog.neighbours(of: communicator),
-            limits: configuration.watchdog)
+        let neighbours = try Watchdog.neighbours(of: communicator)
+        let watchdog = try RankAgreement.together(communicator) {
+            try Watchdog(
+                activity: activity, rank: communicator.rank, neighbours: neighbours, limits: configuration.watchdog)
+        }
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
@@ -173,14 +175,6 @@ package final class TrainingSession {
         }
     }
 
-    private static func pool(threads: Int) throws -> ThreadPool {
-        do {
-            return try ThreadPool(threads: threads)
-        } catch let error as ThreadPool.ThreadError {
-            throw Failure(.internalError, "\(error)", isLocal: true)
-        }
-    }
-
     private func makeStep() throws -> TrainingStep {
         try TrainingStep(
             network: network, geometry: geometry, layout: layout, optimizer: configuration.optimizer,
@@ -215,9 +209,10 @@ package final class TrainingSession {
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
                 },
             ])
-        if let resume = options.resume, resume.isSameRun {
-            try CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
-                .adopt(resume.path, resume.checkpoint.header)
+        if let resume = options.resume {
+            let keeper = CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
+            let header = resume.checkpoint.header
+            try resume.isSameRun ? keeper.adopt(resume.path, header) : keeper.adoptBest(beside: resume.path, header)
         }
         return try RunRecorder(
             folder: folder, interval: configuration.log.every, bar: bar,
@@ -247,7 +242,10 @@ package final class TrainingSession {
         let ranks = communicator.size
         let cores = Machine.coresOfAffinityMask()
         let threads = pool.threads
-        let crowded = threads > cores || threads * communicator.localSize > Machine.coresOnline()
+        let limits = Machine.coreLimits(localRanks: communicator.localSize)
+        let crowded =
+            threads > cores || threads * communicator.localSize > Machine.coresOnline()
+            || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
         return [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),
             ("kernels", Machine.kernelSet),
@@ -255,6 +253,7 @@ package final class TrainingSession {
                 "threads",
                 "\(threads) × \(ranks) rank\(ranks == 1 ? "" : "s") (\(communicator.localSize) on this host), "
                     + "\(Machine.coresOnline()) cores here, \(cores) in this rank's affinity mask"
+                    + (options.threads == nil ? limits.reason.map { "; threads by \($0)" } ?? "" : "")
                     + (crowded ? ": more threads than cores, expect it to be slow" : "")
             ),
             (

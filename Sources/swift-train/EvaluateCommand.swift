@@ -79,6 +79,11 @@ struct EvaluateCommand: Command {
         for path in confusion where ConfusionFormat(path) == nil {
             throw ValidationError("--confusion \(path): expected a name that ends in .csv or .svg")
         }
+        if let logits {
+            do { try LogitsFile.requireName(logits) } catch let failure as Failure {
+                throw ValidationError(failure.message)
+            }
+        }
         let outputs = confusion + [logits].compactMap { $0 }
         guard Set(outputs).count == outputs.count else {
             throw ValidationError("two results are to be written to one file")
@@ -102,6 +107,9 @@ struct EvaluateCommand: Command {
         let session = try EvaluationSession(
             source: source, data: data, split: split, threads: threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
+        if communicator.rank == 0 {
+            for note in session.notes { FileHandle.standardError.write(Data("note: \(note)\n".utf8)) }
+        }
         let classes = session.classNames.count
         guard confusion.isEmpty || classes <= Self.largestMatrix else {
             throw Failure(

@@ -10,16 +10,21 @@ enum Program {
     static func main() {
         let variables = ProcessInfo.processInfo.environment
         let launch = LaunchEnvironment(variables)
+        StopSignals.keepFileSizeLimitFromKilling()
         do {
             var command = try SwiftTrain.parseAsRoot()
             try Machine.checkKernelSet()
             if let collective = command as? any Command {
                 run(collective, launch, variables)
             }
-            // The other commands serve one process; under a launcher rank 0 does the work.
-            if launch.rank == 0 { try command.run() }
+            StopSignals.release()
+            do {
+                try command.run()
+            } catch {
+                leave(afterSingle: error, prints: error is Failure || launch.printsUsage)
+            }
         } catch {
-            leave(afterSingle: error, rank: launch.rank)
+            leave(afterSingle: error, prints: launch.printsUsage)
         }
         exit(ExitCode.done.rawValue)
     }
@@ -28,6 +33,7 @@ enum Program {
     {
         var command = command
         if type(of: command).stopsAtStepBoundary { StopSignals.install() }
+        StopSignals.release()
         do {
             let communicator = try launch.connect()
             let code: ExitCode
@@ -39,24 +45,25 @@ enum Program {
             try communicator.finalize()
             exit(code.rawValue)
         } catch {
-            if launch.rank == 0 { complain("\(error)") }
+            let isLocal = (error as? Failure)?.isLocal ?? false
+            if launch.rank == 0 || isLocal { complain("\(error)") }
             exit(code(of: error).rawValue)
         }
     }
 
-    /// Help and version go to standard output; a usage error is one line that rank 0 prints.
-    private static func leave(afterSingle error: any Error, rank: Int) -> Never {
+    /// Help and version go to standard output; a usage error is one line.
+    private static func leave(afterSingle error: any Error, prints: Bool) -> Never {
         if let failure = error as? Failure {
-            if rank == 0 { complain("\(failure)") }
+            if prints { complain("\(failure)") }
             exit(failure.code.rawValue)
         }
         if SwiftTrain.exitCode(for: error) == .success {
-            if rank == 0 { print(SwiftTrain.fullMessage(for: error)) }
+            if prints { print(SwiftTrain.fullMessage(for: error)) }
             exit(ExitCode.done.rawValue)
         }
         let words = SwiftTrain.message(for: error).split(whereSeparator: \.isNewline)
             .map { $0.trimmingCharacters(in: .whitespaces) }
-        if rank == 0 { complain("\(ExitCode.usage.label): \(words.joined(separator: " ")) (see swift-train --help)") }
+        if prints { complain("\(ExitCode.usage.label): \(words.joined(separator: " ")) (see swift-train --help)") }
         exit(ExitCode.usage.rawValue)
     }
 

@@ -43,7 +43,7 @@ struct BatchLoaderTests {
     private func load(_ split: DatasetSplit, ranks: Int, steps: Range<Int>) -> [[Int]] {
         let shards = Self.geometry.shards / ranks
         let loaders = (0..<ranks).map { rank in
-            BatchLoader(
+            try BatchLoader(
                 split: split, geometry: Self.geometry, localShards: rank * shards..<(rank + 1) * shards, seed: 9,
                 steps: steps)
         }
@@ -77,7 +77,7 @@ struct BatchLoaderTests {
     func shortStep() throws {
         let scratch = try Scratch()
         let split = try makeSplit(scratch)
-        let loader = BatchLoader(
+        let loader = try BatchLoader(
             split: split, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 3..<5)
         let last = loader.next()
         let expected: [Int32] = [2, 0, 0, 0]
@@ -94,7 +94,7 @@ struct BatchLoaderTests {
             do {
                 let split = try makeSplit(scratch)
                 watched = split
-                let loader = BatchLoader(
+                let loader = try BatchLoader(
                     split: split, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 0..<1_000_000)
                 for _ in 0..<taken { _ = loader.next() }
             }

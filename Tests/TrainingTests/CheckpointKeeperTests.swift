@@ -1,4 +1,6 @@
+import CFileFaults
 import Diagnostics
+import Files
 import Foundation
 import Testing
 
@@ -67,5 +69,69 @@ struct CheckpointFolderTests {
         let failure = #expect(throws: Failure.self) { try keeper.save(sampleCheckpoint(), isBest: false) }
         #expect(failure?.code == .cannotCreate && failure?.message.contains("step-000000012.h5") == true)
         #expect(scratch.names().isEmpty)
+    }
+    @Test("without hard and symbolic links best.h5 and last are files of their own")
+    func noLinks() throws {
+        let scratch = try Scratch()
+        let keeper = CheckpointKeeper(folder: scratch.path, keep: 1)
+        for (call, step) in [(CFileFaults_link, 1), (CFileFaults_symlink, 2)] {
+            CFileFaults_fail(call, EPERM)
+            defer { CFileFaults_fail(CFileFaults_none, 0) }
+            _ = try keeper.save(sampleCheckpoint(step: step), isBest: true)
+            for name in ["last", "best.h5"] {
+                #expect(try CheckpointFile.read(scratch.file(name)).header.step == step)
+            }
+        }
+        #expect(FileKind(of: scratch.file("last"), followingLinks: false) == .regular)
+        #expect(scratch.names() == ["best.h5", "last", "step-000000002.h5"])
+        _ = try keeper.save(sampleCheckpoint(step: 3), isBest: false)
+        #expect(try CheckpointFile.read(scratch.file("best.h5")).header.step == 2)
+        #expect(try CheckpointFile.read(scratch.file("last")).header.step == 3)
+    }
+
+    @Test("names that no save gives are no checkpoints, and nothing is removed through a link")
+    func names() throws {
+        let scratch = try Scratch()
+        for name in ["step-99999999999999999999.h5", "step-1.h5", "step--00000001.h5", "step-+00000001.h5", "step-.h5"]
+        {
+            try scratch.write([1], name)
+        }
+        _ = try CheckpointKeeper(folder: scratch.path, keep: 9).save(sampleCheckpoint(step: 4), isBest: false)
+        #expect(try CheckpointKeeper.steps(in: scratch.path) == [4])
+        try FileManager.default.createSymbolicLink(
+            atPath: scratch.path + "-link", withDestinationPath: scratch.path)
+        defer { try? FileManager.default.removeItem(atPath: scratch.path + "-link") }
+        _ = try CheckpointKeeper(folder: scratch.path + "-link", keep: 1).save(sampleCheckpoint(step: 5), isBest: false)
+        #expect(try CheckpointKeeper.steps(in: scratch.path) == [4, 5])
+    }
+
+    @Test("best weights that could not be saved are saved before the next ones, or the run has not ended well")
+    func unsavedBest() throws {
+        let scratch = try Scratch()
+        for isMended in [true, false] {
+            let folder = scratch.file("\(isMended)")
+            try Folder.make(folder + "/best.h5/inside")
+            let state = try TinyModel.state(seed: 1)
+            let saver = CheckpointSaver(keeper: CheckpointKeeper(folder: folder, keep: 1), state: state)
+            let metrics = try MetricsLog(path: folder + "/metrics.jsonl", keeping: 0)
+            func save(_ step: Int, isBest: Bool) throws -> Bool {
+                _ = try saver.start(
+                    sampleCheckpoint(step: step).header, state: state, isBest: isBest, metrics: metrics)
+                let result = try #require(saver.takeResult(waiting: true))
+                return (try? result.outcome.get()) != nil
+            }
+            #expect(try !save(1, isBest: true))
+            #expect(throws: Failure.self) { try saver.requireBest() }
+            if isMended { try FileManager.default.removeItem(atPath: folder + "/best.h5") }
+            #expect(try save(2, isBest: false))
+            if isMended {
+                try saver.requireBest()
+                #expect(try CheckpointFile.read(folder + "/best.h5").header.step == 1)
+                #expect(try CheckpointFile.read(folder + "/last").header.step == 2)
+            } else {
+                let failure = #expect(throws: Failure.self) { try saver.requireBest() }
+                #expect(failure?.code == .inputOutput && failure?.message.contains("best.h5") == true)
+            }
+        }
     }
 }
