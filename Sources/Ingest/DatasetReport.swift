@@ -1,5 +1,6 @@
 internal import Datasets
 internal import Diagnostics
+internal import Foundation
 
 /// What `inspect` says of a dataset file, as text and as JSON.
 package struct DatasetReport {
@@ -42,7 +43,7 @@ package struct DatasetReport {
             ]
         }
         if let command { lines.append("command   \(command)") }
-        if let sources { lines.append("sources   \(sources)") }
+        lines += sourceLines
         lines.append("digest    \(file.digest)")
         if isVerified { lines.append("verified  images and labels agree with their stored SHA-256") }
         return lines.joined(separator: "\n")
@@ -67,12 +68,35 @@ package struct DatasetReport {
             ("classes", JSONText.array(file.classes.map { JSONText.string($0) })),
             ("splits", JSONText.array(splits)),
             ("command", command.map { JSONText.string($0) } ?? "null"),
-            // JSON in the file; as a string, so that a foreign writer's mistake cannot break ours.
-            ("sources", sources.map { JSONText.string($0) } ?? "null"),
+            ("sources", sourcesJSON),
             ("digest", JSONText.string(file.digest)),
         ]
         if isVerified { members.append(("verified", "true")) }
         return JSONText.object(members)
+    }
+
+    /// What the file says of its sources; as a string where that is no JSON, so that a foreign writer's mistake cannot break
+    /// ours.
+    private var sourcesJSON: String {
+        guard let sources else { return "null" }
+        let value = try? JSONSerialization.jsonObject(with: Data(sources.utf8))
+        let data = value.flatMap {
+            try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .withoutEscapingSlashes])
+        }
+        return data.map { String(decoding: $0, as: UTF8.self) } ?? JSONText.string(sources)
+    }
+
+    /// A line for each source: its name, and what else is known of it.
+    private var sourceLines: [String] {
+        guard let sources else { return [] }
+        guard let list = (try? JSONSerialization.jsonObject(with: Data(sources.utf8))) as? [[String: Any]] else {
+            return ["sources   \(sources)"]
+        }
+        return list.enumerated().map { index, source in
+            let name = source["name"].map { "\($0)  " } ?? ""
+            let rest = source.keys.sorted().filter { $0 != "name" }.map { "\($0) \(source[$0] ?? "")" }
+            return (index == 0 ? "sources   " : "          ") + name + rest.joined(separator: "  ")
+        }
     }
 
     private static func list(_ values: [some CustomStringConvertible]) -> String {

@@ -21,9 +21,9 @@ package struct LaneKernels: Equatable, @unchecked Sendable {
     /// nil where the processor cannot run that set, or where there is none of that name.
     package static func named(_ name: String) -> LaneKernels? { CKernels_laneKernelsNamed(name).map(LaneKernels.init) }
 
-    /// What the environment asks for in vain: a name without a set that runs here.
+    /// What the environment asks for in vain: a name without a set that runs here. An empty one asks for nothing.
     package static var refusedName: String? {
-        guard let value = getenv(variable) else { return nil }
+        guard let value = getenv(variable), value.pointee != 0 else { return nil }
         let name = String(cString: value)
         return named(name) == nil ? name : nil
     }

@@ -13,18 +13,76 @@ package enum ConfigurationFile {
         return String(decoding: try communicator.broadcast(text, from: 0), as: UTF8.self)
     }
 
-    /// The text of a configuration file. Throws: `Failure`.
+    /// The text of a configuration: of a file, a pipe, or standard input for `-`. Throws: `Failure`.
     package static func read(_ path: String) throws -> String {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            throw Failure(.inputMissing, "\(path): no such configuration file; configs/ has examples")
+        let bytes = try bytes(of: path)
+        let glance = FileGlance(head: Array(bytes.prefix(4_096)), name: path)
+        if ![.text, .yaml, .csv, .empty, .unknown].contains(glance) {
+            let way = glance == .hdf5 ? "; a dataset is named with --data \(path)" : ""
+            throw Failure(.configuration, "\(path): is \(glance.words), expected a YAML file\(way)")
         }
-        guard !isFolder.boolValue, let bytes = FileManager.default.contents(atPath: path) else {
-            throw Failure(.inputMissing, "\(path): cannot be read; expected a YAML file")
+        guard bytes.count <= ConfigurationNode.maximumBytes else {
+            throw Failure(
+                .configuration, "\(path): more than \(ConfigurationNode.maximumBytes) bytes, expected a YAML file")
         }
-        guard let text = String(data: bytes, encoding: .utf8) else {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Failure(.configuration, "\(path): not UTF-8 text; expected a YAML file")
         }
         return text
+    }
+
+    /// At most one byte more than a configuration may have.
+    private static func bytes(of path: String) throws -> [UInt8] {
+        let isInput = path == "-" || path == "/dev/stdin"
+        // Without O_NONBLOCK a named pipe that nobody writes could not be left.
+        let file = isInput ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard file >= 0 else { throw failureToOpen(path) }
+        defer { if !isInput { close(file) } }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
+            throw Failure(.inputMissing, "\(path): is a folder, expected a YAML file\(example(in: path))")
+        }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        while bytes.count <= ConfigurationNode.maximumBytes {
+            var wait = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
+            if poll(&wait, 1, -1) < 0, errno == EINTR, StopSignals.isRequested {
+                throw Failure(.inputMissing, "\(path): asked to stop while waiting for the configuration")
+            }
+            let count = Glibc.read(file, &piece, piece.count)
+            if count == 0 { break }
+            if count > 0 {
+                bytes += piece[..<count]
+            } else if errno != EINTR && errno != EAGAIN {
+                throw Failure(
+                    .inputMissing, "\(path): cannot be read: \(String(cString: strerror(errno))); expected a YAML file")
+            }
+        }
+        return bytes
+    }
+
+    private static func failureToOpen(_ path: String) -> Failure {
+        guard errno == ENOENT else {
+            return Failure(
+                .inputMissing,
+                "\(path.isEmpty ? "\"\"" : path): \(String(cString: strerror(errno))); expected a YAML file")
+        }
+        let name = (path as NSString).lastPathComponent
+        let folder = (path as NSString).deletingLastPathComponent
+        let near = Suggestion.nearest(to: name, in: yamlFiles(in: folder.isEmpty ? "." : folder))
+        let advice =
+            near.map { "did you mean \(folder.isEmpty ? $0 : folder + "/" + $0)?" }
+            ?? (yamlFiles(in: "configs").isEmpty ? "expected a YAML file" : "configs/ has examples")
+        return Failure(.inputMissing, "\(path.isEmpty ? "\"\"" : path): no such configuration file; \(advice)")
+    }
+
+    /// " in it, such as FOLDER/x.yaml", if there is one.
+    private static func example(in folder: String) -> String {
+        yamlFiles(in: folder).first.map { " in it, such as \((folder as NSString).appendingPathComponent($0))" } ?? ""
+    }
+
+    private static func yamlFiles(in folder: String) -> [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+            .filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }
     }
 }

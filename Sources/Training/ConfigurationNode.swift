@@ -1,4 +1,5 @@
 internal import Diagnostics
+internal import Foundation
 internal import Yams
 
 /// A configuration file as a tree that knows where each value stands.
@@ -16,7 +17,9 @@ struct ConfigurationNode: Sendable {
     var place: String
     var content: Content
 
-    private static let maximumBytes = 1 << 20
+    /// What the place of a value from the command line begins with.
+    static let assignmentPlace = "--set "
+    static let maximumBytes = 1 << 20
     private static let maximumDepth = 32
 
     /// Throws: `Failure` with the YAML parser's words.
@@ -33,8 +36,19 @@ struct ConfigurationNode: Sendable {
             // Nodes refer to their anchors weakly; the parser holds them.
             self = try withExtendedLifetime(parser) { try ConfigurationNode(root, file: file, depth: 0) }
         } catch let error as YamlError {
+            throw Failure(.configuration, Self.words(for: error, file: file))
+        }
+    }
+
+    private static func words(for error: YamlError, file: String) -> String {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            return
+                "\(file):\(mark.line):\(mark.column): not valid YAML: \(problem); expected lines such as batch_size: 32"
+        default:
             let words = "\(error)".split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
-            throw Failure(.configuration, "\(file): not valid YAML: \(words.joined(separator: " "))")
+            return "\(file): not valid YAML: \(words.joined(separator: " "))"
         }
     }
 
@@ -74,7 +88,8 @@ struct ConfigurationNode: Sendable {
         }
     }
 
-    /// Sets the value at a dotted path, making the mappings on the way; the value is read as YAML.
+    /// Sets the value at a dotted path, making the mappings on the way. The value is the text behind `=`; lists, mappings
+    /// and quoted text are read as YAML.
     ///
     /// Throws: `Failure(.usage)` when the assignment is not `key=value`.
     mutating func apply(assignment: String) throws {
@@ -82,22 +97,30 @@ struct ConfigurationNode: Sendable {
             throw Failure(.usage, "--set \(assignment): expected key=value, as in --set optimizer.learning_rate=0.01")
         }
         let path = assignment[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        let place = "--set \(assignment)"
-        var value = try ConfigurationNode(yaml: String(assignment[assignment.index(after: equals)...]), file: place)
-        if case .mapping(let pairs) = value.content, pairs.isEmpty, !assignment.hasSuffix("{}") {
-            value.content = .scalar("")
+        let place = Self.assignmentPlace + assignment
+        let text = assignment[assignment.index(after: equals)...].trimmingCharacters(in: .whitespaces)
+        var value = ConfigurationNode(place: place, content: .scalar(text))
+        if let first = text.first, let end = Self.ends[first] {
+            if text.count > 1, text.hasSuffix(end) {
+                value = try ConfigurationNode(yaml: text, file: place)
+            } else if end == "]" || end == "}" {
+                throw Failure(.configuration, "\(place): not valid YAML: expected \(end) at the end")
+            }
         }
         value.place = place
-        if let other = Self.alternatives[assignment[..<equals].description] { remove(other) }
+        if let other = Self.alternatives[assignment[..<equals].description] { removeUnassigned(other) }
         set(path[...], to: value)
     }
+
+    /// What a value that is read as YAML begins and ends with.
+    private static let ends: [Character: String] = ["[": "]", "{": "}", "\"": "\"", "'": "'"]
 
     /// Keys of which only one can hold: setting one takes the file's other one back.
     private static let alternatives = ["epochs": "steps", "steps": "epochs"]
 
-    private mutating func remove(_ key: String) {
+    private mutating func removeUnassigned(_ key: String) {
         guard case .mapping(let pairs) = content else { return }
-        content = .mapping(pairs.filter { $0.key != key })
+        content = .mapping(pairs.filter { $0.key != key || $0.value.place.hasPrefix(Self.assignmentPlace) })
     }
 
     private mutating func set(_ path: ArraySlice<String>, to value: ConfigurationNode) {

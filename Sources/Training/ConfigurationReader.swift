@@ -5,33 +5,31 @@ internal import Tensors
 extension Configuration {
     /// Reads a configuration: the file's text if there is one, then assignments of the form `optimizer.momentum=0.8`.
     ///
-    /// A given file must name `model` and `data.file`. `models` are the names that exist.
-    /// Throws: `Failure(.configuration)` with file, line and column.
-    package init(yaml: String?, file: String, assignments: [String], models: [String], defaults: Configuration) throws {
+    /// A given file must name `model` and, unless the images are told otherwise, `data.file`. `models` are the names that
+    /// exist. Throws: `Failure(.configuration)` with file, line and column.
+    package init(
+        yaml: String?, file: String, assignments: [String], models: [String], defaults: Configuration,
+        needsData: Bool = true
+    ) throws {
         var root = ConfigurationNode(place: file, content: .mapping([]))
         if let yaml {
             root = try ConfigurationNode(yaml: yaml, file: file)
         }
         for assignment in assignments { try root.apply(assignment: assignment) }
         self = defaults
-        try read(root, models: models, mustBeComplete: yaml != nil)
+        try read(root, models: models, mustBeComplete: yaml != nil, needsData: needsData)
     }
 
-    private mutating func read(_ root: ConfigurationNode, models: [String], mustBeComplete: Bool) throws {
-        let top = try ConfigurationSection(
-            root, path: "",
-            known: [
-                "model", "data", "batch_size", "shards", "shards_in_flight", "epochs", "steps", "seed", "loss",
-                "batch_norm", "optimizer",
-                "schedule", "clip", "ema", "early_stopping", "evaluate", "best_metric", "checkpoint", "log",
-                "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
-            ])
+    private mutating func read(
+        _ root: ConfigurationNode, models: [String], mustBeComplete: Bool, needsData: Bool
+    ) throws {
+        let top = try ConfigurationSection(root, path: "")
         if mustBeComplete {
             guard top.has("model") else {
                 throw top.failure("model", "is missing, expected one of \(models.joined(separator: ", "))")
             }
-            let data = try top.section("data", known: ["file", "normalize", "augment"])
-            guard data?.has("file") == true else {
+            let data = try top.section("data")
+            guard data?.has("file") == true || !needsData else {
                 throw top.failure("data", "names no file, expected data: {file: FILE.h5}")
             }
         }
@@ -41,44 +39,35 @@ extension Configuration {
         try readLength(top)
         seed = try top.value("seed", expected: "a whole number from 0", UInt64.init) ?? seed
         try readLoss(top)
-        batchNorm =
-            try top.value("batch_norm", expected: BatchStatistics.allCases.map(\.rawValue).joined(separator: " or ")) {
-                BatchStatistics(rawValue: $0)
-            } ?? batchNorm
+        batchNorm = try top.choice("batch_norm", BatchStatistics.self) ?? batchNorm
         try readOptimizer(top)
         try readSchedule(top)
         try readClip(top)
         try readAveraging(top)
-        if let section = try top.section("evaluate", known: ["every", "split", "batch_size"]) {
+        if let section = try top.section("evaluate") {
             evaluate.every = try section.interval("every", units: [.step, .epoch]) ?? evaluate.every
             evaluate.split = try section.text("split") ?? evaluate.split
             evaluate.batchSize = try section.integer("batch_size", in: 1...1 << 20) ?? evaluate.batchSize
         }
-        bestMetric =
-            try top.value("best_metric", expected: BestMetric.allCases.map(\.rawValue).joined(separator: ", ")) {
-                BestMetric(rawValue: $0)
-            } ?? bestMetric
+        bestMetric = try top.metric("best_metric") ?? bestMetric
         try readEarlyStopping(top)
-        if let section = try top.section("checkpoint", known: ["every", "keep"]) {
+        if let section = try top.section("checkpoint") {
             checkpoint.every = try section.interval("every", units: [.step, .epoch, .second]) ?? checkpoint.every
             checkpoint.keep = try section.integer("keep", in: 1...1_000_000) ?? checkpoint.keep
         }
-        if let section = try top.section("log", known: ["every", "samples"]) {
+        if let section = try top.section("log") {
             log.every = try section.interval("every", units: [.step, .epoch, .second]) ?? log.every
             log.samples = try section.boolean("samples") ?? log.samples
         }
-        onNotFinite =
-            try top.value("on_not_finite", expected: OnNotFinite.allCases.map(\.rawValue).joined(separator: " or ")) {
-                OnNotFinite(rawValue: $0)
-            } ?? onNotFinite
-        if let section = try top.section("watchdog", known: ["warn", "stop"]) {
+        onNotFinite = try top.choice("on_not_finite", OnNotFinite.self) ?? onNotFinite
+        if let section = try top.section("watchdog") {
             watchdog.warnSeconds = try section.interval("warn", units: [.second])?.count ?? watchdog.warnSeconds
             watchdog.stopSeconds = try section.interval("stop", units: [.second])?.count ?? watchdog.stopSeconds
         }
-        if let section = try top.section("compare_ranks", known: ["every"]) {
+        if let section = try top.section("compare_ranks") {
             compareRanksEvery = try section.interval("every", units: [.step, .epoch]) ?? compareRanksEvery
         }
-        runsDirectory = try top.text("runs_dir") ?? runsDirectory
+        runsDirectory = try top.path("runs_dir") ?? runsDirectory
     }
 
     private mutating func readModel(_ top: ConfigurationSection, models: [String], mustBeNamed: Bool) throws {
@@ -87,7 +76,7 @@ extension Configuration {
         if case .scalar(let text) = node.content {
             model = Model(name: text)
             name = text
-        } else if let section = try top.section("model", known: ["name", "classes", "channels", "dropout", "layers"]) {
+        } else if let section = try top.section("model") {
             let layers = try section.node("layers").map(ConfiguredLayers.init)
             let fallback = layers != nil ? Model.customName : mustBeNamed ? nil : model.name
             guard let text = try section.text("name") ?? fallback else {
@@ -111,7 +100,7 @@ extension Configuration {
             }
         }
         guard let name, models.contains(name) else {
-            let nearest = ConfigurationSection.nearest(to: name ?? "", in: models)
+            let nearest = Suggestion.nearest(to: name ?? "", in: models)
             throw top.failure(
                 "model",
                 "= \(name ?? "(empty)"), expected one of \(models.joined(separator: ", "))"
@@ -120,15 +109,15 @@ extension Configuration {
     }
 
     private mutating func readData(_ top: ConfigurationSection) throws {
-        guard let section = try top.section("data", known: ["file", "normalize", "augment"]) else { return }
-        data.file = try section.text("file") ?? data.file
+        guard let section = try top.section("data") else { return }
+        data.file = try section.path("file") ?? data.file
         if let node = section.node("normalize") {
             if case .scalar = node.content {
                 data.normalize =
-                    try section.value("normalize", expected: "none, dataset, or {mean: […], std: […]}") {
-                        ["none": .none, "dataset": .dataset][$0]
-                    } ?? data.normalize
-            } else if let values = try section.section("normalize", known: ["mean", "std"]) {
+                    try section.value(
+                        "normalize", expected: "none, dataset, or {mean: […], std: […]}", names: ["none", "dataset"]
+                    ) { ["none": .none, "dataset": .dataset][$0] } ?? data.normalize
+            } else if let values = try section.section("normalize") {
                 guard let mean = try values.numbers("mean"), let std = try values.numbers("std") else {
                     throw section.failure("normalize", "needs both mean and std")
                 }
@@ -160,10 +149,17 @@ extension Configuration {
         }
         guard batchSize % shards == 0 else {
             let lower = batchSize / shards * shards
-            throw top.failure(
-                "batch_size",
-                "= \(batchSize) is no multiple of shards = \(shards); the nearest are "
-                    + [lower, lower + shards].filter { $0 > 0 }.map(String.init).joined(separator: " and "))
+            let words = lower == 0 ? "the nearest is \(shards)" : "the nearest are \(lower) and \(lower + shards)"
+            let isShardsChange =
+                top.has("shards")
+                && (!top.has("batch_size") || top.isAssigned("shards") && !top.isAssigned("batch_size"))
+            guard !isShardsChange else {
+                throw top.failure(
+                    "shards",
+                    "= \(shards): batch_size = \(batchSize) is no multiple of it; set batch_size too (\(words)), or fewer "
+                        + "shards")
+            }
+            throw top.failure("batch_size", "= \(batchSize) is no multiple of shards = \(shards); \(words)")
         }
     }
 
@@ -178,11 +174,8 @@ extension Configuration {
     }
 
     private mutating func readLoss(_ top: ConfigurationSection) throws {
-        guard let section = try top.section("loss", known: ["name", "label_smoothing", "class_weights"]) else { return }
-        let names = ["cross_entropy", "mean_squared_error"]
-        let name = try section.value("name", expected: names.joined(separator: " or ")) {
-            names.contains($0) ? $0 : nil
-        }
+        guard let section = try top.section("loss") else { return }
+        let name = try section.choice("name", ["cross_entropy", "mean_squared_error"])
         guard name == "mean_squared_error" else {
             let smoothing = try section.number("label_smoothing", expected: "a number from 0 to 1") {
                 (0...1).contains($0)

@@ -7,13 +7,25 @@ struct ConfigurationSection {
     private let pairs: [(key: String, value: ConfigurationNode)]
     private let known: [String]
 
+    /// Sections that a name alone can stand for: `optimizer: adam` is `optimizer: {name: adam}`.
+    private static let named = ["loss", "optimizer", "schedule"]
+
+    /// `known` are the section's keys, those of the documentation unless it describes layers.
+    ///
     /// Throws: `Failure` for a node that is no mapping, a key given twice and a key that is not in `known`.
-    init(_ node: ConfigurationNode, path: String, known: [String]) throws {
-        guard case .mapping(let pairs) = node.content else {
+    init(_ node: ConfigurationNode, path: String, known layerKeys: [String]? = nil) throws {
+        let known = layerKeys ?? ConfigurationKeys.known(in: path)
+        let pairs: [(key: String, value: ConfigurationNode)]
+        switch node.content {
+        case .mapping(let given): pairs = given
+        case .scalar(let name) where Self.named.contains(path) && !name.isEmpty: pairs = [("name", node)]
+        default:
+            let line =
+                if case .scalar(let text) = node.content { ConfigurationKeys.line(for: path, value: text) } else { "" }
             throw Failure(
                 .configuration,
                 "\(node.place): \(path.isEmpty ? "the configuration" : path) is no mapping; expected the keys "
-                    + known.joined(separator: ", "))
+                    + known.joined(separator: ", ") + line)
         }
         self.path = path
         place = node.place
@@ -25,8 +37,7 @@ struct ConfigurationSection {
                 throw Failure(
                     .configuration,
                     "\(value.place): unknown key \(name(of: key))"
-                        + (Self.nearest(to: key, in: known).map { ", did you mean \(name(of: $0))?" }
-                            ?? "; known here: \(known.joined(separator: ", "))"))
+                        + (layerKeys == nil ? ConfigurationKeys.advice(for: key, in: path) : advice(for: key)))
             }
             guard seen.insert(key).inserted else {
                 throw Failure(.configuration, "\(value.place): \(name(of: key)) is given twice")
@@ -38,8 +49,11 @@ struct ConfigurationSection {
 
     func node(_ key: String) -> ConfigurationNode? { pairs.first { $0.key == key }?.value }
 
-    /// The value of a key as the type wants it; nil when the key is absent.
-    func value<T>(_ key: String, expected: String, _ convert: (String) -> T?) throws -> T? {
+    /// Whether the command line has set the key.
+    func isAssigned(_ key: String) -> Bool { node(key)?.place.hasPrefix(ConfigurationNode.assignmentPlace) ?? false }
+
+    /// The value of a key as the type wants it; nil when the key is absent. `names` are the words that it can be.
+    func value<T>(_ key: String, expected: String, names: [String] = [], _ convert: (String) -> T?) throws -> T? {
         guard let node = node(key) else { return nil }
         guard case .scalar(let text) = node.content else {
             throw Failure(.configuration, "\(node.place): \(name(of: key)) is no single value, expected \(expected)")
@@ -47,10 +61,25 @@ struct ConfigurationSection {
         guard let value = convert(text) else {
             throw Failure(
                 .configuration,
-                "\(node.place): \(name(of: key)) = \(text.isEmpty ? "(empty)" : text), expected \(expected)")
+                "\(node.place): \(name(of: key)) = \(text.isEmpty ? "(empty)" : text), expected \(expected)"
+                    + Self.suggestion(for: text, in: names))
         }
         return value
     }
+
+    /// One of the words that a key can be; nil when the key is absent.
+    func choice(_ key: String, _ names: [String]) throws -> String? {
+        let expected = names.joined(separator: names.count == 2 ? " or " : ", ")
+        return try value(key, expected: expected, names: names) { names.contains($0) ? $0 : nil }
+    }
+
+    /// The case of an enumeration that a key names; nil when the key is absent.
+    func choice<T: CaseIterable & RawRepresentable<String>>(_ key: String, _ type: T.Type) throws -> T? {
+        try choice(key, T.allCases.map(\.rawValue)).flatMap(T.init)
+    }
+
+    /// A path, with `~` for the home folder; nil when the key is absent.
+    func path(_ key: String) throws -> String? { try text(key).map(HomePath.expanded) }
 
     func text(_ key: String) throws -> String? { try value(key, expected: "text") { $0.isEmpty ? nil : $0 } }
 
@@ -105,8 +134,7 @@ struct ConfigurationSection {
     }
 
     func metric(_ key: String) throws -> Configuration.BestMetric? {
-        let names = Configuration.BestMetric.allCases.map(\.rawValue).joined(separator: ", ")
-        return try value(key, expected: names, Configuration.BestMetric.init)
+        try choice(key, Configuration.BestMetric.self)
     }
 
     /// Whether the key holds the word `none`, which turns off what a mapping in its place would set up.
@@ -115,8 +143,8 @@ struct ConfigurationSection {
         return text == "none"
     }
 
-    func section(_ key: String, known: [String]) throws -> ConfigurationSection? {
-        try node(key).map { try ConfigurationSection($0, path: name(of: key), known: known) }
+    func section(_ key: String) throws -> ConfigurationSection? {
+        try node(key).map { try ConfigurationSection($0, path: name(of: key)) }
     }
 
     /// The failure for a value that is wrong in itself or together with others.
@@ -126,27 +154,25 @@ struct ConfigurationSection {
 
     private func name(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-    /// The known word that the given one begins, or that takes the fewest edits, if those are few enough to be a slip.
-    static func nearest(to word: String, in known: [String]) -> String? {
-        if word.count >= 3, let longer = known.first(where: { $0.hasPrefix(word) }) { return longer }
-        let ranked = known.map { ($0, editDistance(word, $0)) }.min { $0.1 < $1.1 }
-        guard let (name, distance) = ranked, distance <= max(2, word.count / 3) else { return nil }
-        return name
+    private func advice(for key: String) -> String {
+        Suggestion.nearest(to: key, in: known).map { ", did you mean \(name(of: $0))?" }
+            ?? "; known here: \(known.joined(separator: ", "))"
     }
 
-    /// Insertions, deletions and replacements between two words (Levenshtein 1966).
-    private static func editDistance(_ a: String, _ b: String) -> Int {
-        let (a, b) = (Array(a), Array(b))
-        var row = Array(0...b.count)
-        for (i, left) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, right) in b.enumerated() {
-                let next = min(row[j] + 1, row[j + 1] + 1, diagonal + (left == right ? 0 : 1))
-                diagonal = row[j + 1]
-                row[j + 1] = next
-            }
-        }
-        return row[b.count]
+    /// What values are called elsewhere, as `Suggestion.plain` writes it.
+    private static let synonyms = [
+        "mse": "mean_squared_error", "mseloss": "mean_squared_error", "l2": "mean_squared_error",
+        "ce": "cross_entropy", "crossentropyloss": "cross_entropy", "nll": "cross_entropy", "nllloss": "cross_entropy",
+        "categoricalcrossentropy": "cross_entropy", "softmax": "cross_entropy", "accuracy": "acc1", "acc": "acc1",
+        "top1": "acc1", "top5": "acc5", "valloss": "loss", "valacc": "acc1", "momentum": "sgd", "nesterov": "sgd",
+        "steplr": "step", "multisteplr": "multi_step", "cosineannealing": "cosine", "cosineannealinglr": "cosine",
+        "onecyclelr": "one_cycle", "reducelronplateau": "plateau", "poly": "polynomial", "linear": "polynomial",
+        "none": "constant", "batch": "global", "sync": "global", "ignore": "skip", "error": "stop", "raise": "stop",
+    ]
+
+    /// "; did you mean adam?", or nothing.
+    private static func suggestion(for text: String, in names: [String]) -> String {
+        let meant = synonyms[Suggestion.plain(text)].flatMap { names.contains($0) ? $0 : nil }
+        return (meant ?? Suggestion.nearest(to: text, in: names)).map { "; did you mean \($0)?" } ?? ""
     }
 }

@@ -58,7 +58,7 @@ private struct LayerReader {
         }
         guard let arguments = Self.arguments[kind] else {
             let names = Self.arguments.keys.sorted()
-            let nearest = ConfigurationSection.nearest(to: kind, in: names)
+            let nearest = Suggestion.nearest(to: kind, in: names)
             throw Failure(
                 .configuration,
                 "\(node.place): \(path) = \(kind), no layer"

@@ -15,6 +15,8 @@ package struct DryRun {
     package let peakResidentBytes: Int
     package let loss: Double
     package let gradientNorm: Double
+    /// Steps that the run has left, this one included.
+    package let steps: Int
     /// Of the slowest rank.
     package let stepSeconds: Double
 }
@@ -28,7 +30,8 @@ extension TrainingSession {
             guard communicator.rank == 0 else { return }
             try RunFolder.requirePossible(
                 options.runDirectory ?? configuration.runsDirectory,
-                mayHoldRun: options.runDirectory == nil || options.mayContinue)
+                mayHoldRun: options.runDirectory == nil || options.mayContinue,
+                isParent: options.runDirectory == nil)
         }
         let (step, evaluator) = try prepare()
         let totalSteps = configuration.length.steps(perEpoch: geometry.stepsPerEpoch)
@@ -56,7 +59,7 @@ extension TrainingSession {
             facts: startBlock(step: step), summary: try NetworkSummary(network),
             images: layout.shardsPerRank * geometry.imagesPerShard, memory: memory(step, evaluator),
             peakResidentBytes: Machine.peakResidentBytes(), loss: outcome.score.meanLoss,
-            gradientNorm: outcome.gradientNorm, stepSeconds: seconds)
+            gradientNorm: outcome.gradientNorm, steps: max(0, totalSteps - first), stepSeconds: seconds)
     }
 
     private func memory(_ step: TrainingStep, _ evaluator: Evaluator) -> [(name: String, bytes: Int)] {

@@ -29,7 +29,7 @@ extension Configuration {
     mutating func readEarlyStopping(_ top: ConfigurationSection) throws {
         let key = "early_stopping"
         if top.isNone(key) { earlyStopping = nil }
-        guard !top.isNone(key), let section = try top.section(key, known: ["metric", "patience", "min_delta"])
+        guard !top.isNone(key), let section = try top.section(key)
         else { return }
         guard let patience = try section.integer("patience", in: 1...1_000_000) ?? earlyStopping?.patience else {
             throw section.failure("patience", "is missing, expected a number of evaluations, or early_stopping: none")

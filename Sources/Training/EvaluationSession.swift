@@ -49,7 +49,7 @@ package final class EvaluationSession {
         let dataFile = data ?? configuration.data.file
         let splitName = split ?? configuration.evaluate.split
         let (dataset, samples) = try RankAgreement.together(communicator) {
-            let dataset = try DatasetFile(path: dataFile)
+            let dataset = try Self.dataset(dataFile, isStored: data == nil)
             return (dataset, try dataset.split(splitName))
         }
         try RankAgreement.check(
@@ -95,6 +95,18 @@ package final class EvaluationSession {
         notes = [match.note(dataFile: dataFile, path: subject.path)].compactMap { $0 }
         sourcePath = subject.path
         datasetDigest = dataset.digest
+    }
+
+    /// A path that a run keeps counts from where it was started, which is said where nothing is there.
+    private static func dataset(_ path: String, isStored: Bool) throws -> DatasetFile {
+        do {
+            return try DatasetFile(path: path)
+        } catch let failure as Failure where failure.code == .inputMissing && isStored && !path.hasPrefix("/") {
+            throw Failure(
+                .inputMissing,
+                "\(path): no such file here. The path counts from the folder in which the run was started: evaluate there, or "
+                    + "name the data with --data")
+        }
     }
 
     /// Scores the split, and writes every sample's logits to a file if one is named. Collective; equal on all ranks.

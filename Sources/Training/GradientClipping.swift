@@ -20,7 +20,7 @@ extension Configuration {
 
     mutating func readClip(_ top: ConfigurationSection) throws {
         if top.isNone("clip") { clip = .none }
-        guard !top.isNone("clip"), let section = try top.section("clip", known: ["norm", "value"]) else { return }
+        guard !top.isNone("clip"), let section = try top.section("clip") else { return }
         let norm = try section.number("norm", expected: "a number above 0") { $0 > 0 }
         let value = try section.number("value", expected: "a number above 0") { $0 > 0 }
         switch (norm, value) {

@@ -103,16 +103,15 @@ extension Configuration {
 
     /// Reads `optimizer`; naming another optimizer than the defaults have begins with that one's own defaults.
     mutating func readOptimizer(_ top: ConfigurationSection) throws {
-        guard let section = try top.section("optimizer", known: ["name"] + Optimizer.everyKey) else { return }
-        let names = Optimizer.Name.allCases.map(\.rawValue).joined(separator: ", ")
-        let name = try section.value("name", expected: names, Optimizer.Name.init) ?? optimizer.name
+        guard let section = try top.section("optimizer") else { return }
+        let name = try section.choice("name", Optimizer.Name.self) ?? optimizer.name
         if name != optimizer.name { optimizer = Optimizer(name) }
         try optimizer.read(section)
     }
 }
 
 extension Configuration.Optimizer {
-    fileprivate static let everyKey = Key.allCases.map(\.rawValue)
+    static let everyKey = Key.allCases.map(\.rawValue)
 
     fileprivate mutating func read(_ section: ConfigurationSection) throws {
         let own = Self.keys(of: name)

@@ -56,11 +56,20 @@ package struct ResumePoint {
 
     private static func findHere(_ mode: Mode, runDirectory: String?, keepingBytes: Bool) throws -> Found? {
         switch mode {
-        case .never: nil
+        case .never:
+            return nil
         case .checkpoint(let path):
-            try read(path, isSameRun: belongs(path, to: runDirectory), keepingBytes: keepingBytes)
+            if let folder = checkpointsFolder(at: path) {
+                guard let found = try newest(in: folder, of: runDirectory, keepingBytes: keepingBytes) else {
+                    throw Failure(
+                        .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint"
+                    )
+                }
+                return found
+            }
+            return try read(path, isSameRun: belongs(path, to: runDirectory), keepingBytes: keepingBytes)
         case .auto:
-            try runDirectory.flatMap { try newest(in: $0 + "/checkpoints", keepingBytes: keepingBytes) }
+            return try runDirectory.flatMap { try newest(in: $0 + "/checkpoints", of: $0, keepingBytes: keepingBytes) }
         }
     }
 
@@ -77,6 +86,13 @@ package struct ResumePoint {
         }
     }
 
+    /// Of a run folder, or the folder itself; nil for a file.
+    private static func checkpointsFolder(at path: String) -> String? {
+        guard FileKind(of: path) == .folder else { return nil }
+        let below = path + "/checkpoints"
+        return FileKind(of: below) == nil ? path : below
+    }
+
     private static func belongs(_ path: String, to runDirectory: String?) -> Bool {
         guard let runDirectory, let own = FileKind.status(of: runDirectory + "/checkpoints") else { return false }
         return [path, FilePath.resolved(path) ?? path].contains {
@@ -85,13 +101,17 @@ package struct ResumePoint {
     }
 
     /// The newest checkpoint that is whole; those in front of it that are damaged or cannot be read become warnings.
-    private static func newest(in folder: String, keepingBytes: Bool) throws -> Found? {
+    private static func newest(
+        in folder: String, of runDirectory: String?, keepingBytes: Bool
+    ) throws -> Found? {
         guard FileKind(of: folder) != nil else { return nil }
         var failures: [Failure] = []
         for step in try CheckpointKeeper.steps(in: folder).reversed() {
             let path = folder + "/" + CheckpointKeeper.name(step: step)
             do {
-                return try read(path, isSameRun: true, keepingBytes: keepingBytes, warnings: failures.map(\.message))
+                return try read(
+                    path, isSameRun: belongs(path, to: runDirectory), keepingBytes: keepingBytes,
+                    warnings: failures.map(\.message))
             } catch let failure as Failure where [.badData, .inputMissing, .inputOutput].contains(failure.code) {
                 failures.append(failure)
             }

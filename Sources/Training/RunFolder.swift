@@ -24,6 +24,7 @@ package final class RunFolder {
     package init(runDirectory: String?, parent: String, model: String, mayContinue: Bool) throws {
         if let runDirectory {
             path = runDirectory
+            try Self.requireRunOrNothing(path)
             try Folder.make(path)
         } else {
             path = try Self.makeTimestamped(below: parent, model: model)
@@ -41,10 +42,13 @@ package final class RunFolder {
     }
 
     /// Finds out whether a run folder could be made at a path, or below it; makes nothing.
-    package static func requirePossible(_ path: String, mayHoldRun: Bool) throws {
+    ///
+    /// `isParent`: the run folder will be a new one below.
+    package static func requirePossible(_ path: String, mayHoldRun: Bool, isParent: Bool) throws {
         guard mayHoldRun || FileKind(of: path + "/config.yaml") == nil else {
             throw Failure(.cannotCreate, "\(path): holds a run already, expected a new or empty folder")
         }
+        if !isParent { try requireRunOrNothing(path) }
         var place = path.isEmpty ? "." : path
         while FileKind(of: place, followingLinks: false) == nil, place != ".", place != "/" {
             place = FilePath.folder(of: place)
@@ -57,6 +61,18 @@ package final class RunFolder {
 
     deinit {
         close(lock)
+    }
+
+    /// Refuses a folder that holds something else than a run, which a mistyped name leads to. Hidden files do not count.
+    private static func requireRunOrNothing(_ path: String) throws {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        guard !names.contains("run.lock"), !names.contains("checkpoints"),
+            let other = names.sorted().first(where: { !$0.hasPrefix(".") })
+        else { return }
+        throw Failure(
+            .cannotCreate,
+            "\(path): holds \(other) and no run; expected a new or empty folder, or a run's; name another with --run-dir"
+        )
     }
 
     /// Records what the run was told and where it runs.
@@ -147,7 +163,8 @@ package final class RunFolder {
         throw Failure(.cannotCreate, "\(path): is \(found), expected a regular file or none; name another --run-dir")
     }
 
-    private static func quoted(_ word: String) -> String {
+    /// A word as a shell reads it back.
+    static func quoted(_ word: String) -> String {
         let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,@%+".contains($0) }
         return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
     }

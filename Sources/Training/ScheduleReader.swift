@@ -3,14 +3,14 @@ internal import Diagnostics
 extension Configuration {
     /// Reads `schedule` and its `warmup`. Throws: `Failure(.configuration)`.
     mutating func readSchedule(_ top: ConfigurationSection) throws {
-        let every = ScheduleReader.keys.values.reduce(into: Set<String>()) { $0.formUnion($1) }.sorted()
-        guard let section = try top.section("schedule", known: ["name", "warmup"] + every) else { return }
+        let every = ScheduleReader.everyKey
+        guard let section = try top.section("schedule") else { return }
         if section.has("warmup") { warmup = try ScheduleReader.warmup(section) }
         // A warm-up alone goes before the schedule that is there.
         if section.has("warmup"), !section.has("name"), !every.contains(where: section.has) { return }
-        let names = ScheduleReader.names.joined(separator: ", ")
-        let name = try section.value("name", expected: names) { ScheduleReader.keys[$0] == nil ? nil : $0 }
-        guard let name else { throw section.failure("name", "is missing, expected one of \(names)") }
+        guard let name = try section.choice("name", ScheduleReader.names) else {
+            throw section.failure("name", "is missing, expected one of \(ScheduleReader.names.joined(separator: ", "))")
+        }
         let own = ScheduleReader.keys[name] ?? []
         for key in every where section.has(key) && !own.contains(key) {
             let others = ScheduleReader.names.filter { ScheduleReader.keys[$0]?.contains(key) == true }
@@ -21,7 +21,7 @@ extension Configuration {
 }
 
 /// Reads the keys of one schedule.
-private struct ScheduleReader {
+struct ScheduleReader {
     let section: ConfigurationSection
 
     static let names = [
@@ -33,6 +33,9 @@ private struct ScheduleReader {
         "one_cycle": ["length", "pct_start", "div_factor", "final_div_factor"],
         "plateau": ["metric", "factor", "patience", "threshold", "cooldown", "minimum"],
     ]
+
+    /// The keys of all schedules, sorted.
+    static let everyKey = keys.values.reduce(into: Set<String>()) { $0.formUnion($1) }.sorted()
 
     func schedule(_ name: String) throws -> Configuration.Schedule {
         switch name {
@@ -66,7 +69,7 @@ private struct ScheduleReader {
 
     static func warmup(_ schedule: ConfigurationSection) throws -> Configuration.Warmup? {
         if schedule.isNone("warmup") { return nil }
-        guard let section = try schedule.section("warmup", known: ["steps", "epochs", "from"]) else { return nil }
+        guard let section = try schedule.section("warmup") else { return nil }
         let steps = try section.integer("steps", in: 1...1_000_000_000)
         let epochs = try section.integer("epochs", in: 1...1_000_000_000)
         if steps != nil && epochs != nil {

@@ -216,7 +216,11 @@ package final class TrainingSession {
         }
         return try RunRecorder(
             folder: folder, interval: configuration.log.every, bar: bar,
-            keepingMetrics: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0)
+            keepingMetrics: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0,
+            classes: dataset.classes.count,
+            continuation: options.overfit == nil
+                ? RunRecorder.continuation(folder: folder.path, threads: options.threads, ranks: communicator.size)
+                : nil)
     }
 
     private func header() throws -> Checkpoint.Header {
@@ -269,8 +273,8 @@ package final class TrainingSession {
             ),
             (
                 "model",
-                "\(configuration.model.name), \(network.parameterList.trainedCount) parameters, "
-                    + "\(RunRecorder.decimal(Double(step.plan.arenaBytes) / 1e6, 1)) MB of activations and scratch a rank"
+                "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
+                    + "\(NumberText.megabytes(step.plan.arenaBytes)) of activations and scratch a rank"
             ),
             (
                 "length",

@@ -1,29 +1,27 @@
 internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
-internal import Foundation
 internal import Layers
-internal import Models
 internal import Tensors
 internal import Training
 
 struct BenchCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Time the training step, or the inference, of a network on images in memory.")
+        commandName: "bench", abstract: "Time the training step, or the inference, of a network on images in memory.",
+        discussion: NetworkChoice.namesHelp)
 
-    @Argument(help: "The network.", completion: .list(ModelRegistry.names))
-    var model: String
+    @OptionGroup var choice: NetworkChoice
 
-    @Option(help: "Samples of a step, over all ranks.")
+    @Option(help: ArgumentHelp("Samples of a step, over all ranks.", valueName: "n"))
     var batch = 32
 
-    @Option(help: "Logical shards of the batch.")
+    @Option(help: ArgumentHelp("Logical shards of the batch.", valueName: "n"))
     var shards = 4
 
-    @Option(help: "Threads of each rank; default: its share of the cores.")
+    @Option(help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
     var threads: Int?
 
-    @Option(help: "How long to measure.")
+    @Option(help: ArgumentHelp("How long to measure.", valueName: "seconds"))
     var seconds = 3.0
 
     @Flag(help: "Time what evaluation does with a block of images instead of the training step.")
@@ -33,10 +31,9 @@ struct BenchCommand: Command {
     var json = false
 
     func validate() throws {
-        guard ModelRegistry.names.contains(model) else {
-            throw ValidationError("\(model) is no network; known: \(ModelRegistry.names.joined(separator: ", "))")
-        }
-        guard shards > 0, shards & (shards - 1) == 0, batch > 0, batch % shards == 0 else {
+        guard (1...1 << 20).contains(batch) else { throw ValidationError("--batch \(batch): expected 1…1048576") }
+        guard (1...65_536).contains(shards) else { throw ValidationError("--shards \(shards): expected 1…65536") }
+        guard shards & (shards - 1) == 0, batch % shards == 0 else {
             throw ValidationError(
                 "--batch \(batch) --shards \(shards): expected shards to be a power of two and batch a multiple of it")
         }
@@ -47,10 +44,8 @@ struct BenchCommand: Command {
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
-        guard let usual = ModelRegistry.usual(model),
-            let description = ModelRegistry.description(
-                ModelRequest(name: model, input: usual.input, classes: usual.classes))
-        else { throw Failure(.usage, "\(model) is no network") }
+        let text = try ConfigurationFile.text(ofFile: choice.config, over: communicator)
+        let network = try RankAgreement.together(communicator) { try choice.network(configuration: text) }
         guard batch % communicator.size == 0 else {
             throw Failure(
                 .usage, "--batch \(batch) on \(communicator.size) ranks: expected a multiple of the number of ranks")
@@ -60,35 +55,74 @@ struct BenchCommand: Command {
             return try ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
         }
         let work: Benchmark.Work = inference ? .inference : .training
-        let benchmark = try Benchmark(
-            work, network: Network(description), batchSize: batch, shards: shards, communicator: communicator,
-            pool: pool)
+        let benchmark = try RankAgreement.together(communicator) {
+            do {
+                return try Benchmark(
+                    work, network: network, batchSize: batch, shards: shards, communicator: communicator, pool: pool)
+            } catch let error as Arena.OutOfMemory {
+                throw Failure(.internalError, "\(error); lower --batch, or use more ranks")
+            }
+        }
         let result = try benchmark.run(seconds: seconds)
-        guard communicator.rank == 0 else { return .done }
-        if json {
-            print(
-                try JSONLine.text([
-                    "model": model, "work": work.rawValue, "batch": batch, "shards": shards, "ranks": communicator.size,
-                    "threads": pool.threads, "isa": Machine.kernelSet, "steps": result.steps,
-                    "images_per_second": result.imagesPerSecond, "step_ms_median": result.stepMillisecondsMedian,
-                    "step_ms_min": result.stepMillisecondsMinimum, "peak_rss_bytes": result.peakResidentBytes,
-                    "gflops": result.gigaflops, "fma_peak_gflops": result.peakGigaflops,
-                ]))
-        } else {
-            let shape = inference ? "inference, batch \(batch)" : "batch \(batch) in \(shards) shards"
-            print("\(model), \(shape), \(communicator.size) ranks × \(pool.threads) threads")
-            print("kernels        \(Machine.kernelSet)")
-            print("images/s       \(decimal(result.imagesPerSecond, 1))")
-            print(
-                "ms a \(inference ? "block" : "step")      \(decimal(result.stepMillisecondsMedian, 3)) median, "
-                    + "\(decimal(result.stepMillisecondsMinimum, 3)) minimum")
-            print(
-                "GFLOP/s        \(decimal(result.gigaflops, 1)) of \(decimal(result.peakGigaflops, 1)), "
-                    + "the FMA peak of the cores in use")
-            print("peak memory    \(result.peakResidentBytes >> 20) MiB a rank")
+        try RankAgreement.together(communicator) {
+            guard communicator.rank == 0 else { return }
+            let report = BenchReport(
+                name: network.description.name, work: work, batch: batch, shards: shards, ranks: communicator.size,
+                threads: pool.threads, result: result)
+            try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
         }
         return .done
     }
+}
 
-    private func decimal(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+/// A measurement as text and as JSON.
+private struct BenchReport {
+    let name: String
+    let work: Benchmark.Work
+    let batch: Int
+    let shards: Int
+    let ranks: Int
+    let threads: Int
+    let result: Benchmark.Result
+
+    /// A mean so many times the median is due to something else than the program.
+    private static let quietRatio = 1.5
+
+    private var meanMilliseconds: Double { Double(batch) / result.imagesPerSecond * 1e3 }
+
+    /// Why the figures say little about the program; nil when all seems well.
+    private var doubt: String? {
+        if meanMilliseconds > Self.quietRatio * result.stepMillisecondsMedian {
+            return "mean and median differ much"
+        }
+        return result.gigaflops > result.peakGigaflops ? "more than the peak that was measured before" : nil
+    }
+
+    var values: [String: Any] {
+        [
+            "model": name, "work": work.rawValue, "batch": batch, "shards": shards, "ranks": ranks, "threads": threads,
+            "isa": Machine.kernelSet, "steps": result.steps, "images_per_second": result.imagesPerSecond,
+            "step_ms_mean": meanMilliseconds, "step_ms_median": result.stepMillisecondsMedian,
+            "step_ms_min": result.stepMillisecondsMinimum, "peak_rss_bytes": result.peakResidentBytes,
+            "gflops": result.gigaflops, "fma_peak_gflops": result.peakGigaflops, "machine_seems_busy": doubt != nil,
+        ]
+    }
+
+    var text: String {
+        let shape = work == .inference ? "inference, batch \(batch)" : "batch \(batch) in \(shards) shards"
+        let milliseconds = [
+            (result.stepMillisecondsMedian, "median"), (meanMilliseconds, "mean"),
+            (result.stepMillisecondsMinimum, "minimum"),
+        ].map { "\(NumberText.decimal($0, 3)) \($1)" }.joined(separator: ", ")
+        let lines = [
+            "\(name), \(shape), \(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) thread\(threads == 1 ? "" : "s")",
+            "kernels        \(Machine.kernelSet)",
+            "images/s       \(NumberText.decimal(result.imagesPerSecond, 1))",
+            "ms a \(work == .inference ? "block" : "step ")     \(milliseconds)",
+            "GFLOP/s        \(NumberText.decimal(result.gigaflops, 1)) of \(NumberText.decimal(result.peakGigaflops, 1)), "
+                + "the FMA peak of the cores in use",
+            "peak memory    \(NumberText.megabytes(result.peakResidentBytes)) a rank",
+        ]
+        return (lines + (doubt.map { ["warning        the machine seems busy: \($0)"] } ?? [])).joined(separator: "\n")
+    }
 }

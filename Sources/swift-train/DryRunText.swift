@@ -1,4 +1,4 @@
-internal import Foundation
+internal import Diagnostics
 internal import Layers
 internal import Tensors
 internal import Training
@@ -17,14 +17,17 @@ struct DryRunText {
             + run.summary.rows.map {
                 [
                     $0.path, $0.type, "\(Shape([run.images] + $0.output.dimensions))",
-                    $0.parameters == 0 ? "–" : "\($0.parameters)",
+                    $0.parameters == 0 ? "–" : NumberText.grouped($0.parameters),
                 ]
             }
         let used = run.memory.filter { $0.bytes > 0 }
         let memory =
-            used.map { [$0.name, Self.megabytes($0.bytes)] } + [
-                ["together", Self.megabytes(used.reduce(0) { $0 + $1.bytes })],
-                ["most in use so far, the program and its libraries included", Self.megabytes(run.peakResidentBytes)],
+            used.map { [$0.name, NumberText.megabytes($0.bytes)] } + [
+                ["together", NumberText.megabytes(used.reduce(0) { $0 + $1.bytes })],
+                [
+                    "most in use so far, the program and its libraries included",
+                    NumberText.megabytes(run.peakResidentBytes),
+                ],
             ]
         return
             (["dry run: nothing is written"] + align(run.facts.map { [$0.key, $0.value] }, left: 2)
@@ -32,9 +35,10 @@ struct DryRunText {
             + ["", "memory of a rank"] + align(memory, left: 1)
             + [
                 "",
-                String(
-                    format: "one step took %.1f ms (the first; later ones take less): loss %.4f, gradient norm %.4g",
-                    run.stepSeconds * 1e3, run.loss, run.gradientNorm),
+                "one step took \(NumberText.decimal(run.stepSeconds * 1e3, 1)) ms (the first; later ones take less): loss "
+                    + "\(NumberText.decimal(run.loss, 4)), gradient norm \(NumberText.significant(run.gradientNorm))",
+                "\(NumberText.grouped(run.steps)) steps of it take "
+                    + "\(NumberText.duration(seconds: run.stepSeconds * Double(run.steps))), evaluations and saves not counted",
             ]).joined(separator: "\n")
     }
 
@@ -50,6 +54,4 @@ struct DryRunText {
             }.joined(separator: "  ")
         }
     }
-
-    private static func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
 }

@@ -10,44 +10,65 @@ internal import Training
 struct EvaluateCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
-        abstract: "Score a checkpoint, or weights of another program, on a split of a dataset; any number of ranks.")
+        abstract: "Score a checkpoint, or weights of another program, on a split of a dataset; any number of ranks.",
+        discussion: NetworkChoice.namesHelp)
 
-    @Option(help: ArgumentHelp("The checkpoint, such as RUN/checkpoints/last.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp(
+            "The checkpoint, such as RUN/checkpoints/last, or a run folder, whose best one is taken.",
+            valueName: "checkpoint"),
+        completion: .file(), transform: HomePath.expanded)
+    var subject: String?
+
+    @Option(
+        help: ArgumentHelp("The same, as an option.", valueName: "file"), completion: .file(),
+        transform: HomePath.expanded)
     var checkpoint: String?
 
     @Option(
         help: ArgumentHelp(
-            "Instead of a checkpoint: an HDF5 file with one dataset for each of PyTorch's keys.", valueName: "file"))
+            "Instead of a checkpoint: an HDF5 file with one dataset for each of PyTorch's keys.", valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
     var weights: String?
 
-    @Option(help: "With --weights: the network.", completion: .list(ModelRegistry.names))
+    @Option(
+        help: ArgumentHelp("With --weights: the network.", valueName: "name"), completion: .list(ModelRegistry.names))
     var model: String?
 
-    @Option(help: ArgumentHelp("With --weights: a configuration, for its model and data.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("With --weights: a configuration, for its model and data.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]), transform: HomePath.expanded)
     var config: String?
 
     @Option(
         name: .customLong("set"),
         help: ArgumentHelp(
-            "Set a key of the configuration, such as data.normalize or evaluate.batch_size.", valueName: "key=value"))
+            "Set a key of the configuration, such as data.normalize or evaluate.batch_size.", valueName: "key=value"),
+        completion: .list(ConfigurationKeys.paths.map { $0 + "=" }))
     var assignments: [String] = []
 
-    @Option(help: ArgumentHelp("The dataset file, instead of the one the run was trained on.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The dataset file, instead of the one the run was trained on.", valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
     var data: String?
 
-    @Option(help: "The split, instead of the one the run evaluated.")
+    @Option(
+        help: ArgumentHelp("The split, instead of the one the run evaluated.", valueName: "name"),
+        completion: .list(["test", "train", "val"]))
     var split: String?
 
     @Option(
         help: ArgumentHelp(
-            "Write the confusion matrix: a table as .csv, a picture as .svg; may be given for both.", valueName: "file")
-    )
+            "Write the confusion matrix: a table as .csv, a picture as .svg; may be given for both.", valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
     var confusion: [String] = []
 
-    @Option(help: ArgumentHelp("Write every sample's logits and label to an HDF5 file.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Write every sample's logits and label to an HDF5 file (.h5).", valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
     var logits: String?
 
-    @Option(help: "Threads of each rank; default: its share of the cores.")
+    @Option(help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
     var threads: Int?
 
     @Flag(help: "Print one JSON object; loss and accuracies carry all their digits.")
@@ -56,9 +77,21 @@ struct EvaluateCommand: Command {
     /// A whole matrix of more classes is neither printed nor written.
     private static let largestMatrix = 2048
 
-    func validate() throws {
+    mutating func validate() throws {
+        if let subject {
+            guard checkpoint == nil else {
+                throw ValidationError("\(subject) and --checkpoint \(checkpoint ?? ""): expected one checkpoint")
+            }
+            checkpoint = subject
+        }
         guard (checkpoint == nil) != (weights == nil) else {
-            throw ValidationError("expected either --checkpoint FILE or --model NAME --weights FILE --data FILE")
+            throw ValidationError(
+                "expected either --checkpoint FILE (or a run folder) or --model NAME --weights FILE --data FILE")
+        }
+        if let model, !ModelRegistry.names.contains(model) {
+            let near = Suggestion.nearest(to: model, in: ModelRegistry.names).map { "; did you mean \($0)?" } ?? ""
+            throw ValidationError(
+                "--model \(model): expected one of \(ModelRegistry.names.joined(separator: ", "))\(near)")
         }
         if weights != nil {
             guard model != nil || config != nil else {
@@ -98,6 +131,15 @@ struct EvaluateCommand: Command {
                 .init("--checkpoint", checkpoint ?? "(none)"), .init("--weights", weights ?? "(none)"),
                 .init("--config", config ?? "(none)"), .init("--logits", logits ?? "(none)"),
             ], over: communicator)
+        try RankAgreement.together(communicator) {
+            if let given = checkpoint {
+                let path = try GivenFile.checkpoint(given, choices: ["best.h5", "last"])
+                try GivenFile.requireCheckpoint(path)
+                checkpoint = path
+            }
+            if let weights { try GivenFile.requireWeights(weights) }
+            if let data { try GivenFile.requireDataset(data) }
+        }
         let source = try source(over: communicator)
         let inputs = [checkpoint, weights, config, data].compactMap { $0 }
         try RankAgreement.together(communicator) {
@@ -125,7 +167,8 @@ struct EvaluateCommand: Command {
                 try DurableFile.write(
                     ConfusionFormat(path)?.text(of: matrix, title: title(session, result)) ?? "", to: path)
             }
-            print(json ? try object(result, matrix) : text(session, result, matrix))
+            let written = outputs.map { "\nwrote \($0)" }.joined()
+            try StandardOutput.line(json ? object(result, matrix) : text(session, result, matrix) + written)
         }
         return .done
     }
@@ -161,11 +204,13 @@ struct EvaluateCommand: Command {
         _ session: EvaluationSession, _ result: EvaluationSession.Result, _ matrix: ConfusionMatrix
     ) -> String {
         let score = result.score
+        // Of so few classes the true one is always among the first five.
+        let five = session.classNames.count > 5 ? "\nacc5  \(NumberText.decimal(score.accuracy5, 4))" : ""
         return """
-            \(session.splitName) of \(session.dataFile): \(Int(score.samples)) samples
-            loss  \(score.meanLoss)
-            acc1  \(score.accuracy1)
-            acc5  \(score.accuracy5)
+            \(checkpoint ?? weights ?? "") on \(session.splitName) of \(session.dataFile): \
+            \(NumberText.grouped(Int(score.samples))) samples
+            loss  \(NumberText.decimal(score.meanLoss, 4))
+            acc1  \(NumberText.decimal(score.accuracy1, 4))\(five)
 
             \(ConfusionText.terminal(matrix))
             """

@@ -9,7 +9,9 @@ struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Show what a dataset, a checkpoint or another HDF5 file holds.")
 
-    @Argument(help: "The file.")
+    @Argument(
+        help: "The file, or a run folder, whose last checkpoint is shown.", completion: .file(),
+        transform: HomePath.expanded)
     var file: String
 
     @Flag(name: .long, help: "Print JSON.")
@@ -19,32 +21,44 @@ struct InspectCommand: ParsableCommand {
     var verify = false
 
     func run() throws {
-        switch try FileKind.of(file) {
+        let file = try path()
+        switch try ContentKind.of(file) {
         case .dataset:
             let report = try DatasetReport(path: file, verifying: verify)
-            print(json ? report.json : report.text)
+            try StandardOutput.line(json ? report.json : report.text)
         case .checkpoint:
             // Reading a checkpoint verifies its seal; there is nothing left for --verify to do.
             let report = try CheckpointReport(path: file)
-            print(json ? try JSONLine.text(report.values) : report.text)
+            try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
         case .other:
             guard !verify else {
                 throw Failure(.badData, "\(file): has no digests to verify, expected a dataset file")
             }
             let tree = try HDF5Tree(path: file)
-            print(json ? tree.json : tree.text)
+            try StandardOutput.line(json ? tree.json : tree.text)
+        }
+    }
+
+    /// The file, or the last checkpoint of a run folder. Throws: `Failure` for what is certainly no HDF5 file.
+    private func path() throws -> String {
+        let glance = FileGlance(file)
+        switch glance {
+        case .folder: return try GivenFile.checkpoint(file, choices: ["last", "best.h5"])
+        case .special: throw Failure(.badData, "\(file): is not a regular file, expected an HDF5 file")
+        case .missing, .empty, .unknown, .hdf5, .idx, .gzip: return file
+        default: throw Failure(.badData, "\(file): is \(glance.words), expected an HDF5 file")
         }
     }
 }
 
-/// The file formats that `inspect` knows.
-enum FileKind {
+/// The contents that `inspect` knows.
+enum ContentKind {
     case dataset
     case checkpoint
     case other
 
     /// A seal at the end, else the root attribute `format`. Throws 66 and 65 as opening a dataset file does.
-    static func of(_ path: String) throws -> FileKind {
+    static func of(_ path: String) throws -> ContentKind {
         // A checkpoint's bytes are verified before libhdf5 sees them.
         if CheckpointFile.isSealed(path) { return .checkpoint }
         return switch try FileFormat.read(path) {

@@ -8,6 +8,7 @@ internal import Training
 @main
 enum Program {
     static func main() {
+        StandardStream.prepare()
         let variables = ProcessInfo.processInfo.environment
         let launch = LaunchEnvironment(variables)
         StopSignals.keepFileSizeLimitFromKilling()
@@ -46,24 +47,35 @@ enum Program {
             exit(code.rawValue)
         } catch {
             let isLocal = (error as? Failure)?.isLocal ?? false
-            if launch.rank == 0 || isLocal { complain("\(error)") }
+            if launch.rank == 0 || isLocal { complain(error) }
             exit(code(of: error).rawValue)
         }
     }
 
     /// Help and version go to standard output; a usage error is one line.
     private static func leave(afterSingle error: any Error, prints: Bool) -> Never {
-        if let failure = error as? Failure {
-            if prints { complain("\(failure)") }
-            exit(failure.code.rawValue)
-        }
         if SwiftTrain.exitCode(for: error) == .success {
-            if prints { print(SwiftTrain.fullMessage(for: error)) }
+            do {
+                if prints { try StandardOutput.line(SwiftTrain.fullMessage(for: error)) }
+            } catch {
+                complain(error)
+                exit(code(of: error).rawValue)
+            }
             exit(ExitCode.done.rawValue)
         }
-        let words = SwiftTrain.message(for: error).split(whereSeparator: \.isNewline)
-            .map { $0.trimmingCharacters(in: .whitespaces) }
-        if prints { complain("\(ExitCode.usage.label): \(words.joined(separator: " ")) (see swift-train --help)") }
+        // What is no usage error of the parser's is a command's own.
+        guard SwiftTrain.exitCode(for: error) == .validationFailure else {
+            if prints { complain(error) }
+            exit(code(of: error).rawValue)
+        }
+        if prints {
+            let advice = CommandAdvice(arguments: Array(CommandLine.arguments.dropFirst()))
+            let words =
+                advice.words
+                ?? SwiftTrain.message(for: error).split(whereSeparator: \.isNewline)
+                .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
+            StandardError.line("\(ExitCode.usage.label): \(words) (see \(advice.command) --help)")
+        }
         exit(ExitCode.usage.rawValue)
     }
 
@@ -72,11 +84,11 @@ enum Program {
         let code = code(of: error)
         let isShared = (error as? Failure).map { !$0.isLocal } ?? false
         if isShared || communicator.size == 1 {
-            if communicator.rank == 0 { complain("\(error)") }
+            if communicator.rank == 0 { complain(error) }
             try? communicator.finalize()
             exit(code.rawValue)
         }
-        complain("[rank \(communicator.rank)@\(RankAgreement.hostName())] \(error)")
+        complain(error, by: "[rank \(communicator.rank)@\(RankAgreement.hostName())] ")
         communicator.abort(exitCode: code.rawValue)
     }
 
@@ -84,7 +96,9 @@ enum Program {
         (error as? Failure)?.code ?? .internalError
     }
 
-    private static func complain(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+    /// A failure without words has nothing to say that the user does not know.
+    private static func complain(_ error: any Error, by rank: String = "") {
+        if let failure = error as? Failure, failure.message.isEmpty { return }
+        StandardError.line("\(rank)\(error)")
     }
 }

@@ -1,3 +1,4 @@
+internal import Diagnostics
 internal import Layers
 internal import Tensors
 
@@ -12,8 +13,9 @@ struct SummaryReport {
         let rows = summary.rows.map { row in
             [
                 row.path, row.type, "\(Shape([batch] + row.output.dimensions))",
-                row.parameters == 0 ? "–" : Self.grouped(row.parameters),
-                row.multiplyAdds == 0 ? "–" : Self.grouped(row.multiplyAdds * batch), Self.reach(row.receptiveField),
+                row.parameters == 0 ? "–" : NumberText.grouped(row.parameters),
+                row.multiplyAdds == 0 ? "–" : NumberText.grouped(row.multiplyAdds * batch),
+                Self.reach(row.receptiveField),
                 Self.stride(row.receptiveField),
             ]
         }
@@ -26,15 +28,15 @@ struct SummaryReport {
         }
         let rule = String(repeating: "─", count: widths.reduce(0, +) + 2 * (widths.count - 1))
         let totals = [
-            ("parameters", Self.grouped(summary.parameters)),
-            ("buffers", Self.grouped(summary.buffers)),
-            ("multiply-adds", "\(Self.grouped(summary.multiplyAdds * batch)) for a batch of \(batch)"),
-            ("memory of parameters", Self.megabytes(memory.parameters)),
-            ("memory of gradients", Self.megabytes(memory.gradients)),
-            ("memory of activations", Self.megabytes(memory.activations)),
+            ("parameters", NumberText.grouped(summary.parameters)),
+            ("buffers", NumberText.grouped(summary.buffers)),
+            ("multiply-adds", "\(NumberText.grouped(summary.multiplyAdds * batch)) for a batch of \(batch)"),
+            ("memory of parameters", NumberText.megabytes(memory.parameters)),
+            ("memory of gradients", NumberText.megabytes(memory.gradients)),
+            ("memory of activations", NumberText.megabytes(memory.activations)),
             (
                 "memory of a training plan",
-                "\(Self.megabytes(memory.planned)), activations, their gradients and scratch"
+                "\(NumberText.megabytes(memory.planned)), activations, their gradients and scratch"
             ),
         ]
         let label = totals.map(\.0.count).max() ?? 0
@@ -77,19 +79,5 @@ struct SummaryReport {
 
     private static func square(_ values: [Int]) -> String {
         Set(values).count == 1 ? "\(values[0])" : values.map(String.init).joined(separator: "×")
-    }
-
-    private static func megabytes(_ bytes: Int) -> String {
-        let tenths = (bytes + 50_000) / 100_000
-        return "\(grouped(tenths / 10)).\(tenths % 10) MB"
-    }
-
-    /// 1234567 as "1,234,567".
-    private static func grouped(_ number: Int) -> String {
-        let digits = Array("\(number)")
-        return digits.indices.map { index in
-            let left = digits.count - index
-            return (index > 0 && left % 3 == 0 ? "," : "") + String(digits[index])
-        }.joined()
     }
 }

@@ -2,11 +2,34 @@ internal import ArgumentParser
 internal import Training
 
 /// The command line: words in, calls out.
+///
+/// Help texts are ASCII: the man page's generator drops other characters.
 struct SwiftTrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swift-train",
         abstract:
             "Trains convolutional networks on CPUs, alone or under mpirun, to the same bits on any number of ranks.",
+        discussion: """
+            Without a command: train.
+
+            Examples:
+              swift-train                                       a first run on drawn data
+              swift-train --config FILE.yaml --data FILE.h5     a run of your own
+              swift-train --run-dir RUN                         go on with a run, with the settings it keeps
+              swift-train evaluate RUN                          score a run's best checkpoint
+              mpirun -np 4 swift-train --config FILE.yaml       the same run on four ranks
+
+            Exit codes: 0 done, 64 usage, 65 bad data or checkpoint, 66 input missing, 70 internal error or \
+            watchdog, 73 cannot create output, 74 input or output failed (a full disk, a lost standard output), 75 \
+            stopped early with a checkpoint saved, 76 ranks disagree, 78 configuration, 80 not finite, 130 \
+            interrupted twice.
+
+            Environment: SWIFT_TRAIN_ISA names the kernels to use instead of the widest that the processor runs \
+            (avx512, avx2, portable).
+
+            Files: a run folder holds config.yaml, command.txt, environment.json, train.log, metrics.jsonl and \
+            checkpoints/ with step-NUMBER.h5, best.h5 and last.
+            """,
         version: Machine.version,
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, ConvertCommand.self, InspectCommand.self, SummaryCommand.self,

@@ -10,29 +10,48 @@ internal import Training
 struct TrainCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "train",
-        abstract: "Train a network; without a configuration the Fashion classifier on built-in synthetic data.")
+        abstract: "Train a network; without a configuration the Fashion classifier on built-in synthetic data.",
+        discussion: """
+            --print-config lists every setting with its value; --set changes one, such as --set epochs=3, --set \
+            optimizer.learning_rate=0.01, --set model=resnet18.
+
+            \(NetworkChoice.namesHelp)
+            """)
 
     static let stopsAtStepBoundary = true
 
-    @Option(help: ArgumentHelp("The configuration.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The configuration, a YAML file; - reads standard input.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]), transform: HomePath.expanded)
     var config: String?
 
-    @Option(help: ArgumentHelp("The dataset file, instead of the configuration's data.file.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The dataset file, instead of the configuration's data.file.", valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
     var data: String?
 
-    @Option(name: .customLong("set"), help: ArgumentHelp("Set any key of the configuration.", valueName: "key=value"))
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "Set any key of the configuration; --print-config lists them. The value is all text behind =.",
+            valueName: "key=value"),
+        completion: .list(ConfigurationKeys.paths.map { $0 + "=" }))
     var assignments: [String] = []
 
-    @Option(help: ArgumentHelp("The run folder itself, instead of a new one below runs_dir.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("The run folder itself, instead of a new one below runs_dir.", valueName: "dir"),
+        completion: .directory, transform: HomePath.expanded)
     var runDir: String?
 
     @Option(
         help: ArgumentHelp(
-            "auto: go on from the run folder's newest good checkpoint (the default with --run-dir); never; or a checkpoint.",
-            valueName: "auto|never|path"))
+            "auto: go on from the run folder's newest good checkpoint (the default with --run-dir); never; or a checkpoint, or "
+                + "a run folder, whose newest good one is taken.",
+            valueName: "auto|never|path"),
+        completion: .list(["auto", "never"]), transform: HomePath.expanded)
     var resume: String?
 
-    @Option(help: "Threads of each rank; default: its share of the cores.")
+    @Option(help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
     var threads: Int?
 
     @Flag(help: "Print the effective configuration and stop.")
@@ -72,6 +91,9 @@ struct TrainCommand: Command {
                 .init("--dry-run", "\(dryRun)"), .init("--overfit", overfit.map(String.init) ?? "(none)"),
             ], over: communicator)
         let text = try ConfigurationFile.text(ofFile: config, over: communicator)
+        try RankAgreement.together(communicator) {
+            if communicator.rank == 0, let resume { try Self.check(resume: resume) }
+        }
         let mode = resume.map(ResumePoint.Mode.init) ?? (runDir == nil || overfit != nil ? .never : .auto)
         let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
         var configuration = try RankAgreement.together(communicator) {
@@ -87,7 +109,9 @@ struct TrainCommand: Command {
         }
         try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
         if printConfig {
-            if communicator.rank == 0 { print(try configuration.yaml(), terminator: "") }
+            try RankAgreement.together(communicator) {
+                if communicator.rank == 0 { try StandardOutput.write(configuration.yaml()) }
+            }
             return .done
         }
         _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
@@ -97,7 +121,14 @@ struct TrainCommand: Command {
                 scratch = try ScratchFolder(over: communicator)
                 configuration.data.file = scratch?.file("synthetic.h5") ?? configuration.data.file
             }
-            try makeSyntheticData(configuration.data.file, over: communicator)
+            // A run that goes on has its data somewhere, most likely below another folder.
+            if resumePoint == nil { try makeSyntheticData(configuration.data.file, over: communicator) }
+        }
+        try RankAgreement.together(communicator) {
+            try GivenFile.requireDataset(
+                configuration.data.file,
+                advice: resumePoint != nil && data == nil && !configuration.data.file.hasPrefix("/")
+                    ? Self.missingData(configuration.data.file) : nil)
         }
         defer { withExtendedLifetime(scratch) {} }
         var options = TrainingSession.Options()
@@ -113,18 +144,40 @@ struct TrainCommand: Command {
             makeModel: ModelRegistry.description)
         if dryRun {
             let report = try session.dryRun()
-            if communicator.rank == 0 { print(DryRunText(report).text) }
+            try RankAgreement.together(communicator) {
+                if communicator.rank == 0 { try StandardOutput.line(DryRunText(report).text) }
+            }
             return .done
         }
         return try session.run(environment: environment)
+    }
+
+    /// Throws: `Failure` for words that are neither a mode nor a checkpoint nor a run folder.
+    private static func check(resume: String) throws {
+        guard case .checkpoint(let path) = ResumePoint.Mode(resume) else { return }
+        if FileGlance(path) == .missing, access(path, F_OK) != 0, errno == ENOENT {
+            throw Failure(
+                .inputMissing,
+                "--resume \(path): no such file; expected auto, never, a checkpoint such as RUN/checkpoints/last, or a run folder"
+            )
+        }
+        try GivenFile.requireCheckpoint(
+            GivenFile.checkpoint(path, choices: ["last", "best.h5"]))
+    }
+
+    /// What to do where the data of a run that goes on is missing.
+    private static func missingData(_ path: String) -> String {
+        "The path counts from the folder in which the run was started: start this there, or name the data with --data"
+            + (path == Configuration.builtIn.data.file
+                ? "; the drawn data is made anew by swift-train convert synthetic --output \(path)" : "")
     }
 
     /// Rank 0 draws the built-in data where it is missing; the file appears whole or not at all.
     private func makeSyntheticData(_ path: String, over communicator: any Communicator) throws {
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0, !FileManager.default.fileExists(atPath: path) else { return }
-            // Unbuffered, like the lines of the run that follow it.
-            FileHandle.standardOutput.write(Data("drawing the synthetic dataset \(path)\n".utf8))
+            // Unbuffered, and lost without harm, like the lines of the run that follow it.
+            StandardOutput.note("drawing the synthetic dataset \(path)")
             let folder = (path as NSString).deletingLastPathComponent
             if !folder.isEmpty { try Folder.make(folder) }
             try SyntheticDataset.write(to: path)

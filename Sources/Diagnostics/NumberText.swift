@@ -1,0 +1,43 @@
+internal import Foundation
+
+/// Numbers as they are shown to people; JSON keeps all their digits.
+package enum NumberText {
+    /// 1234567 as "1,234,567".
+    package static func grouped(_ number: Int) -> String {
+        let digits = Array("\(number.magnitude)")
+        let groups = digits.indices.map { index in
+            let left = digits.count - index
+            return (index > 0 && left % 3 == 0 ? "," : "") + String(digits[index])
+        }
+        return (number < 0 ? "-" : "") + groups.joined()
+    }
+
+    /// Bytes as millions of them: "1,234.5 MB".
+    package static func megabytes(_ bytes: Int) -> String {
+        let tenths = bytes / 100_000 + (bytes % 100_000 >= 50_000 ? 1 : 0)
+        return "\(grouped(tenths / 10)).\(tenths % 10) MB"
+    }
+
+    /// So many digits behind the point. What is not a number has no sign.
+    package static func decimal(_ value: Double, _ digits: Int) -> String {
+        value.isFinite ? String(format: "%.\(digits)f", value) : plain(value)
+    }
+
+    /// So many significant digits, without zeros behind them.
+    package static func significant(_ value: Double, _ digits: Int = 4) -> String {
+        value.isFinite ? String(format: "%.\(digits)g", value) : plain(value)
+    }
+
+    /// All digits; what is not a number has no sign.
+    package static func plain(_ value: Double) -> String { value.isNaN ? "nan" : "\(value)" }
+
+    /// "0:42", "12:05", "3:02:11" or "4 d 03 h".
+    package static func duration(seconds: Double) -> String {
+        guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "?" }
+        let all = Int(seconds.rounded())
+        let (days, hours, minutes) = (all / 86_400, all / 3_600 % 24, all / 60 % 60)
+        if days > 0 { return String(format: "%d d %02d h", days, hours) }
+        if hours > 0 { return String(format: "%d:%02d:%02d", hours, minutes, all % 60) }
+        return String(format: "%d:%02d", minutes, all % 60)
+    }
+}

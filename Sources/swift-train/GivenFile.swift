@@ -1,0 +1,146 @@
+internal import Datasets
+internal import Diagnostics
+internal import Foundation
+internal import Training
+
+/// Looks at what the user names before the reader that it is meant for does, to say what it is where something else is
+/// expected. What is not there, or damaged, is left to the reader.
+enum GivenFile {
+    /// Formats of this program.
+    enum Format: String, CaseIterable {
+        case dataset = "swift-train.dataset"
+        case checkpoint = "swift-train.checkpoint"
+        case logits = "swift-train.logits"
+    }
+
+    static let wayToDataset =
+        "folders of pictures, tables and NumPy files are not converted: swift-train convert --help shows the layout of a "
+        + "dataset file, to write one with h5py"
+    private static let searchedBytes = 1 << 16
+
+    /// Of an HDF5 file, by its bytes alone: libhdf5 must not see a checkpoint before its seal has been checked.
+    static func format(of path: String) -> Format? {
+        if CheckpointFile.isSealed(path) { return .checkpoint }
+        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+        defer { try? file.close() }
+        var bytes = (try? file.read(upToCount: searchedBytes)) ?? Data()
+        if let end = try? file.seekToEnd(), end > UInt64(searchedBytes) {
+            try? file.seek(toOffset: max(UInt64(searchedBytes), end - UInt64(searchedBytes)))
+            bytes += (try? file.readToEnd()) ?? Data()
+        }
+        return Format.allCases.first { bytes.range(of: Data($0.rawValue.utf8)) != nil }
+    }
+
+    /// Throws: `Failure(.badData)` for what is certainly no dataset; `Failure(.inputMissing)` with `advice` where nothing is.
+    static func requireDataset(_ path: String, advice: String? = nil) throws {
+        let glance = FileGlance(path)
+        let words = { (way: String) in
+            Failure(.badData, "\(path): is \(glance.words), expected a dataset file (HDF5); \(way)")
+        }
+        switch glance {
+        case .empty, .unknown, .idx, .gzip: break
+        case .missing:
+            if let advice, access(path, F_OK) != 0, errno == ENOENT {
+                throw Failure(.inputMissing, "\(path): no such file. \(advice)")
+            }
+        case .hdf5:
+            switch format(of: path) {
+            case .dataset: break
+            case .checkpoint:
+                throw Failure(
+                    .badData,
+                    "\(path): is a checkpoint, expected a dataset file; a checkpoint is named with evaluate --checkpoint, or "
+                        + "train --resume")
+            case .logits: throw Failure(.badData, "\(path): holds logits, expected a dataset file")
+            case nil:
+                guard (try? FileFormat.read(path)) == .some(nil) else { break }
+                throw Failure(
+                    .badData,
+                    "\(path): is an HDF5 file of another layout (it has no attribute format), expected \(Format.dataset.rawValue); "
+                        + "swift-train inspect shows what it holds, swift-train convert --help what is expected")
+            }
+        case .folder:
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+            throw words(
+                names.contains { $0.contains("-ubyte") }
+                    ? "make one with swift-train convert idx \(path) --output FILE.h5" : wayToDataset)
+        case .special: throw Failure(.badData, "\(path): is not a regular file, expected a dataset file (HDF5)")
+        case .yaml: throw words("a configuration is named with --config")
+        case .pytorch, .safetensors, .pickle: throw words("weights are named with evaluate --weights")
+        default: throw words(wayToDataset)
+        }
+    }
+
+    /// The checkpoint that a path names: itself, or `choice` of the run folder.
+    ///
+    /// Throws: `Failure` for a folder without a checkpoint, and for what is certainly no checkpoint.
+    static func checkpoint(_ path: String, choices: [String]) throws -> String {
+        let glance = FileGlance(path)
+        switch glance {
+        case .folder:
+            for folder in [path + "/checkpoints", path] {
+                for name in choices where access("\(folder)/\(name)", F_OK) == 0 { return "\(folder)/\(name)" }
+            }
+            throw Failure(
+                .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
+        case .special:
+            throw Failure(
+                .badData, "\(path): is not a regular file, expected a checkpoint such as RUN/checkpoints/last")
+        case .hdf5, .missing, .empty, .unknown: break
+        default:
+            throw Failure(
+                .badData,
+                "\(path): is \(glance.words), expected a checkpoint such as RUN/checkpoints/last\(wayToWeights(path, glance))"
+            )
+        }
+        return path
+    }
+
+    /// Throws: `Failure(.badData)` for an HDF5 file of another kind than a checkpoint.
+    static func requireCheckpoint(_ path: String) throws {
+        guard FileGlance(path) == .hdf5 else { return }
+        let found: String
+        switch format(of: path) {
+        case .checkpoint: return
+        case .dataset:
+            found = "is a dataset, expected a checkpoint such as RUN/checkpoints/last; a dataset is named with --data"
+        case .logits: found = "holds logits, expected a checkpoint such as RUN/checkpoints/last"
+        case nil:
+            found =
+                "is an HDF5 file without a checkpoint's seal; expected a checkpoint such as RUN/checkpoints/last. If it holds "
+                + "weights: evaluate --model NAME --weights \(path) --data FILE; \(ConfigurationKeys.noOtherWeights)"
+        }
+        throw Failure(.badData, "\(path): \(found)")
+    }
+
+    /// Throws: `Failure(.badData)` for what is certainly no HDF5 file of weights.
+    static func requireWeights(_ path: String) throws {
+        let glance = FileGlance(path)
+        switch glance {
+        case .missing, .empty, .unknown: return
+        case .hdf5:
+            guard format(of: path) == .dataset else { return }
+            throw Failure(
+                .badData, "\(path): is a dataset, expected weights under PyTorch's keys; a dataset is named with --data"
+            )
+        default:
+            throw Failure(
+                .badData,
+                "\(path): is \(glance.words), expected weights in an HDF5 file under PyTorch's keys\(wayToWeights(path, glance))"
+            )
+        }
+    }
+
+    /// How weights of other programs become an HDF5 file, in one line of Python.
+    private static func wayToWeights(_ path: String, _ glance: FileGlance) -> String {
+        let load: String
+        switch glance {
+        case .pytorch, .pickle: load = "torch.load('\(path)', map_location='cpu').items()"
+        case .safetensors: load = "safetensors.torch.load_file('\(path)').items()"
+        case .numpyArchive:
+            return ". In Python: h5py.File('w.h5', 'w').update(dict(numpy.load('\(path)'))), then --weights w.h5"
+        default: return ""
+        }
+        return ". In Python: h5py.File('w.h5', 'w').update({k: v.numpy() for k, v in \(load)}), then --weights w.h5"
+    }
+}

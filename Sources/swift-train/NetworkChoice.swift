@@ -1,0 +1,94 @@
+internal import ArgumentParser
+internal import Datasets
+internal import Diagnostics
+internal import Layers
+internal import Models
+internal import Tensors
+internal import Training
+
+/// The network that `summary` and `bench` look at: one that has a name, or that of a configuration.
+struct NetworkChoice: ParsableArguments {
+    @Argument(help: "A network by name.", completion: .list(ModelRegistry.names))
+    var model: String?
+
+    @Option(
+        help: ArgumentHelp("Instead of a name: a configuration with the network.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]), transform: HomePath.expanded)
+    var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The image, as CHANNELSxHEIGHTxWIDTH; by default the network's own or that of the configuration's data.",
+            valueName: "CxHxW"))
+    var input: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The number of classes; by default the network's own or that of the configuration's data.", valueName: "n"))
+    var classes: Int?
+
+    /// Values of an image; more would be no image.
+    private static let largestImage = 1 << 30
+
+    static let namesHelp = "Networks: \(ModelRegistry.names.joined(separator: ", "))."
+
+    func validate() throws {
+        guard (model == nil) != (config == nil) else {
+            throw ValidationError("expected the name of a model or --config FILE, one of them")
+        }
+        if let model, !ModelRegistry.names.contains(model) { throw ValidationError(Self.unknown(model)) }
+        if let input {
+            guard let shape = Self.shape(input) else {
+                throw ValidationError("--input \(input): expected such as 3x224x224, each 1…65536")
+            }
+            guard shape.count <= Self.largestImage else {
+                throw ValidationError("--input \(input): expected at most \(Self.largestImage) values")
+            }
+        }
+        if let classes, classes < 1 || classes > 1_000_000 {
+            throw ValidationError("--classes \(classes): expected 1…1000000")
+        }
+    }
+
+    private static func unknown(_ model: String) -> String {
+        if [.yaml, .text].contains(FileGlance(model)) || model.hasSuffix(".yaml") || model.hasSuffix(".yml") {
+            return "\(model) is no network; a configuration is named with --config \(model)"
+        }
+        let near = Suggestion.nearest(to: model, in: ModelRegistry.names).map { ", did you mean \($0)?" } ?? ";"
+        return "\(model) is no network\(near) known: \(ModelRegistry.names.joined(separator: ", "))"
+    }
+
+    /// The network; `text` is the configuration's. Throws: `Failure`.
+    func network(configuration text: String?) throws -> Network {
+        var wanted = Configuration.Model(name: model ?? "")
+        var usual = model.flatMap(ModelRegistry.usual)
+        if let config {
+            let configuration = try Configuration(
+                yaml: text, file: config, assignments: [], models: ModelRegistry.names, defaults: Configuration(),
+                needsData: input == nil || classes == nil)
+            wanted = configuration.model
+            usual = nil
+            if input == nil || classes == nil {
+                try GivenFile.requireDataset(
+                    configuration.data.file,
+                    advice: "It is the configuration's data.file; or give --input and --classes")
+                let data = try DatasetFile(path: configuration.data.file)
+                usual = ([data.channels, data.height, data.width], data.classes.count)
+            }
+        }
+        guard let shape = input.flatMap(Self.shape) ?? usual?.input, let count = classes ?? usual?.classes else {
+            throw Failure(.usage, "no image size and number of classes: give --input and --classes")
+        }
+        do {
+            return try Network(wanted.description(input: shape, classes: count, ModelRegistry.description))
+        } catch let error as ShapeMismatch {
+            throw Failure(.configuration, "\(error); the images are \(shape)")
+        }
+    }
+
+    private static func shape(_ text: String) -> Shape? {
+        let extents = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+        guard extents.count == 3, extents.allSatisfy({ (1...1 << 16).contains($0) }) else { return nil }
+        return Shape(extents)
+    }
+}
