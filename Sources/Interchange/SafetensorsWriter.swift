@@ -2,35 +2,30 @@ package import Files
 
 /// Writes the safetensors format.
 package enum SafetensorsWriter {
-    /// A tensor and its numbers, little-endian, in row-major order.
-    package struct Tensor {
-        package let entry: TensorEntry
-        let bytes: UnsafeRawBufferPointer
-
-        /// Traps: bytes that do not fit the entry.
-        package init(_ entry: TensorEntry, _ bytes: UnsafeRawBufferPointer) {
-            precondition(bytes.count == entry.count * entry.type.byteCount, "\(bytes.count) bytes for \(entry)")
-            self.entry = entry
-            self.bytes = bytes
-        }
-    }
-
     /// Appends header and tensors to a file: those with the widest numbers first, then by key, as the format's own library
-    /// orders them. Equal tensors and texts give equal bytes. The writer commits the file.
+    /// orders them. Equal tensors and texts give equal bytes.
     ///
-    /// Throws: `Failure`. Traps: two tensors with one key.
-    package static func write(_ tensors: [Tensor], metadata: [String: String], to file: TemporaryFile) throws {
-        precondition(Set(tensors.map(\.entry.key)).count == tensors.count, "two tensors with one key")
-        let sorted = tensors.sorted {
-            let (left, right) = ($0.entry, $1.entry)
-            return left.type == right.type ? left.key < right.key : left.type.byteCount > right.type.byteCount
+    /// `lend` calls its second argument with the numbers of a tensor, little-endian, in row-major order. Throws: `Failure`,
+    /// and what `lend` throws. Traps: two tensors with one key, bytes that do not fit their tensor.
+    package static func write(
+        _ entries: [TensorEntry], metadata: [String: String], to file: TemporaryFile,
+        lend: (TensorEntry, (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    ) throws {
+        precondition(Set(entries.map(\.key)).count == entries.count, "two tensors with one key")
+        let sorted = entries.sorted { left, right in
+            left.type == right.type ? left.key < right.key : left.type.byteCount > right.type.byteCount
         }
-        var header = Array(header(of: sorted.map(\.entry), metadata).utf8)
+        var header = Array(header(of: sorted, metadata).utf8)
         // The numbers begin at a multiple of eight.
         header += Array(repeating: UInt8(ascii: " "), count: -header.count & 7)
         try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.write($0) }
         try header.withUnsafeBytes { try file.write($0) }
-        for tensor in sorted { try file.write(tensor.bytes) }
+        for entry in sorted {
+            try lend(entry) { bytes in
+                precondition(bytes.count == entry.count * entry.type.byteCount, "\(bytes.count) bytes for \(entry)")
+                try file.write(bytes)
+            }
+        }
     }
 
     private static func header(of entries: [TensorEntry], _ metadata: [String: String]) -> String {

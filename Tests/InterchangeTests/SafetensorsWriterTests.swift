@@ -7,15 +7,11 @@ import Testing
 @Suite("writing safetensors")
 struct SafetensorsWriterTests {
     private func write(_ tensors: [(TensorEntry, [UInt8])], _ metadata: [String: String], to path: String) throws {
-        let buffers = tensors.map { entry, bytes in
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
-            buffer.copyBytes(from: bytes)
-            return (entry, buffer)
-        }
-        defer { for (_, buffer) in buffers { buffer.deallocate() } }
         let file = try TemporaryFile(for: path)
-        try SafetensorsWriter.write(
-            buffers.map { .init($0.0, UnsafeRawBufferPointer($0.1)) }, metadata: metadata, to: file)
+        let bytes = Dictionary(uniqueKeysWithValues: tensors.map { ($0.0.key, $0.1) })
+        try SafetensorsWriter.write(tensors.map(\.0), metadata: metadata, to: file) { entry, write in
+            try (bytes[entry.key] ?? []).withUnsafeBytes(write)
+        }
         try file.commit()
     }
 
