@@ -42,6 +42,7 @@ let package = Package(
         // In the order in which data flows.
         swiftTarget("Diagnostics", []),
         swiftTarget("Files", ["Diagnostics"]),
+        swiftTarget("Interchange", ["Files", "Diagnostics", "CArchive"]),
         swiftTarget("Digests", ["CCrypto"]),
         swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
         .target(
@@ -60,7 +61,8 @@ let package = Package(
         swiftTarget(
             "Training",
             [
-                "Layers", "Datasets", "DataParallel", "HDF5", "Tensors", "Files", "Digests", "Diagnostics",
+                "Layers", "Datasets", "DataParallel", "HDF5", "Interchange", "Tensors", "Files", "Digests",
+                "Diagnostics",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -79,6 +81,9 @@ let package = Package(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
         .target(name: "CFileFaults", path: "Tests/CFileFaults", cSettings: cSettings),
         tests("FilesTests", ["Files", "Diagnostics", "CFileFaults"]),
+        tests(
+            "InterchangeTests", ["Interchange", "Files", "Diagnostics"], exclude: ["Generator"],
+            resources: [.copy("Fixtures")]),
         .target(name: "CKernelCases", dependencies: ["CKernels"], path: "Tests/CKernelCases", cSettings: cSettings),
         tests("TensorsTests", ["Tensors", "CKernels", "CKernelCases"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),

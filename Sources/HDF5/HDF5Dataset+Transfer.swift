@@ -95,6 +95,19 @@ extension HDF5Dataset {
         try readElements(rows: rows, into: buffer)
     }
 
+    /// Reads reals of any width as float32, rounded by the library.
+    package func readReals(into buffer: UnsafeMutableBufferPointer<Float>) throws(HDF5Error) {
+        precondition(buffer.count == count, "\(place) has \(count) elements, the buffer \(buffer.count)")
+        guard [.float32, .float64, .other("float16")].contains(elementType) else {
+            throw HDF5Error(call: "H5Dget_type", place: place, reason: "is \(elementType), expected real numbers")
+        }
+        _ = try file.liveIdentifier()
+        guard !buffer.isEmpty else { return }
+        let code = H5Dread(
+            id, CHDF5_typeFloat(), hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), buffer.baseAddress)
+        try HDF5Library.check(code, "H5Dread", place)
+    }
+
     package func readAll<T: HDF5Scalar>(as type: T.Type) throws(HDF5Error) -> [T] {
         try requireType(T.self)
         let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: count)

@@ -156,6 +156,9 @@ extension Checkpoint {
         try copy(average, to: state.weights, state.parameterList, path: "\(path):/ema")
     }
 
+    /// The tensors that evaluations score: the average if one is kept, otherwise the weights.
+    package var evaluated: [Tensor] { average.isEmpty ? weights : average }
+
     /// The weights alone.
     package func restoreWeights(_ state: ModelState, path: String) throws {
         try copy(weights, to: state.weights, state.parameterList, path: "\(path):/model")

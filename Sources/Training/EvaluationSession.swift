@@ -30,6 +30,8 @@ package final class EvaluationSession {
     package let classNames: [String]
     /// What the user should know about how data and weights were brought together.
     package let notes: [String]
+    /// How a file of weights and the network went together; nil for a checkpoint.
+    package let weightsTable: String?
     private let sourcePath: String
     private let datasetDigest: String
     private let evaluator: Evaluator
@@ -77,7 +79,7 @@ package final class EvaluationSession {
             throw Failure(.configuration, "\(error); the images of \(dataFile) are \(input)")
         }
         try subject.check(network, dataFile: dataFile)
-        try RankAgreement.together(communicator) { try subject.restore(state) }
+        let weightsMatch = try RankAgreement.together(communicator) { try subject.restore(state) }
         try RankAgreement.check(
             [
                 .init("weights (SHA-256)", state.weightsDigest()), .init("split", splitName),
@@ -102,6 +104,7 @@ package final class EvaluationSession {
         self.communicator = communicator
         modelName = configuration.model.name
         classNames = match.names
+        weightsTable = weightsMatch?.table
         notes = [match.note(dataFile: dataFile, path: subject.path)].compactMap { $0 }
         sourcePath = subject.path
         datasetDigest = dataset.digest

@@ -82,10 +82,15 @@ struct EvaluationSubject {
     }
 
     /// Copies the weights that are evaluated into a model's state. Throws: `Failure`.
-    func restore(_ state: ModelState) throws {
+    ///
+    /// Returns how a file of weights and the network went together.
+    func restore(_ state: ModelState) throws -> WeightsMatch? {
         switch weights {
-        case .checkpoint(let checkpoint): try checkpoint.restoreEvaluated(state, path: path)
-        case .file(let file): try file.load(into: state, model: configuration.model.name)
+        case .checkpoint(let checkpoint):
+            try checkpoint.restoreEvaluated(state, path: path)
+            return nil
+        case .file(let file):
+            return try file.load(into: state, model: configuration.model.name)
         }
     }
 

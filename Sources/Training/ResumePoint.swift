@@ -56,11 +56,12 @@ package struct ResumePoint {
 
     private static func findHere(_ mode: Mode, runDirectory: String?, keepingBytes: Bool) throws -> Found? {
         switch mode {
-        case .never: nil
+        case .never:
+            return nil
         case .checkpoint(let path):
-            try find(at: path, runDirectory: runDirectory, keepingBytes: keepingBytes)
+            return try find(at: path, runDirectory: runDirectory, keepingBytes: keepingBytes)
         case .auto:
-            try runDirectory.flatMap {
+            return try runDirectory.flatMap {
                 try newest(in: $0 + "/checkpoints", isSameRun: true, keepingBytes: keepingBytes)
             }
         }

@@ -27,7 +27,7 @@ struct EvaluateCommand: Command {
 
     @Option(
         help: ArgumentHelp(
-            "Instead of a checkpoint: an HDF5 file with one dataset for each of PyTorch's keys.", valueName: "file"),
+            "Instead of a checkpoint: weights under PyTorch's keys, as safetensors, .pth or HDF5.", valueName: "file"),
         completion: .file(), transform: HomePath.expanded)
     var weights: String?
 
@@ -165,7 +165,8 @@ struct EvaluateCommand: Command {
                     ConfusionFormat(path)?.text(of: matrix, title: title(session, result)) ?? "", to: path)
             }
             let written = outputs.map { "\nwrote \($0)" }.joined()
-            try StandardOutput.line(json ? object(result, matrix) : text(session, result, matrix) + written)
+            let table = session.weightsTable.map { $0 + "\n" } ?? ""
+            try StandardOutput.line(json ? object(result, matrix) : table + text(session, result, matrix) + written)
         }
         return .done
     }
