@@ -34,36 +34,44 @@ let package = Package(
     targets: [
         // One system library each.
         systemLibrary("CHDF5", pkgConfig: "hdf5", debianPackage: "libhdf5-dev"),
-        systemLibrary("COpenBLAS", pkgConfig: "openblas", debianPackage: "libopenblas-dev"),
         systemLibrary("CMPI", pkgConfig: "ompi-c", debianPackage: "libopenmpi-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", debianPackage: "zlib1g-dev"),
         systemLibrary("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
+        systemLibrary("CArchive", pkgConfig: "libarchive", debianPackage: "libarchive-dev"),
 
         // In the order in which data flows.
         swiftTarget("Diagnostics", []),
+        swiftTarget("Files", ["Diagnostics"]),
+        swiftTarget("Interchange", ["Files", "Diagnostics", "CArchive"]),
         swiftTarget("Digests", ["CCrypto"]),
-        swiftTarget("HDF5", ["CHDF5"]),
+        swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
+        .target(
+            name: "CImages", cSettings: cSettings, linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
         .target(name: "CKernels", cSettings: cSettings),
-        swiftTarget("Tensors", ["CKernels", "COpenBLAS"]),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics"]),
-        swiftTarget("Ingest", ["Datasets", "HDF5", "Tensors", "Digests", "Diagnostics", "CZlib"]),
+        swiftTarget("Tensors", ["CKernels"]),
+        .target(name: "CMappedFiles", cSettings: cSettings),
+        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles"]),
+        swiftTarget(
+            "Ingest",
+            ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
-        swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI"]),
+        .target(name: "CSignals", cSettings: cSettings),
+        swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI", "CSignals"]),
         swiftTarget(
             "Training",
             [
-                "Layers", "Datasets", "DataParallel", "HDF5", "Tensors", "Digests", "Diagnostics",
+                "Layers", "Datasets", "DataParallel", "HDF5", "Interchange", "Tensors", "Files", "Digests",
+                "Diagnostics",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        swiftTarget("Report", []),
+        swiftTarget("Report", ["Diagnostics"]),
         .executableTarget(
             name: "swift-train",
             dependencies: [
                 "Training", "Report", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors",
-                "Digests",
-                "Diagnostics",
+                "Files", "Digests", "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),
@@ -71,10 +79,18 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
         .target(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
-        tests("TensorsTests", ["Tensors", "CKernels"]),
+        .target(name: "CFileFaults", path: "Tests/CFileFaults", cSettings: cSettings),
+        tests("FilesTests", ["Files", "Diagnostics", "CFileFaults"]),
+        tests(
+            "InterchangeTests", ["Interchange", "Files", "Diagnostics"], exclude: ["Generator"],
+            resources: [.copy("Fixtures")]),
+        .target(name: "CKernelCases", dependencies: ["CKernels"], path: "Tests/CKernelCases", cSettings: cSettings),
+        tests("TensorsTests", ["Tensors", "CKernels", "CKernelCases"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
-        tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
-        tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
+        tests("DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"]),
+        tests(
+            "IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests", "CImages"], exclude: ["Generator"],
+            resources: [.copy("Fixtures")]),
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],
             exclude: ["Generator"],
@@ -85,7 +101,7 @@ let package = Package(
             "TrainingTests",
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
-                "Diagnostics", "CAllocationCounter",
+                "Files", "Diagnostics", "CAllocationCounter", "CFileFaults",
             ], exclude: ["Generator", "Golden", "NetworkGolden"]),
         tests("ReportTests", ["Report"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),

@@ -12,6 +12,7 @@ static inline hid_t CHDF5_propertiesDatasetCreate(void) { return H5P_DATASET_CRE
 
 static inline unsigned CHDF5_openReadOnly(void) { return H5F_ACC_RDONLY; }
 static inline unsigned CHDF5_createExclusive(void) { return H5F_ACC_EXCL; }
+static inline unsigned CHDF5_createReplacing(void) { return H5F_ACC_TRUNC; }
 
 static inline hid_t CHDF5_typeUInt8(void) { return H5T_STD_U8LE; }
 static inline hid_t CHDF5_typeInt32(void) { return H5T_STD_I32LE; }

@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Foundation
+internal import Tensors
 
 /// Ranks as threads of one process: the twin of MPI for tests of everything that depends on the number of ranks.
 ///
@@ -40,14 +41,16 @@ package final class InProcessWorld: @unchecked Sendable {
     ) -> [Result<T, any Error>] {
         let outcomes = Outcomes<T>(size: size)
         for rank in 0..<size {
-            let thread = Thread {
-                let outcome = Result { try body(InProcessCommunicator(world: self, rank: rank)) }
-                self.leave(rank)
-                outcomes.set(outcome, rank: rank)
+            do {
+                try SystemThread("rank \(rank)") {
+                    let outcome = Result { try body(InProcessCommunicator(world: self, rank: rank)) }
+                    self.leave(rank)
+                    outcomes.set(outcome, rank: rank)
+                }.detach()
+            } catch {
+                leave(rank)
+                outcomes.set(.failure(error), rank: rank)
             }
-            thread.name = "rank \(rank)"
-            thread.stackSize = 8 << 20
-            thread.start()
         }
         return outcomes.wait()
     }

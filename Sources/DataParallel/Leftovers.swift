@@ -6,8 +6,11 @@ internal import Glibc
 /// `vader_segment.<host>.<user>.<job>.<rank>` per rank. An end by SIGKILL leaves both, and segments of 4 MiB and more
 /// stay in memory until the machine restarts.
 ///
-/// Removed is only what carries this host's name and belongs to this user, that no process has mapped, and whose owner is
-/// gone: a session folder when its launcher's process does not exist; a segment when its session is such a folder, or
+/// Removed is only what carries this host's name and belongs to this user, and whose owner is gone. A process number says
+/// little about that: containers that share these folders number their processes each for itself. But a launcher keeps
+/// files of its session open for writing, and a rank its segment, and the kernel tells by refusing a lease. So what is removed is
+/// a session folder that has such files, none of them in use, when no process here has its launcher's number either; a
+/// session folder without any when it is older than a minute; a segment not in use when its session is such a folder, or
 /// when it is older than a minute and no session that lives names its job.
 /// Never throws: what cannot be read or removed stays, and the next start tries again.
 package struct Leftovers: Equatable, Sendable {
@@ -41,20 +44,12 @@ package struct Leftovers: Equatable, Sendable {
             guard let job = job(ofSegment: name), !live.contains(job),
                 let status = status("\(sharedMemory)/\(name)", type: S_IFREG)
             else { return false }
-            return endedJobs.contains(job) || now - status.st_mtim.tv_sec > graceSeconds
+            return endedJobs.contains(job) || isOld(status)
         }.map { "\(sharedMemory)/\($0)" }
-        // Almost every start ends here, without a look at the processes.
-        guard !ended.isEmpty || !segments.isEmpty else { return [] }
-
-        // Ranks outlive a killed launcher for a moment and still use its folder.
-        let mapped = mappedFiles()
         var removed: [String] = []
-        for session in ended where !mapped.contains(where: { $0.hasPrefix(session.path + "/") }) {
-            if Self.removeTree(session.path) { removed.append(session.path) }
-        }
-        for segment in segments where !mapped.contains(segment) && unlink(segment) == 0 {
-            removed.append(segment)
-        }
+        for session in ended where Self.removeTree(session.path) { removed.append(session.path) }
+        // Ranks outlive a killed launcher for a moment.
+        for segment in segments where !Self.isInUse(segment) && unlink(segment) == 0 { removed.append(segment) }
         return removed.sorted()
     }
 
@@ -71,13 +66,16 @@ package struct Leftovers: Equatable, Sendable {
         return Self.entries(of: folder).compactMap { name in
             let path = "\(folder)/\(name)"
             guard name.hasPrefix("pid."), let launcher = Self.number(name.dropFirst(4), radix: 10),
-                status(path, type: S_IFDIR) != nil
+                let status = status(path, type: S_IFDIR)
             else { return nil }
-            let jobs = Self.entries(of: path).filter { $0.hasPrefix("pmix_dstor_") }
-                .flatMap { Self.entries(of: "\(path)/\($0)") }
-                .filter { $0.hasPrefix("smseg-") }
-                .compactMap { Self.number($0.dropFirst("smseg-".count).prefix { $0 != "-" }, radix: 10) }
-            return Session(path: path, isAlive: exists("\(processes)/\(launcher)"), jobs: jobs)
+            let stores = Self.entries(of: path).filter { $0.hasPrefix("pmix_dstor_") }.map { "\(path)/\($0)" }
+            let shared = stores.flatMap { store in Self.entries(of: store).map { (store: store, name: $0) } }
+            let jobs = shared.filter { $0.name.hasPrefix("smseg-") }
+                .compactMap { Self.number($0.name.dropFirst("smseg-".count).prefix { $0 != "-" }, radix: 10) }
+            let isAlive =
+                exists("\(processes)/\(launcher)") || (shared.isEmpty && !isOld(status))
+                || shared.contains { Self.isInUse("\($0.store)/\($0.name)") }
+            return Session(path: path, isAlive: isAlive, jobs: jobs)
         }
     }
 
@@ -93,25 +91,19 @@ package struct Leftovers: Equatable, Sendable {
         return nil
     }
 
-    /// Files of the two folders that any readable process has mapped.
-    private func mappedFiles() -> Set<String> {
-        var files: Set<String> = []
-        for name in Self.entries(of: processes) where Self.number(name[...], radix: 10) != nil {
-            guard let maps = fopen("\(processes)/\(name)/maps", "re") else { continue }
-            defer { fclose(maps) }
-            var line: UnsafeMutablePointer<CChar>?
-            var capacity = 0
-            defer { free(line) }
-            while getline(&line, &capacity, maps) > 0 {
-                // Address, permissions, offset, device, inode, then the path: the only field with a slash.
-                guard let line, let start = strchr(line, CInt(UInt8(ascii: "/"))) else { continue }
-                let path = String(cString: start).prefix { $0 != "\n" }
-                if path.hasPrefix(sharedMemory + "/vader_segment.") || path.hasPrefix(temporary + "/ompi.") {
-                    files.insert(String(path))
-                }
-            }
-        }
-        return files
+    private func isOld(_ status: stat) -> Bool { now - status.st_mtim.tv_sec > graceSeconds }
+
+    /// Whether any process, in whatever container, has this file open or mapped for writing; also when that cannot be told.
+    private static func isInUse(_ path: String) -> Bool {
+        // From <fcntl.h>, where they hide behind _GNU_SOURCE, which Swift's import of the C library does not set.
+        let (setSignal, setLease): (Int32, Int32) = (10, 1024)
+        let file = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+        guard file >= 0 else { return true }
+        defer { close(file) }
+        // Whoever opens the file while the lease is held breaks it; the signal for that would otherwise be deadly.
+        guard fcntl(file, setSignal, SIGURG) == 0, fcntl(file, setLease, F_RDLCK) == 0 else { return true }
+        _ = fcntl(file, setLease, F_UNLCK)
+        return false
     }
 
     private func exists(_ path: String) -> Bool {

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Synchronization
+package import Tensors
 
 /// A thread of every rank that notices when the rank makes no progress, and says where and, if it can see it, why.
 ///
@@ -39,20 +40,18 @@ package final class Watchdog {
         }
     }
 
-    /// Starts to watch.
-    package init(activity: Activity, rank: Int, neighbours: [Neighbour], limits: Limits) {
+    /// Starts to watch. Throws: `ThreadError`: a run that nobody watches could hang for ever.
+    package init(activity: Activity, rank: Int, neighbours: [Neighbour], limits: Limits) throws(ThreadError) {
         let name = "[rank \(rank)@\(RankAgreement.hostName())]"
         let observer = Observer(activity: activity, name: name, neighbours: neighbours, limits: limits)
         let stop = stop
-        let thread = Thread {
+        try SystemThread("watchdog") {
             var observer = observer
             while !stop.isSet.load(ordering: .relaxed) {
                 usleep(100_000)
                 observer.look()
             }
-        }
-        thread.name = "watchdog"
-        thread.start()
+        }.detach()
     }
 
     deinit {

@@ -1,4 +1,5 @@
 internal import CHDF5
+internal import Diagnostics
 internal import Synchronization
 
 /// An open HDF5 file, on disk or in memory.
@@ -45,11 +46,14 @@ package final class HDF5File {
         }
     }
 
-    /// Creates a file that must not exist.
-    package static func create(_ path: String) throws(HDF5Error) -> HDF5File {
+    /// Creates a file that must not exist; or, with `replacing`, writes over one that the caller made and holds a lock on.
+    package static func create(_ path: String, replacing: Bool = false) throws(HDF5Error) -> HDF5File {
         try withAccessProperties(path) { access throws(HDF5Error) in
+            if replacing {
+                try HDF5Library.check(H5Pset_file_locking(access, false, true), "H5Pset_file_locking", path)
+            }
             try HDF5Library.check(H5Pset_alignment(access, alignmentThreshold, alignment), "H5Pset_alignment", path)
-            return try createFile(path, path: path, access)
+            return try createFile(path, path: path, access, replacing: replacing)
         }
     }
 
@@ -146,15 +150,29 @@ package final class HDF5File {
         return id
     }
 
+    /// Of an object's name, which is the file's word and may hold anything.
     func place(_ object: String) -> String {
-        object.hasPrefix("/") ? "\(path):\(object)" : "\(path):/\(object)"
+        "\(path):" + (object.hasPrefix("/") ? object : "/" + object).printable
     }
 
-    private static func createFile(_ name: String, path: String, _ access: hid_t) throws(HDF5Error) -> HDF5File {
+    /// The descriptor through which the library reads a file on disk; it is the library's, and closed with the file.
+    package func descriptor() throws(HDF5Error) -> Int32 {
+        let id = try liveIdentifier()
+        var handle: UnsafeMutableRawPointer?
+        try HDF5Library.check(H5Fget_vfd_handle(id, hid_t(H5P_DEFAULT), &handle), "H5Fget_vfd_handle", path)
+        guard let handle else {
+            throw HDF5Error(call: "H5Fget_vfd_handle", place: path, reason: "the file has no descriptor")
+        }
+        return handle.load(as: Int32.self)
+    }
+
+    private static func createFile(
+        _ name: String, path: String, _ access: hid_t, replacing: Bool = false
+    ) throws(HDF5Error) -> HDF5File {
         let creation = try HDF5Library.check(H5Pcreate(CHDF5_propertiesFileCreate()), "H5Pcreate", path)
         defer { _ = H5Pclose(creation) }
         try HDF5Library.check(H5Pset_obj_track_times(creation, false), "H5Pset_obj_track_times", path)
-        let id = H5Fcreate(name, CHDF5_createExclusive(), creation, access)
+        let id = H5Fcreate(name, replacing ? CHDF5_createReplacing() : CHDF5_createExclusive(), creation, access)
         return HDF5File(path: path, id: try HDF5Library.check(id, "H5Fcreate", path), isReadOnly: false)
     }
 

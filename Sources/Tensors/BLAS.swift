@@ -1,22 +1,35 @@
-internal import COpenBLAS
+internal import Glibc
 
 /// OpenBLAS, always with one thread: the threads of a rank call it, each for units of its own.
+///
+/// It is loaded at the first use and not linked: a linked OpenBLAS starts a thread for each core before `main`, with 135 MB of
+/// address space each, and where the system refuses one it ends the process or waits for ever.
 package enum BLAS {
     /// The kernel set that OpenBLAS has chosen for this processor ("SkylakeX"). Part of what makes results repeat.
-    package static let coreName = String(cString: openblas_get_corename())
+    package static var coreName: String { library.coreName }
     /// Version and build options, as OpenBLAS words them.
-    package static let configuration = String(cString: openblas_get_config())
+    package static var configuration: String { library.configuration }
 
-    /// Keeps OpenBLAS from starting threads of its own; call before the first product.
-    package static func useOneThread() {
-        openblas_set_num_threads(1)
+    /// OpenBLAS cannot be loaded.
+    package struct LoadError: Error, CustomStringConvertible {
+        fileprivate let reason: String
+        package var description: String {
+            "OpenBLAS cannot be loaded: \(reason); it needs the package libopenblas0 and about 60 MB of address space"
+        }
     }
+
+    /// The largest extent of a matrix.
+    package static let largestExtent = Int(CInt.max)
+
+    /// Loads the library, which the first product would do too. Call at the start, to tell the user what is missing.
+    package static func load() throws(LoadError) { _ = try loaded.get() }
 
     package enum Operand {
         case plain
         case transposed
 
-        fileprivate var code: CBLAS_TRANSPOSE { self == .plain ? CblasNoTrans : CblasTrans }
+        /// CblasNoTrans, CblasTrans.
+        fileprivate var code: CInt { self == .plain ? 111 : 112 }
     }
 
     /// C = op(A) · op(B), or C += op(A) · op(B); row-major, op(A) [m, k], op(B) [k, n], C [m, n].
@@ -33,8 +46,54 @@ package enum BLAS {
             if !adding { for row in 0..<m { (c + row * ldc).update(repeating: 0, count: n) } }
             return
         }
-        cblas_sgemm(
-            CblasRowMajor, operandA.code, operandB.code, CInt(m), CInt(n), CInt(k), 1, a, CInt(lda), b, CInt(ldb),
+        library.product(
+            Library.rowMajor, operandA.code, operandB.code, CInt(m), CInt(n), CInt(k), 1, a, CInt(lda), b, CInt(ldb),
             adding ? 1 : 0, c, CInt(ldc))
+    }
+
+    private static let loaded = Result { () throws(LoadError) in try Library() }
+    private static let library: Library = {
+        switch loaded {
+        case .success(let library): library
+        case .failure(let error): preconditionFailure("\(error)")
+        }
+    }()
+}
+
+/// The functions of libopenblas.so.0, as its cblas.h declares them.
+private struct Library: Sendable {
+    typealias Product =
+        @convention(c) (
+            _ order: CInt, _ transposeA: CInt, _ transposeB: CInt, _ m: CInt, _ n: CInt, _ k: CInt, _ alpha: Float,
+            _ a: UnsafePointer<Float>, _ lda: CInt, _ b: UnsafePointer<Float>, _ ldb: CInt, _ beta: Float,
+            _ c: UnsafeMutablePointer<Float>, _ ldc: CInt
+        ) -> Void
+    private typealias Words = @convention(c) () -> UnsafePointer<CChar>
+    private typealias SetThreads = @convention(c) (CInt) -> Void
+
+    /// CblasRowMajor.
+    static let rowMajor: CInt = 101
+
+    let product: Product
+    let coreName: String
+    let configuration: String
+
+    init() throws(BLAS.LoadError) {
+        // Read once, by the library's constructor.
+        setenv("OPENBLAS_NUM_THREADS", "1", 1)
+        guard let library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL) else { throw Self.error() }
+        func symbol(_ name: String) throws(BLAS.LoadError) -> UnsafeMutableRawPointer {
+            guard let address = dlsym(library, name) else { throw Self.error() }
+            return address
+        }
+        product = unsafeBitCast(try symbol("cblas_sgemm"), to: Product.self)
+        coreName = String(cString: unsafeBitCast(try symbol("openblas_get_corename"), to: Words.self)())
+        configuration = String(cString: unsafeBitCast(try symbol("openblas_get_config"), to: Words.self)())
+        // The variant on OpenMP reads another variable.
+        unsafeBitCast(try symbol("openblas_set_num_threads"), to: SetThreads.self)(1)
+    }
+
+    private static func error() -> BLAS.LoadError {
+        BLAS.LoadError(reason: dlerror().map { String(cString: $0) } ?? "unknown error")
     }
 }

@@ -12,28 +12,20 @@ package final class ThreadPool {
 
     package let threads: Int
     private let shared = SharedState()
-    private var handles: [pthread_t] = []
+    private var workers: [SystemThread] = []
 
     /// Starts `threads − 1` workers beside the calling thread. Throws: `ThreadError` when the system refuses one.
-    package init(threads: Int) throws {
+    package init(threads: Int) throws(ThreadError) {
         precondition(threads >= 1, "a pool of \(threads) threads")
         self.threads = threads
         for worker in 1..<threads {
-            let start = Unmanaged.passRetained(WorkerStart(shared: shared, worker: worker))
-            var handle = pthread_t()
-            let code = pthread_create(
-                &handle, nil,
-                { argument in
-                    let start = Unmanaged<WorkerStart>.fromOpaque(argument!).takeRetainedValue()
-                    start.shared.work(as: start.worker)
-                    return nil
-                }, start.toOpaque())
-            guard code == 0 else {
-                start.release()
+            do throws(ThreadError) {
+                workers.append(
+                    try SystemThread("worker \(worker) of \(threads)") { [shared] in shared.work(as: worker) })
+            } catch {
                 shutDown()
-                throw ThreadError(code: code, threads: threads)
+                throw error
             }
-            handles.append(handle)
         }
     }
 
@@ -43,35 +35,19 @@ package final class ThreadPool {
 
     /// Runs units 0 ..< count and returns when all are done.
     package func run(_ count: Int, _ body: @escaping Body) {
-        if handles.isEmpty || count <= 1 {
+        if workers.isEmpty || count <= 1 {
             for unit in 0..<count { body(unit, 0) }
             return
         }
-        shared.start(body, units: count, workers: handles.count)
+        shared.start(body, units: count, workers: workers.count)
         shared.takeUnits(body, worker: 0)
         shared.waitForWorkers()
     }
 
     private func shutDown() {
         shared.stop()
-        for handle in handles { pthread_join(handle, nil) }
-        handles = []
-    }
-
-    package struct ThreadError: Error, CustomStringConvertible {
-        package let code: Int32
-        package let threads: Int
-        package var description: String { "the system refuses \(threads) threads: \(String(cString: strerror(code)))" }
-    }
-}
-
-private final class WorkerStart {
-    let shared: SharedState
-    let worker: Int
-
-    init(shared: SharedState, worker: Int) {
-        self.shared = shared
-        self.worker = worker
+        for worker in workers { worker.join() }
+        workers = []
     }
 }
 

@@ -55,12 +55,20 @@ package struct Checkpoint: Sendable {
         package var hasPendingEvaluation = false
         /// Length of metrics.jsonl when the checkpoint was made.
         package var metricsBytes = 0
-        /// Which kernels computed; others give other bits.
+        /// The engine that computed and what decides its bits; empty in checkpoints of versions that did not say.
+        package var engine = ""
+        /// All kernels of the machine.
         package var kernelSet = ""
         package var build = ""
         package var libraries = ""
 
         package init() {}
+
+        /// What computed so far and what will, where the two do not give the same bits; nil where they do.
+        package func otherKernels(engine: String, kernelSet: String) -> (before: String, now: String)? {
+            if self.engine.isEmpty { return self.kernelSet == kernelSet ? nil : (self.kernelSet, kernelSet) }
+            return self.engine == engine ? nil : (self.engine, engine)
+        }
     }
 
     package var header: Header
@@ -111,7 +119,8 @@ extension Checkpoint {
         }
     }
 
-    /// Copies the tensors into a model's state. Throws: `Failure(.badData)` naming the first key or shape that differs.
+    /// Copies the tensors into a model's state. Throws: `Failure(.badData)` naming the first key or shape that differs, or the
+    /// first value that is not finite.
     package func restore(_ state: ModelState, path: String) throws {
         try restoreWeights(state, path: path)
         if let vector = state.average {
@@ -147,6 +156,9 @@ extension Checkpoint {
         try copy(average, to: state.weights, state.parameterList, path: "\(path):/ema")
     }
 
+    /// The tensors that evaluations score: the average if one is kept, otherwise the weights.
+    package var evaluated: [Tensor] { average.isEmpty ? weights : average }
+
     /// The weights alone.
     package func restoreWeights(_ state: ModelState, path: String) throws {
         try copy(weights, to: state.weights, state.parameterList, path: "\(path):/model")
@@ -168,6 +180,7 @@ extension Checkpoint {
                 throw Failure(
                     .badData, "\(path)/\(parameter.key): shape \(tensor.shape), expected \(parameter.shape)")
             }
+            try tensor.values.withUnsafeBufferPointer { try WeightsCheck.check(tensor.key, $0, path: path) }
             _ = UnsafeMutableBufferPointer(rebasing: vector[parameter.range]).update(from: tensor.values)
         }
     }

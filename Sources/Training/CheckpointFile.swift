@@ -1,5 +1,6 @@
 internal import Diagnostics
-internal import Foundation
+internal import Files
+internal import Glibc
 internal import HDF5
 internal import Tensors
 
@@ -7,7 +8,7 @@ internal import Tensors
 package enum CheckpointFile {
     /// Writes a checkpoint. Throws: `Failure`; nothing is left behind then.
     package static func write(_ checkpoint: Checkpoint, to path: String) throws {
-        let file = try HDF5File.createInMemory(name: (path as NSString).lastPathComponent)
+        let file = try HDF5File.createInMemory(name: FilePath.name(of: path))
         try fill(file, with: checkpoint)
         try file.withImage { image in
             let seal = CheckpointSeal.seal(for: image)
@@ -23,12 +24,27 @@ package enum CheckpointFile {
         try withBytes(of: path) { try parse(sealed: $0, path: path) }
     }
 
+    /// Lends the bytes of a whole file that ends in a seal. Throws: as `read`; the contents have not been verified yet.
+    package static func withBytes<T>(of path: String, _ body: (UnsafeRawBufferPointer) throws -> T) throws -> T {
+        let file = try InputFile(path, expected: "expected a checkpoint, such as RUN/checkpoints/last")
+        // Before the memory is taken: a file of any size may have any name.
+        try CheckpointSeal.requireLength(
+            file.byteCount, tail: file.bytes(max(0, file.byteCount - CheckpointSeal.byteCount)..<file.byteCount),
+            path: path)
+        guard let bytes = malloc(file.byteCount) else {
+            throw Failure(.internalError, "\(path): there is no memory for its \(file.byteCount) bytes", isLocal: true)
+        }
+        defer { free(bytes) }
+        let count = try file.read(into: UnsafeMutableRawBufferPointer(start: bytes, count: file.byteCount))
+        return try body(UnsafeRawBufferPointer(start: bytes, count: count))
+    }
+
     /// The checkpoint in the bytes of a whole file, verified first. `path` is for messages.
     package static func parse(sealed bytes: UnsafeRawBufferPointer, path: String) throws -> Checkpoint {
         let image = try CheckpointSeal.image(in: bytes, path: path)
         do {
-            let file = try HDF5File.open(image: image, name: (path as NSString).lastPathComponent)
-            return try parse(file, path: path)
+            let file = try HDF5File.open(image: image, name: FilePath.name(of: path))
+            return try parse(file, path: path, imageBytes: image.count)
         } catch let error as HDF5Error {
             throw Failure(.badData, "\(path): \(error)")
         }
@@ -36,40 +52,10 @@ package enum CheckpointFile {
 
     /// Whether the file ends in something that looks like a checkpoint's seal.
     package static func isSealed(_ path: String) -> Bool {
-        guard let file = FileHandle(forReadingAtPath: path) else { return false }
-        defer { try? file.close() }
-        guard let end = try? file.seekToEnd(), end > CheckpointSeal.byteCount,
-            (try? file.seek(toOffset: end - UInt64(CheckpointSeal.byteCount))) != nil,
-            let tail = try? file.read(upToCount: CheckpointSeal.byteCount)
+        guard let file = try? InputFile(path, expected: ""), file.byteCount > CheckpointSeal.byteCount,
+            let tail = try? file.bytes(file.byteCount - CheckpointSeal.byteCount..<file.byteCount)
         else { return false }
         return tail.withUnsafeBytes(CheckpointSeal.isMarked)
-    }
-
-    private static func withBytes<T>(of path: String, _ body: (UnsafeRawBufferPointer) throws -> T) throws -> T {
-        let handle = open(path, O_RDONLY | O_CLOEXEC)
-        guard handle >= 0 else {
-            let reason = String(cString: strerror(errno))
-            throw Failure(.inputMissing, "\(path): \(reason); expected a checkpoint, such as RUN/checkpoints/last")
-        }
-        defer { close(handle) }
-        var status = stat()
-        guard fstat(handle, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw Failure(.badData, "\(path): not a regular file, expected a checkpoint such as RUN/checkpoints/last")
-        }
-        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, Int(status.st_size)), alignment: 64)
-        defer { bytes.deallocate() }
-        var done = 0
-        while done < Int(status.st_size) {
-            let count = Glibc.read(handle, bytes.baseAddress! + done, Int(status.st_size) - done)
-            if count > 0 {
-                done += count
-            } else if count == 0 {
-                break
-            } else if errno != EINTR {
-                throw Failure(.inputOutput, "\(path): read: \(String(cString: strerror(errno)))")
-            }
-        }
-        return try body(UnsafeRawBufferPointer(rebasing: bytes[..<done]))
     }
 }
 
@@ -121,6 +107,7 @@ extension CheckpointFile {
             ("epoch_score", .reals(header.epochScore.fields)), ("skipped_steps", .integer(Int64(header.skippedSteps))),
             ("pending_evaluation", .integer(header.hasPendingEvaluation ? 1 : 0)),
             ("metrics_bytes", .integer(Int64(header.metricsBytes))), ("kernel_set", .string(header.kernelSet)),
+            ("engine", .string(header.engine)),
             ("build", .string(header.build)),
             ("libraries", .string(header.libraries)),
         ]
@@ -138,7 +125,7 @@ extension CheckpointFile {
 // ---- Reading
 
 extension CheckpointFile {
-    private static func parse(_ file: HDF5File, path: String) throws -> Checkpoint {
+    private static func parse(_ file: HDF5File, path: String, imageBytes: Int) throws -> Checkpoint {
         let attributes = AttributeReader(file: file, path: path)
         let format = try attributes.text("format")
         guard format == Checkpoint.format else {
@@ -156,14 +143,6 @@ extension CheckpointFile {
         header.input = try attributes.integers("input")
         header.inputMean = try attributes.reals("input_mean").map(Float.init)
         header.inputStd = try attributes.reals("input_std").map(Float.init)
-        guard header.input.count == 3, header.input.allSatisfy({ $0 > 0 }), header.inputMean.count == header.input[0],
-            header.inputStd.count == header.input[0]
-        else {
-            throw Failure(
-                .badData,
-                "\(path): input \(header.input), input_mean \(header.inputMean), input_std \(header.inputStd), "
-                    + "expected an image [C, H, W] and C values of each")
-        }
         header.epoch = try attributes.integer("epoch")
         header.step = try attributes.integer("step")
         header.samplesSeen = try attributes.integer("samples_seen")
@@ -175,38 +154,66 @@ extension CheckpointFile {
         header.datasetDigest = try attributes.text("dataset_digest")
         header.epochScore = try score(attributes, "epoch_score")
         header.skippedSteps = try attributes.integer("skipped_steps")
-        header.hasPendingEvaluation = try attributes.integer("pending_evaluation") != 0
+        header.hasPendingEvaluation = try attributes.flag("pending_evaluation")
         header.metricsBytes = try attributes.integer("metrics_bytes")
         header.kernelSet = try attributes.text("kernel_set")
+        // Checkpoints of earlier versions do not have it.
+        if try file.attribute("engine", on: "/") != nil { header.engine = try attributes.text("engine") }
         header.build = try attributes.text("build")
         header.libraries = try attributes.text("libraries")
-        header.classes = try file.dataset("/classes").readStrings()
-        header.evaluations = try evaluations(in: file)
+        header.classes = try dataset("/classes", in: file, imageBytes).readStrings()
+        header.evaluations = try evaluations(in: file, imageBytes)
         if try file.attribute("best_step", on: "/") != nil {
             header.best = Checkpoint.Evaluation(
                 epoch: try attributes.integer("best_epoch"), step: try attributes.integer("best_step"),
                 loss: try attributes.real("best_loss"), accuracy1: try attributes.real("best_acc1"),
                 accuracy5: try attributes.real("best_acc5"))
         }
-        let keys = try file.dataset("/parameters").readStrings()
+        try header.check(path: path)
+        let keys = try dataset("/parameters", in: file, imageBytes).readStrings()
         let stored = try file.children(of: "/model")
         guard keys.sorted() == stored.sorted() else {
             throw Failure(.badData, "\(path): /parameters lists other keys than /model holds")
         }
         let slots = try file.children(of: "/optimizer")
+        func tensors(_ keys: [String], _ group: String) throws -> [Checkpoint.Tensor] {
+            try Self.tensors(keys, in: group, of: file, imageBytes)
+        }
         return Checkpoint(
-            header: header, weights: try tensors(keys, in: "/model", of: file),
+            header: header, weights: try tensors(keys, "/model"),
             optimizer: try slots.map { slot in
                 // Buffers have no optimizer state.
                 let held = Set(try file.children(of: "/optimizer/\(slot)"))
-                return (slot, try tensors(keys.filter(held.contains), in: "/optimizer/\(slot)", of: file))
+                return (slot, try tensors(keys.filter(held.contains), "/optimizer/\(slot)"))
             },
-            average: try file.children(of: "/").contains("ema") ? tensors(keys, in: "/ema", of: file) : [])
+            average: try file.children(of: "/").contains("ema") ? tensors(keys, "/ema") : [])
     }
 
-    private static func tensors(_ keys: [String], in group: String, of file: HDF5File) throws -> [Checkpoint.Tensor] {
-        try keys.map { key in
+    /// A row of numbers or texts, stored as it is: its elements take 8 bytes of the image at least.
+    private static func dataset(_ name: String, in file: HDF5File, _ imageBytes: Int) throws -> HDF5Dataset {
+        let dataset = try file.dataset(name)
+        guard dataset.shape.count == 1, dataset.count <= imageBytes / 8 else {
+            throw Failure(
+                .badData,
+                "\(file.path):\(name): has shape \(Shape(dataset.shape)), expected a row that the file has room for")
+        }
+        return dataset
+    }
+
+    /// Tensors are stored as they are: a group of them is no larger than the image that holds it.
+    private static func tensors(
+        _ keys: [String], in group: String, of file: HDF5File, _ imageBytes: Int
+    ) throws -> [Checkpoint.Tensor] {
+        var room = imageBytes / MemoryLayout<Float>.stride
+        return try keys.map { key in
             let dataset = try file.dataset("\(group)/\(key)")
+            guard dataset.count <= room else {
+                throw Failure(
+                    .badData,
+                    "\(file.path):\(group)/\(key): has shape \(Shape(dataset.shape)), more values than the file has room for"
+                )
+            }
+            room -= dataset.count
             return Checkpoint.Tensor(key: key, shape: Shape(dataset.shape), values: try dataset.readAll(as: Float.self))
         }
     }
@@ -221,14 +228,19 @@ extension CheckpointFile {
         return fields.withUnsafeMutableBufferPointer { Score(reading: $0) }
     }
 
-    private static func evaluations(in file: HDF5File) throws -> [Checkpoint.Evaluation] {
-        let epochs = try file.dataset("/metrics/epoch").readAll(as: Int64.self)
-        let steps = try file.dataset("/metrics/step").readAll(as: Int64.self)
-        let losses = try file.dataset("/metrics/loss").readAll(as: Double.self)
-        let accuracies1 = try file.dataset("/metrics/acc1").readAll(as: Double.self)
-        let accuracies5 = try file.dataset("/metrics/acc5").readAll(as: Double.self)
-        let count = [epochs.count, steps.count, losses.count, accuracies1.count, accuracies5.count].min() ?? 0
-        return (0..<count).map {
+    private static func evaluations(in file: HDF5File, _ imageBytes: Int) throws -> [Checkpoint.Evaluation] {
+        func column<T: HDF5Scalar>(_ name: String, _ type: T.Type) throws -> [T] {
+            try dataset("/metrics/\(name)", in: file, imageBytes).readAll(as: T.self)
+        }
+        let (epochs, steps) = (try column("epoch", Int64.self), try column("step", Int64.self))
+        let losses = try column("loss", Double.self)
+        let (accuracies1, accuracies5) = (try column("acc1", Double.self), try column("acc5", Double.self))
+        let counts = [epochs.count, steps.count, losses.count, accuracies1.count, accuracies5.count]
+        guard Set(counts).count == 1 else {
+            throw Failure(
+                .badData, "\(file.path):/metrics: its columns have \(counts) values, expected one number of them")
+        }
+        return epochs.indices.map {
             Checkpoint.Evaluation(
                 epoch: Int(epochs[$0]), step: Int(steps[$0]), loss: losses[$0], accuracy1: accuracies1[$0],
                 accuracy5: accuracies5[$0])
@@ -250,6 +262,14 @@ extension CheckpointFile {
                 throw wrong(name, "a whole number")
             }
             return Int(value)
+        }
+
+        func flag(_ name: String) throws -> Bool {
+            let value = try integer(name)
+            guard value == 0 || value == 1 else {
+                throw Failure(.badData, "\(path): attribute \(name) = \(value), expected 0 or 1")
+            }
+            return value == 1
         }
 
         func real(_ name: String) throws -> Double {

@@ -19,25 +19,36 @@ enum CheckpointSeal {
     /// Whether these bytes open with the seal's magic.
     static func isMarked(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.prefix(magic.count).elementsEqual(magic) }
 
-    /// The image in front of a whole and unchanged seal. Throws: `Failure(.badData)`.
-    static func image(in file: UnsafeRawBufferPointer, path: String) throws -> UnsafeRawBufferPointer {
-        guard file.count > byteCount else {
+    /// Looks at a file's length and its last bytes alone. Throws: `Failure(.badData)` when no seal of this length is there.
+    static func requireLength(_ fileBytes: Int, tail: [UInt8], path: String) throws {
+        guard fileBytes > byteCount else {
             throw Failure(
-                .badData, "\(path): \(file.count) bytes, too short for a checkpoint; it is truncated or something else")
+                .badData, "\(path): \(fileBytes) bytes, too short for a checkpoint; it is truncated or something else")
         }
-        let image = UnsafeRawBufferPointer(rebasing: file[..<(file.count - byteCount)])
-        let found = file[(file.count - byteCount)...]
-        guard isMarked(UnsafeRawBufferPointer(rebasing: found)) else {
+        guard tail.count == byteCount, tail.withUnsafeBytes(isMarked) else {
             throw Failure(
                 .badData,
                 "\(path): no seal in the last \(byteCount) bytes, expected one; the file is truncated, or not a "
                     + "checkpoint of this program")
         }
-        guard found.elementsEqual(seal(for: image)) else {
-            throw Failure(
-                .badData,
-                "\(path): the contents do not match their SHA-256 seal; the file is damaged, use an earlier checkpoint")
+        let length = tail.withUnsafeBytes {
+            Int64(littleEndian: $0.loadUnaligned(fromByteOffset: magic.count, as: Int64.self))
         }
+        guard length == fileBytes - byteCount else { throw damaged(path) }
+    }
+
+    /// The image in front of a whole and unchanged seal. Throws: `Failure(.badData)`.
+    static func image(in file: UnsafeRawBufferPointer, path: String) throws -> UnsafeRawBufferPointer {
+        let tail = UnsafeRawBufferPointer(rebasing: file.suffix(byteCount))
+        try requireLength(file.count, tail: Array(tail), path: path)
+        let image = UnsafeRawBufferPointer(rebasing: file.dropLast(byteCount))
+        guard tail.elementsEqual(seal(for: image)) else { throw damaged(path) }
         return image
+    }
+
+    private static func damaged(_ path: String) -> Failure {
+        Failure(
+            .badData,
+            "\(path): the contents do not match their SHA-256 seal; the file is damaged, use an earlier checkpoint")
     }
 }

@@ -114,6 +114,9 @@ struct ConfigurationSection {
             guard case .scalar(let text) = item.content, let number = Float(text), number.isFinite else {
                 throw Failure(.configuration, "\(item.place): \(name(of: key)) holds something that is no number")
             }
+            if let misfit = Double(text).flatMap(SinglePrecision.misfit) {
+                throw Failure(.configuration, "\(item.place): \(name(of: key)) holds \(text), which \(misfit)")
+            }
             return number
         }
     }

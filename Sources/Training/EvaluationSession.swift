@@ -1,7 +1,7 @@
 package import DataParallel
 internal import Datasets
 internal import Diagnostics
-internal import Foundation
+internal import Files
 package import Layers
 package import Tensors
 
@@ -26,7 +26,12 @@ package final class EvaluationSession {
     package let modelName: String
     package let dataFile: String
     package let splitName: String
+    /// In the order of the network's outputs.
     package let classNames: [String]
+    /// What the user should know about how data and weights were brought together.
+    package let notes: [String]
+    /// How a file of weights and the network went together; nil for a checkpoint.
+    package let weightsTable: String?
     private let sourcePath: String
     private let datasetDigest: String
     private let evaluator: Evaluator
@@ -40,30 +45,41 @@ package final class EvaluationSession {
         source: Source, data: String?, split: String?, threads: Int?, models: [String],
         communicator: any Communicator, makeModel: ModelMaker
     ) throws {
-        BLAS.useOneThread()
+        try RankAgreement.together(communicator) { try BLAS.load() }
         let subject = try RankAgreement.together(communicator) { try EvaluationSubject(source, models: models) }
         let configuration = subject.configuration
         let dataFile = data ?? configuration.data.file
         let splitName = split ?? configuration.evaluate.split
         let (dataset, samples) = try RankAgreement.together(communicator) {
             let dataset = try Self.dataset(dataFile, isStored: data == nil)
-            return (dataset, try dataset.split(splitName))
+            let samples = try dataset.split(splitName)
+            guard communicator.localRank == 0 else { return (dataset, samples) }
+            // Standard output carries the result.
+            func say(_ text: String) { if communicator.rank == 0 { StandardError.line(text) } }
+            for warning in try dataset.checkPixels(of: [splitName], onLongWork: say) { say("warning: \(warning)") }
+            return (dataset, samples)
         }
         try RankAgreement.check(
             [.init("dataset digest", dataset.digest), .init("kernel set", Machine.kernelSet)], over: communicator)
         let input: Shape = [samples.channels, samples.height, samples.width]
         try subject.check(input: input.dimensions, classes: dataset.classes.count, dataFile: dataFile)
+        let match = try subject.match(classes: dataset.classes, dataFile: dataFile)
         let description = try configuration.model.description(input: input, classes: dataset.classes.count, makeModel)
         let state: ModelState
         let network: Network
         do {
             network = try Network(description)
+            try RankAgreement.together(communicator) {
+                try MemoryLimit.check(
+                    [("parameters and buffers", network.parameterList.count * MemoryLayout<Float>.stride)],
+                    localRanks: communicator.localSize)
+            }
             state = ModelState(parameterList: network.parameterList)
         } catch let error as ShapeMismatch {
             throw Failure(.configuration, "\(error); the images of \(dataFile) are \(input)")
         }
         try subject.check(network, dataFile: dataFile)
-        try RankAgreement.together(communicator) { try subject.restore(state) }
+        let weightsMatch = try RankAgreement.together(communicator) { try subject.restore(state) }
         try RankAgreement.check(
             [
                 .init("weights (SHA-256)", state.weightsDigest()), .init("split", splitName),
@@ -73,7 +89,8 @@ package final class EvaluationSession {
         evaluator = try RankAgreement.together(communicator) {
             do {
                 return try Evaluator(
-                    network: network, split: samples, blockSamples: configuration.evaluate.batchSize,
+                    network: network, split: samples, labels: match.labels(samples.labels),
+                    blockSamples: configuration.evaluate.batchSize,
                     loss: configuration.planOptions.loss, input: normalization.conversion(for: samples),
                     communicator: communicator,
                     pool: ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize)))
@@ -86,7 +103,9 @@ package final class EvaluationSession {
         self.splitName = splitName
         self.communicator = communicator
         modelName = configuration.model.name
-        classNames = dataset.classes
+        classNames = match.names
+        weightsTable = weightsMatch?.table
+        notes = [match.note(dataFile: dataFile, path: subject.path)].compactMap { $0 }
         sourcePath = subject.path
         datasetDigest = dataset.digest
     }
@@ -113,16 +132,15 @@ package final class EvaluationSession {
         }
         try RankAgreement.together(communicator) { try logitsFile?.commit() }
         return Result(
-            score: score, truths: evaluator.split.labels, predictions: try predictions.gathered(over: communicator))
+            score: score, truths: evaluator.labels, predictions: try predictions.gathered(over: communicator))
     }
 
     private func makeLogitsFile(_ path: String) throws -> LogitsFile {
-        func name(_ path: String) -> String { (path as NSString).lastPathComponent }
         return try LogitsFile(
-            path: path, labels: evaluator.split.labels, classNames: classNames, blocks: evaluator.blocks,
+            path: path, labels: evaluator.labels, classNames: classNames, blocks: evaluator.blocks,
             attributes: [
-                ("model", .string(modelName)), ("weights", .string(name(sourcePath))),
-                ("weights_sha256", .string(state.weightsDigest())), ("data", .string(name(dataFile))),
+                ("model", .string(modelName)), ("weights", .string(FilePath.name(of: sourcePath))),
+                ("weights_sha256", .string(state.weightsDigest())), ("data", .string(FilePath.name(of: dataFile))),
                 ("dataset_digest", .string(datasetDigest)), ("split", .string(splitName)),
                 ("kernel_set", .string(Machine.kernelSet)), ("build", .string("swift-train \(Machine.version)")),
             ], communicator: communicator)

@@ -7,8 +7,15 @@ internal import Tensors
 struct EvaluationSubject {
     let configuration: Configuration
     let path: String
-    /// nil for a file of weights, which knows neither its images nor its classes.
-    private let checkpoint: Checkpoint?
+    private let weights: Weights
+
+    private enum Weights {
+        case checkpoint(Checkpoint)
+        /// A file of weights does not know its images, and its classes only if it was a checkpoint.
+        case file(WeightsFile)
+    }
+
+    private var checkpoint: Checkpoint? { if case .checkpoint(let checkpoint) = weights { checkpoint } else { nil } }
 
     init(_ source: EvaluationSession.Source, models: [String]) throws {
         switch source {
@@ -24,11 +31,11 @@ struct EvaluationSubject {
                         + "\(configuration.model.name); use another checkpoint")
             }
             self.path = path
-            self.checkpoint = checkpoint
+            weights = .checkpoint(checkpoint)
         case .weights(let path, let configuration):
             self.configuration = configuration
             self.path = path
-            checkpoint = nil
+            weights = .file(try WeightsFile(path))
         }
     }
 
@@ -57,6 +64,16 @@ struct EvaluationSubject {
             checkpoint.header, input: input, classes: network.description.classes, dataFile: dataFile)
     }
 
+    /// How the classes of the data are numbered here. Throws: `Failure(.configuration)` for other classes.
+    func match(classes: [String], dataFile: String) throws -> ClassMatch {
+        let own =
+            switch weights {
+            case .checkpoint(let checkpoint): checkpoint.header.classes
+            case .file(let file): file.classNames
+            }
+        return try ClassMatch(dataset: classes, dataFile: dataFile, own: own, path: path)
+    }
+
     private func mismatch(_ header: Checkpoint.Header, input: [Int], classes: Int, dataFile: String) -> Failure {
         Failure(
             .configuration,
@@ -65,11 +82,15 @@ struct EvaluationSubject {
     }
 
     /// Copies the weights that are evaluated into a model's state. Throws: `Failure`.
-    func restore(_ state: ModelState) throws {
-        if let checkpoint {
+    ///
+    /// Returns how a file of weights and the network went together.
+    func restore(_ state: ModelState) throws -> WeightsMatch? {
+        switch weights {
+        case .checkpoint(let checkpoint):
             try checkpoint.restoreEvaluated(state, path: path)
-        } else {
-            try WeightsFile.load(path, into: state, model: configuration.model.name)
+            return nil
+        case .file(let file):
+            return try file.load(into: state, model: configuration.model.name)
         }
     }
 

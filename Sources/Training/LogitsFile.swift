@@ -1,7 +1,7 @@
 package import DataParallel
 internal import Datasets
 internal import Diagnostics
-internal import Foundation
+internal import Files
 package import HDF5
 
 /// The logits of a split on their way from all ranks into one HDF5 file, which rank 0 writes whole or not at all.
@@ -22,10 +22,18 @@ package final class LogitsFile {
     /// Rank 0's own problem, told at the end: the others go on sending.
     private var problem: (any Error)?
 
+    /// Throws: `Failure(.usage)` for a name that says that the file is something else.
+    package static func requireName(_ path: String) throws {
+        let name = FilePath.name(of: path).lowercased()
+        guard !name.hasSuffix(".h5"), !name.hasSuffix(".hdf5") else { return }
+        throw Failure(.usage, "--logits \(path): is written as HDF5, expected a name that ends in .h5 or .hdf5")
+    }
+
     package init(
         path: String, labels: [Int32], classNames: [String], blocks: EvaluationBlocks,
         attributes: [(name: String, value: HDF5Value)], communicator: any Communicator
     ) throws {
+        try Self.requireName(path)
         self.path = path
         self.blocks = blocks
         self.communicator = communicator
@@ -34,7 +42,7 @@ package final class LogitsFile {
             (file, dataset) = (nil, nil)
             return
         }
-        let file = try HDF5File.createInMemory(name: (path as NSString).lastPathComponent)
+        let file = try HDF5File.createInMemory(name: FilePath.name(of: path))
         dataset = try file.createDataset(
             "/logits", shape: [labels.count, classNames.count], type: .float32, storage: .contiguous)
         try file.write("/labels", shape: [labels.count], labels.map(Int64.init))

@@ -1,6 +1,6 @@
 package import DataParallel
 internal import Diagnostics
-internal import Foundation
+internal import Files
 
 /// Where a run goes on: a verified checkpoint, found by rank 0 and known to all ranks.
 package struct ResumePoint {
@@ -30,87 +30,97 @@ package struct ResumePoint {
     /// Finds the checkpoint; nil to start anew. Collective.
     ///
     /// Throws: `Failure(.badData)` when the run has checkpoints and all are damaged, or the named one is;
-    /// `.inputMissing` when the named one is missing.
+    /// `.inputMissing` when the named one is missing; what reading the newest throws when none can be read.
     package static func find(_ mode: Mode, runDirectory: String?, over communicator: any Communicator) throws
         -> ResumePoint?
     {
-        let found = try RankAgreement.together(communicator) {
-            communicator.rank == 0 ? try findHere(mode, runDirectory: runDirectory) : nil
-        }
         // The hosts of other ranks may not see rank 0's disk: they get the bytes.
-        let path = String(decoding: try communicator.broadcast(Array((found?.path ?? "").utf8), from: 0), as: UTF8.self)
+        let isAlone = communicator.size == 1
+        let found = try RankAgreement.together(communicator) {
+            communicator.rank == 0 ? try findHere(mode, runDirectory: runDirectory, keepingBytes: !isAlone) : nil
+        }
+        let name = Array((found?.point.path ?? "").utf8)
+        let path = String(decoding: try communicator.broadcast(name, from: 0), as: UTF8.self)
         guard !path.isEmpty else { return nil }
-        guard communicator.size > 1 else { return found }
-        let isSameRun = try communicator.broadcast([found?.isSameRun == true ? 1 : 0], from: 0) == [1]
-        let bytes = try communicator.broadcast(
-            communicator.rank == 0 ? try Array(Data(contentsOf: URL(fileURLWithPath: path))) : [], from: 0)
+        guard !isAlone else { return found?.point }
+        let isSameRun = try communicator.broadcast([found?.point.isSameRun == true ? 1 : 0], from: 0) == [1]
+        let bytes = try communicator.broadcast(found?.bytes ?? [], from: 0)
         return try RankAgreement.together(communicator) {
             ResumePoint(
                 checkpoint: try bytes.withUnsafeBytes { try CheckpointFile.parse(sealed: $0, path: path) }, path: path,
-                isSameRun: isSameRun, warnings: found?.warnings ?? [])
+                isSameRun: isSameRun, warnings: found?.point.warnings ?? [])
         }
     }
 
-    private static func findHere(_ mode: Mode, runDirectory: String?) throws -> ResumePoint? {
+    private typealias Found = (point: ResumePoint, bytes: [UInt8])
+
+    private static func findHere(_ mode: Mode, runDirectory: String?, keepingBytes: Bool) throws -> Found? {
         switch mode {
         case .never:
             return nil
         case .checkpoint(let path):
-            if let folder = checkpointsFolder(at: path) {
-                guard let found = try newest(in: folder) else {
-                    throw Failure(
-                        .badData, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint"
-                    )
-                }
-                return ResumePoint(
-                    checkpoint: found.checkpoint, path: found.path, isSameRun: belongs(found.path, to: runDirectory),
-                    warnings: found.warnings)
-            }
-            return ResumePoint(
-                checkpoint: try CheckpointFile.read(path), path: path, isSameRun: belongs(path, to: runDirectory),
-                warnings: [])
+            return try find(at: path, runDirectory: runDirectory, keepingBytes: keepingBytes)
         case .auto:
-            guard let runDirectory else { return nil }
-            return try newest(in: runDirectory + "/checkpoints")
+            return try runDirectory.flatMap {
+                try newest(in: $0 + "/checkpoints", isSameRun: true, keepingBytes: keepingBytes)
+            }
         }
     }
 
-    /// Of a run folder, or the folder itself; nil for a file.
-    private static func checkpointsFolder(at path: String) -> String? {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-            return nil
+    private static func read(
+        _ path: String, isSameRun: Bool, keepingBytes: Bool, warnings: [String] = []
+    ) throws -> Found {
+        try CheckpointFile.withBytes(of: path) { bytes in
+            let checkpoint = try CheckpointFile.parse(sealed: bytes, path: path)
+            try checkpoint.checkValues(path: path)
+            return (
+                ResumePoint(checkpoint: checkpoint, path: path, isSameRun: isSameRun, warnings: warnings),
+                keepingBytes ? Array(bytes) : []
+            )
+        }
+    }
+
+    /// A checkpoint, or the newest of a folder: a run's or that of its checkpoints.
+    private static func find(at path: String, runDirectory: String?, keepingBytes: Bool) throws -> Found {
+        guard FileKind(of: path) == .folder else {
+            return try read(path, isSameRun: belongs(path, to: runDirectory), keepingBytes: keepingBytes)
         }
         let below = path + "/checkpoints"
-        return FileManager.default.fileExists(atPath: below) ? below : path
+        let folder = FileKind(of: below) == nil ? path : below
+        let isSameRun = belongs(folder + "/last", to: runDirectory)
+        guard let found = try newest(in: folder, isSameRun: isSameRun, keepingBytes: keepingBytes) else {
+            throw Failure(
+                .badData, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
+        }
+        return found
     }
 
     private static func belongs(_ path: String, to runDirectory: String?) -> Bool {
-        guard let runDirectory else { return false }
-        let folder = URL(fileURLWithPath: path).resolvingSymlinksInPath().deletingLastPathComponent()
-        return folder == URL(fileURLWithPath: runDirectory + "/checkpoints").resolvingSymlinksInPath()
+        guard let runDirectory, let own = FileKind.status(of: runDirectory + "/checkpoints") else { return false }
+        return [path, FilePath.resolved(path) ?? path].contains {
+            FileKind.status(of: FilePath.folder(of: $0))?.isSameFile(as: own) == true
+        }
     }
 
-    /// The newest checkpoint that is whole; the damaged ones in front of it become warnings.
-    private static func newest(in folder: String) throws -> ResumePoint? {
-        guard FileManager.default.fileExists(atPath: folder) else { return nil }
-        var warnings: [String] = []
+    /// The newest checkpoint that is whole; those in front of it that are damaged or cannot be read become warnings.
+    private static func newest(in folder: String, isSameRun: Bool, keepingBytes: Bool) throws -> Found? {
+        guard FileKind(of: folder) != nil else { return nil }
+        var failures: [Failure] = []
         for step in try CheckpointKeeper.steps(in: folder).reversed() {
             let path = folder + "/" + CheckpointKeeper.name(step: step)
             do {
-                return ResumePoint(
-                    checkpoint: try CheckpointFile.read(path), path: path, isSameRun: true, warnings: warnings)
-            } catch let failure as Failure where failure.code == .badData {
-                warnings.append(failure.message)
+                return try read(
+                    path, isSameRun: isSameRun, keepingBytes: keepingBytes, warnings: failures.map(\.message))
+            } catch let failure as Failure where [.badData, .inputMissing, .inputOutput].contains(failure.code) {
+                failures.append(failure)
             }
         }
-        guard warnings.isEmpty else {
-            throw Failure(
-                .badData,
-                "no checkpoint of this run is whole: \(warnings.joined(separator: "; ")). Start anew in another "
-                    + "--run-dir, or remove them")
-        }
-        return nil
+        guard let first = failures.first else { return nil }
+        let messages = failures.map(\.message).joined(separator: "; ")
+        throw Failure(
+            first.code,
+            "no checkpoint of this run is whole and can be read: \(messages). Mend that, or start anew in another --run-dir"
+        )
     }
 
     /// Keys whose values may change when a run goes on; they do not decide its weights.

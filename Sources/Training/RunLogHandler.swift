@@ -1,3 +1,4 @@
+internal import Files
 internal import Foundation
 package import Logging
 
@@ -10,8 +11,9 @@ package struct RunLogHandler: LogHandler {
     package var metadata: Logger.Metadata = [:]
     private let sink: Sink
 
-    package init(logPath: String?) {
-        sink = Sink(path: logPath)
+    /// Throws: `Failure(.cannotCreate)`.
+    package init(logPath: String?) throws {
+        sink = Sink(file: try logPath.map { try AppendFile(path: $0) })
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -23,24 +25,20 @@ package struct RunLogHandler: LogHandler {
         sink.write(level: event.level, message: "\(event.message)")
     }
 
-    /// The open log file. `@unchecked Sendable`: the descriptor never changes, and each line is one write.
+    /// The open log file. `@unchecked Sendable`: the training thread alone writes lines.
     private final class Sink: @unchecked Sendable {
-        private let file: Int32
+        private let file: AppendFile?
 
-        init(path: String?) {
-            file = path.map { open($0, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644) } ?? -1
-        }
-
-        deinit {
-            if file >= 0 { close(file) }
+        init(file: AppendFile?) {
+            self.file = file
         }
 
         func write(level: Logger.Level, message: String) {
             let isProblem = level >= .warning
             Self.put(message + "\n", to: isProblem ? STDERR_FILENO : STDOUT_FILENO)
-            guard file >= 0 else { return }
+            guard let file else { return }
             let time = Date().formatted(.iso8601)
-            for line in message.split(separator: "\n") { Self.put("\(time) \(level.rawValue) \(line)\n", to: file) }
+            for line in message.split(separator: "\n") { try? file.append("\(time) \(level.rawValue) \(line)\n") }
         }
 
         private static func put(_ text: String, to file: Int32) {

@@ -30,13 +30,15 @@ package final class TrainingSession {
     let options: Options
     private let dataset: DatasetFile
     let training: DatasetSplit
-    private let evaluation: DatasetSplit
+    let evaluation: DatasetSplit
     let network: Network
     let layout: ShardLayout
     let geometry: BatchGeometry
-    private let pool: ThreadPool
+    let pool: ThreadPool
     private let input: PixelConversion
     private let normalization: Normalization
+    /// What the user should hear of the data.
+    private let dataWarnings: [String]
 
     /// Collective. Throws: `Failure`, the same on every rank.
     package init(
@@ -50,7 +52,7 @@ package final class TrainingSession {
         self.options = options
         self.communicator = communicator
         self.activity = activity
-        BLAS.useOneThread()
+        try RankAgreement.together(communicator) { try BLAS.load() }
         try RankAgreement.check(Self.facts(of: configuration), over: communicator)
         layout = try ShardLayout(
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
@@ -70,6 +72,7 @@ package final class TrainingSession {
             return (dataset, training, try dataset.split(configuration.evaluate.split))
         }
         try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
+        dataWarnings = try Self.checkPixels(of: dataset, over: communicator)
         try options.resume?.check(configuration, datasetDigest: dataset.digest, models: options.models)
         self.dataset = dataset
         self.training = training
@@ -79,24 +82,31 @@ package final class TrainingSession {
         input = normalization.conversion(for: training)
         geometry = BatchGeometry(
             sampleCount: training.count, batchSize: configuration.batchSize, shards: configuration.shards)
+        try RunChecks(configuration, geometry: geometry, network: network, evaluation: evaluation).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
-        pool = try RankAgreement.together(communicator) { try Self.pool(threads: threads) }
+        pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
 
     /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
     package func run(environment: [String: String]) throws -> ExitCode {
         let (step, evaluator) = try prepare()
-        let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
-        let watchdog = Watchdog(
-            activity: activity, rank: communicator.rank, neighbours: try Watchdog.neighbours(of: communicator),
-            limits: configuration.watchdog)
+        let recorder = try RankAgreement.together(communicator) {
+            try makeRecorder(engine: step.plan.engine, environment: environment)
+        }
+        let neighbours = try Watchdog.neighbours(of: communicator)
+        let watchdog = try RankAgreement.together(communicator) {
+            try Watchdog(
+                activity: activity, rank: communicator.rank, neighbours: neighbours, limits: configuration.watchdog)
+        }
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
-            header: try header(), resume: options.resume, recorder: recorder, communicator: communicator,
+            header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
+            communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
         recorder?.start(startBlock(step: step))
-        if let resume = options.resume { announce(resume, recorder, trainer.progress) }
+        for warning in dataWarnings + warnings() { recorder?.warn(warning) }
+        if let resume = options.resume { announce(resume, engine: step.plan.engine, recorder, trainer.progress) }
         let code = try trainer.run()
         if code == .done { try options.overfit?.judge(trainer.progress, recorder) }
         return code
@@ -106,9 +116,12 @@ package final class TrainingSession {
     func prepare() throws -> (step: TrainingStep, evaluator: Evaluator) {
         let (step, evaluator) = try RankAgreement.together(communicator) {
             do {
+                try MemoryLimit.check(try memoryNeed(), localRanks: communicator.localSize)
                 return (try makeStep(), try makeEvaluator())
             } catch let error as Arena.OutOfMemory {
                 throw Failure(.internalError, "\(error); lower batch_size or use more ranks")
+            } catch let error as ShapeMismatch {
+                throw Failure(.configuration, "\(error)")
             }
         }
         if let resume = options.resume {
@@ -119,12 +132,14 @@ package final class TrainingSession {
         return (step, evaluator)
     }
 
-    private func announce(_ resume: ResumePoint, _ recorder: RunRecorder?, _ progress: TrainingProgress) {
+    private func announce(
+        _ resume: ResumePoint, engine: String, _ recorder: RunRecorder?, _ progress: TrainingProgress
+    ) {
         for warning in resume.warnings { recorder?.warn("\(warning); using an earlier checkpoint") }
-        if resume.checkpoint.header.kernelSet != Machine.kernelSet {
+        if let (before, now) = resume.checkpoint.header.otherKernels(engine: engine, kernelSet: Machine.kernelSet) {
             recorder?.warn(
-                "the run so far used the kernels \(resume.checkpoint.header.kernelSet), this machine has "
-                    + "\(Machine.kernelSet): the weights will differ in their last bits from an uninterrupted run's")
+                "the run so far used \(before), here it goes on with \(now): the weights will differ in their last bits "
+                    + "from an uninterrupted run's")
         }
         recorder?.line(
             progress.hasStalled
@@ -135,6 +150,19 @@ package final class TrainingSession {
     }
 
     // ---- Parts
+
+    /// Compares the pixels with the stored digests, which the run's and the checkpoints' digest is made of. One rank of each
+    /// host reads what the host reads: disks differ, and network file systems may show each host something else; on a shared
+    /// one every host reads the file once. Collective.
+    private static func checkPixels(of dataset: DatasetFile, over communicator: any Communicator) throws -> [String] {
+        try RankAgreement.together(communicator) {
+            guard communicator.localRank == 0 else { return [] }
+            return try dataset.checkPixels { text in
+                guard communicator.rank == 0 else { return }
+                StandardOutput.note(text)
+            }
+        }
+    }
 
     private static func facts(of configuration: Configuration) -> [RankAgreement.Fact] {
         configuration.entries.map { .init($0.key, $0.value) } + [
@@ -173,12 +201,43 @@ package final class TrainingSession {
         }
     }
 
-    private static func pool(threads: Int) throws -> ThreadPool {
-        do {
-            return try ThreadPool(threads: threads)
-        } catch let error as ThreadPool.ThreadError {
-            throw Failure(.internalError, "\(error)", isLocal: true)
-        }
+    /// Bytes on this rank, by what they are for; nothing is allocated. Throws: `ShapeMismatch`.
+    func memoryNeed() throws -> [(name: String, bytes: Int)] {
+        let list = network.parameterList
+        let float = MemoryLayout<Float>.stride
+        let shards = layout.shardsPerRank
+        let inFlight = min(configuration.shardsInFlight ?? shards, shards)
+        let slots = configuration.optimizer.slots.count * list.trainedCount * float
+        let average = configuration.averaging == nil ? 0 : list.count * float
+        let saved = list.count * float + slots + average
+        let waiting = (shards / inFlight).trailingZeroBitCount
+        // No sample ever comes to the slots of a batch beyond the split.
+        let images = min(geometry.imagesPerShard, geometry.sampleCount)
+        let batch = Int.product(min(shards * geometry.imagesPerShard, geometry.sampleCount), training.imageBytes)
+        return [
+            ("parameters and buffers", list.count * float), ("gradients", (1 + waiting) * list.trainedCount * float),
+            ("optimizer state", slots), ("average of the weights", average),
+            (
+                "activations and scratch, training",
+                try network.planBytes(
+                    imagesPerShard: images, shards: inFlight, mode: .training, options: configuration.planOptions,
+                    threads: pool.threads)
+            ),
+            (
+                "activations and scratch, evaluation",
+                try network.planBytes(
+                    imagesPerShard: min(configuration.evaluate.batchSize, evaluation.count), shards: 1,
+                    mode: .evaluation,
+                    options: configuration.planOptions, threads: pool.threads)
+            ),
+            ("batches", BatchLoader.batches * batch),
+            ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
+        ]
+    }
+
+    func warnings() -> [String] {
+        guard options.overfit == nil else { return [] }
+        return RunChecks(configuration, geometry: geometry, network: network, evaluation: evaluation).warnings
     }
 
     private func makeStep() throws -> TrainingStep {
@@ -196,7 +255,7 @@ package final class TrainingSession {
             communicator: communicator, pool: pool)
     }
 
-    private func makeRecorder(environment: [String: String]) throws -> RunRecorder? {
+    private func makeRecorder(engine: String, environment: [String: String]) throws -> RunRecorder? {
         guard communicator.rank == 0 else { return nil }
         let bar = ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment)
         if options.overfit != nil, options.runDirectory == nil {
@@ -209,15 +268,17 @@ package final class TrainingSession {
             configuration: try configuration.yaml(), command: options.command,
             environment: [
                 "version": Machine.version, "processor": Machine.processorName(), "host": RankAgreement.hostName(),
-                "kernel_set": Machine.kernelSet, "libraries": Machine.libraries, "ranks": communicator.size,
+                "engine": engine, "kernel_set": Machine.kernelSet, "libraries": Machine.libraries,
+                "ranks": communicator.size,
                 "threads": pool.threads, "dataset_digest": dataset.digest,
                 "variables": environment.filter { name, _ in
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
                 },
             ])
-        if let resume = options.resume, resume.isSameRun {
-            try CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
-                .adopt(resume.path, resume.checkpoint.header)
+        if let resume = options.resume {
+            let keeper = CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
+            let header = resume.checkpoint.header
+            try resume.isSameRun ? keeper.adopt(resume.path, header) : keeper.adoptBest(beside: resume.path, header)
         }
         return try RunRecorder(
             folder: folder, interval: configuration.log.every, bar: bar,
@@ -228,7 +289,7 @@ package final class TrainingSession {
                 : nil)
     }
 
-    private func header() throws -> Checkpoint.Header {
+    private func header(engine: String) throws -> Checkpoint.Header {
         var header = Checkpoint.Header()
         header.model = configuration.model.name
         header.input = network.description.input.dimensions
@@ -244,6 +305,7 @@ package final class TrainingSession {
         header.build = "swift-train \(Machine.version)"
         header.libraries = Machine.libraries
         header.kernelSet = Machine.kernelSet
+        header.engine = engine
         return header
     }
 
@@ -251,14 +313,19 @@ package final class TrainingSession {
         let ranks = communicator.size
         let cores = Machine.coresOfAffinityMask()
         let threads = pool.threads
-        let crowded = threads > cores || threads * communicator.localSize > Machine.coresOnline()
+        let limits = Machine.coreLimits(localRanks: communicator.localSize)
+        let crowded =
+            threads > cores || threads * communicator.localSize > Machine.coresOnline()
+            || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
         return [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),
+            ("engine", step.plan.engine),
             ("kernels", Machine.kernelSet),
             (
                 "threads",
                 "\(threads) × \(ranks) rank\(ranks == 1 ? "" : "s") (\(communicator.localSize) on this host), "
                     + "\(Machine.coresOnline()) cores here, \(cores) in this rank's affinity mask"
+                    + (options.threads == nil ? limits.reason.map { "; threads by \($0)" } ?? "" : "")
                     + (crowded ? ": more threads than cores, expect it to be slow" : "")
             ),
             (

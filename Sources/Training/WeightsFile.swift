@@ -1,94 +1,150 @@
 internal import Diagnostics
-internal import Foundation
+internal import Files
 internal import HDF5
-internal import Layers
+internal import Interchange
+package import Layers
 internal import Tensors
 
-/// Weights in an HDF5 file under PyTorch's keys: datasets at its root, as h5py writes them from a state dictionary, or in
-/// the group /model, as in checkpoints.
-///
-/// `num_batches_tracked` counts steps for PyTorch's batch norm and is left out. Everything else must fit the network.
-package enum WeightsFile {
-    /// Copies the weights into a model's state, buffers too; nothing is copied unless all keys and shapes fit.
+/// Weights under PyTorch's keys in a file of any format that is known here, told by its content: a checkpoint of ours,
+/// safetensors, what `torch.save` writes, or HDF5.
+package struct WeightsFile {
+    /// The names of the classes in the order of the network's outputs; nil for a file that does not say them.
+    package let classNames: [String]?
+    private let file: any TensorFile
+
+    package static let expected =
+        "expected weights under PyTorch's keys: safetensors, .pth (torch.save), HDF5 or a checkpoint"
+
+    /// Judges what the file says of itself; reads no tensor unless it is a checkpoint.
     ///
-    /// Throws: `Failure(.inputMissing)` without such a file, `.badData` naming the first keys that are missing, unexpected or
-    /// of another shape.
-    package static func load(_ path: String, into state: ModelState, model: String) throws {
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw Failure(.inputMissing, "\(path): no such file; expected weights in an HDF5 file under PyTorch's keys")
-        }
+    /// Throws: `Failure(.inputMissing)` without such a file, `.badData` for a damaged one and for another format.
+    package init(_ path: String) throws {
         if CheckpointFile.isSealed(path) {
-            let tensors = try CheckpointFile.read(path).weights
-            try check(tensors.map { ($0.key, "\($0.shape)") }, state.parameterList, path: "\(path):/model", model)
-            let byKey = Dictionary(tensors.map { ($0.key, $0) }) { first, _ in first }
-            for parameter in state.parameterList.parameters {
-                guard let tensor = byKey[parameter.key] else { continue }
-                _ = UnsafeMutableBufferPointer(rebasing: state.weights[parameter.range]).update(from: tensor.values)
-            }
+            let checkpoint = try CheckpointFile.read(path)
+            file = CheckpointTensors(checkpoint, path: path)
+            classNames = checkpoint.header.classes
             return
         }
+        // What is no regular file is refused before libhdf5 waits for it.
+        let input = try InputFile(path, expected: Self.expected)
+        if let format = try TensorFileFormat(of: input) {
+            file = try format.open(input)
+            classNames = nil
+            return
+        }
+        let tensors = try HDF5Tensors(path)
+        file = tensors
+        classNames = tensors.classNames
+    }
+
+    /// Compares the file with what a network has.
+    package func match(_ list: ParameterList, head: WeightsMatch.Head = .keep) -> WeightsMatch {
+        WeightsMatch(list, file.entries, head: head, source: "\(file.path) (\(file.formatName))")
+    }
+
+    /// Copies the weights into a model's state, buffers too, if all keys, shapes and types fit. What is new keeps its value.
+    ///
+    /// Throws: `Failure(.badData)` naming the first keys that are missing, left over or of a wrong shape, or the first value
+    /// that is not finite or is a negative variance.
+    @discardableResult
+    package func load(
+        into state: ModelState, model: String, head: WeightsMatch.Head = .keep
+    ) throws -> WeightsMatch {
+        let match = match(state.parameterList, head: head)
+        try match.check(path: file.path, model: model)
+        func place(of parameter: Parameter) -> UnsafeMutableBufferPointer<Float> {
+            UnsafeMutableBufferPointer(rebasing: state.weights[parameter.range])
+        }
+        try file.read(match.taken.map { WantedTensor($0.entry, into: place(of: $0.parameter)) })
+        for (parameter, entry) in match.taken {
+            try WeightsCheck.check(entry.key, UnsafeBufferPointer(place(of: parameter)), path: "\(file.path):")
+        }
+        return match
+    }
+}
+
+/// The tensors of a checkpoint that evaluations score: the average if the run kept one.
+private final class CheckpointTensors: TensorFile {
+    let path: String
+    let formatName = "checkpoint"
+    let entries: [TensorEntry]
+    private let values: [String: [Float]]
+
+    init(_ checkpoint: Checkpoint, path: String) {
+        self.path = path
+        let tensors = checkpoint.evaluated
+        entries = tensors.map { TensorEntry(key: $0.key, shape: $0.shape.dimensions, type: .float32) }
+        values = Dictionary(tensors.map { ($0.key, $0.values) }) { first, _ in first }
+    }
+
+    func read(_ wanted: [WantedTensor]) throws {
+        for tensor in wanted { _ = tensor.values.update(from: values[tensor.entry.key] ?? []) }
+    }
+}
+
+/// Datasets at the root of an HDF5 file, as h5py writes them from a state dictionary, or in the group /model, as in
+/// checkpoints.
+private final class HDF5Tensors: TensorFile {
+    let path: String
+    let formatName = "HDF5"
+    let entries: [TensorEntry]
+    let classNames: [String]?
+    private let datasets: [String: HDF5Dataset]
+
+    init(_ path: String) throws {
+        self.path = path
+        (entries, datasets, classNames) = try Self.translating {
+            let file = try HDF5File.open(path)
+            let group = try file.exists("/model") && file.isGroup("/model") ? "/model" : ""
+            var datasets: [String: HDF5Dataset] = [:]
+            var entries: [TensorEntry] = []
+            for key in try file.children(of: group.isEmpty ? "/" : group) {
+                let place = "\(path):\(group)/\(key.printable)"
+                guard try !file.isGroup("\(group)/\(key)") else {
+                    throw Failure(
+                        .badData,
+                        "\(place): is a group, expected one dataset for each key of the state dictionary, dots and all, at "
+                            + "the root or in /model")
+                }
+                let dataset = try file.dataset("\(group)/\(key)")
+                guard let type = Self.type(of: dataset) else {
+                    throw Failure(
+                        .badData, "\(place): is \(dataset.elementType), expected numbers of float32 or the like")
+                }
+                datasets[key] = dataset
+                entries.append(TensorEntry(key: key, shape: dataset.shape, type: type))
+            }
+            // At the root, where the keys are, it would be one of them.
+            let hasNames = !group.isEmpty && file.exists("/classes")
+            return (entries, datasets, hasNames ? try file.dataset("/classes").readStrings() : nil)
+        }
+    }
+
+    func read(_ wanted: [WantedTensor]) throws {
+        try Self.translating {
+            for tensor in wanted { try datasets[tensor.entry.key]?.readReals(into: tensor.values) }
+        }
+    }
+
+    private static func type(of dataset: HDF5Dataset) -> ElementType? {
+        switch dataset.elementType {
+        case .float32: .float32
+        case .float64: .float64
+        case .other("float16"): .float16
+        case .uint8: .uint8
+        case .int32: .int32
+        case .int64: .int64
+        case .other("int8"): .int8
+        case .other("int16"): .int16
+        default: nil
+        }
+    }
+
+    private static func translating<Result>(_ body: () throws -> Result) throws -> Result {
         do {
-            try load(try HDF5File.open(path), into: state, path, model)
+            return try body()
         } catch let error as HDF5Error {
-            throw Failure(.badData, "\(error); expected weights in an HDF5 file under PyTorch's keys")
+            throw Failure(.badData, "\(error); \(WeightsFile.expected)")
         }
-    }
-
-    private static func load(_ file: HDF5File, into state: ModelState, _ path: String, _ model: String) throws {
-        let group = try file.exists("/model") && file.isGroup("/model") ? "/model" : ""
-        var datasets: [String: HDF5Dataset] = [:]
-        for key in try file.children(of: group.isEmpty ? "/" : group) where !isIgnored(key) {
-            guard try !file.isGroup("\(group)/\(key)") else {
-                throw Failure(
-                    .badData,
-                    "\(path):\(group)/\(key): is a group, expected one dataset for each key of the state dictionary, "
-                        + "dots and all, at the root or in /model")
-            }
-            datasets[key] = try file.dataset("\(group)/\(key)")
-        }
-        try check(
-            datasets.map { ($0.key, "\(Shape($0.value.shape))") }, state.parameterList,
-            path: path + (group.isEmpty ? "" : ":/model"),
-            model)
-        for parameter in state.parameterList.parameters {
-            guard let dataset = datasets[parameter.key] else { continue }
-            guard dataset.elementType == .float32 else {
-                throw Failure(
-                    .badData, "\(path):\(group)/\(parameter.key): is \(dataset.elementType), expected float32")
-            }
-            try dataset.read(into: UnsafeMutableBufferPointer(rebasing: state.weights[parameter.range]))
-        }
-    }
-
-    private static func isIgnored(_ key: String) -> Bool {
-        key == "num_batches_tracked" || key.hasSuffix(".num_batches_tracked")
-    }
-
-    /// Compares what there is with what the network has.
-    private static func check(
-        _ found: [(key: String, shape: String)], _ list: ParameterList, path: String, _ model: String
-    ) throws {
-        let shapes = Dictionary(found.map { ($0.key, $0.shape) }) { first, _ in first }
-        let known = Set(list.parameters.map(\.key))
-        let missing = list.parameters.filter { shapes[$0.key] == nil }.map { "\($0.key) \($0.shape)" }
-        let unexpected = shapes.keys.filter { !known.contains($0) }.sorted()
-        let wrong = list.parameters.compactMap { parameter in
-            shapes[parameter.key].flatMap {
-                $0 == "\(parameter.shape)" ? nil : "\(parameter.key) \($0) instead of \(parameter.shape)"
-            }
-        }
-        let problems = [("missing", missing), ("not of this network", unexpected), ("of another shape", wrong)]
-            .filter { !$0.1.isEmpty }
-            .map { "\($0.1.count) \($0.0) (\(words($0.1)))" }
-        guard !problems.isEmpty else { return }
-        throw Failure(
-            .badData,
-            "\(path): its keys do not fit \(model) with \(list.parameters.count) tensors: "
-                + problems.joined(separator: ", ") + "; expected the state dictionary of this network")
-    }
-
-    /// The first few of a list.
-    private static func words(_ items: [String]) -> String {
-        items.prefix(3).joined(separator: ", ") + (items.count > 3 ? ", …" : "")
     }
 }

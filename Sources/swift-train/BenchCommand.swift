@@ -52,8 +52,10 @@ struct BenchCommand: Command {
             throw Failure(
                 .usage, "--batch \(batch) on \(communicator.size) ranks: expected a multiple of the number of ranks")
         }
-        BLAS.useOneThread()
-        let pool = try ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
+        let pool = try RankAgreement.together(communicator) {
+            try BLAS.load()
+            return try ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
+        }
         let work: Benchmark.Work = inference ? .inference : .training
         let benchmark = try RankAgreement.together(communicator) {
             do {

@@ -65,7 +65,6 @@ struct CommandAdvice {
         "models": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
         "list": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
         "finetune": ConfigurationKeys.noOtherWeights, "fine-tune": ConfigurationKeys.noOtherWeights,
-        "export": "checkpoints are HDF5 files with PyTorch's keys under /model, which h5py reads",
         "report": "a run folder's metrics.jsonl has every number; evaluate --confusion FILE.svg draws the mistakes",
         "plot": "a run folder's metrics.jsonl has every number; evaluate --confusion FILE.svg draws the mistakes",
         "version": "the option is --version",

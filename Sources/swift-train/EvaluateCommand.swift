@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
+internal import Files
 internal import Foundation
 internal import Models
 internal import Report
@@ -26,7 +27,7 @@ struct EvaluateCommand: Command {
 
     @Option(
         help: ArgumentHelp(
-            "Instead of a checkpoint: an HDF5 file with one dataset for each of PyTorch's keys.", valueName: "file"),
+            "Instead of a checkpoint: weights under PyTorch's keys, as safetensors, .pth or HDF5.", valueName: "file"),
         completion: .file(), transform: HomePath.expanded)
     var weights: String?
 
@@ -108,8 +109,10 @@ struct EvaluateCommand: Command {
         for path in confusion where ConfusionFormat(path) == nil {
             throw ValidationError("--confusion \(path): expected a name that ends in .csv or .svg")
         }
-        if let logits, !["h5", "hdf5"].contains((logits as NSString).pathExtension.lowercased()) {
-            throw ValidationError("--logits \(logits): expected a name that ends in .h5; what is written is HDF5")
+        if let logits {
+            do { try LogitsFile.requireName(logits) } catch let failure as Failure {
+                throw ValidationError(failure.message)
+            }
         }
         let outputs = confusion + [logits].compactMap { $0 }
         guard Set(outputs).count == outputs.count else {
@@ -142,6 +145,9 @@ struct EvaluateCommand: Command {
         let session = try EvaluationSession(
             source: source, data: data, split: split, threads: threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
+        if communicator.rank == 0 {
+            for note in session.notes { StandardError.line("note: \(note)") }
+        }
         let classes = session.classNames.count
         guard confusion.isEmpty || classes <= Self.largestMatrix else {
             throw Failure(
@@ -158,7 +164,8 @@ struct EvaluateCommand: Command {
                     ConfusionFormat(path)?.text(of: matrix, title: title(session, result)) ?? "", to: path)
             }
             let written = outputs.map { "\nwrote \($0)" }.joined()
-            try StandardOutput.line(json ? object(result, matrix) : text(session, result, matrix) + written)
+            let table = session.weightsTable.map { $0 + "\n" } ?? ""
+            try StandardOutput.line(json ? object(result, matrix) : table + text(session, result, matrix) + written)
         }
         return .done
     }

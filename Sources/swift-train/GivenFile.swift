@@ -88,9 +88,10 @@ enum GivenFile {
                 .badData, "\(path): is not a regular file, expected a checkpoint such as RUN/checkpoints/last")
         case .hdf5, .missing, .empty, .unknown: break
         default:
+            let isWeights = [.pytorch, .pickle, .safetensors].contains(glance)
             throw Failure(
                 .badData,
-                "\(path): is \(glance.words), expected a checkpoint such as RUN/checkpoints/last\(wayToWeights(path, glance))"
+                "\(path): is \(glance.words), expected a checkpoint such as RUN/checkpoints/last\(isWeights ? "; weights are named with --weights" : "")"
             )
         }
         return path
@@ -108,41 +109,29 @@ enum GivenFile {
         case nil:
             found =
                 "is an HDF5 file without a checkpoint's seal; expected a checkpoint such as RUN/checkpoints/last. If it holds "
-                + "weights: evaluate --model NAME --weights \(path) --data FILE; \(ConfigurationKeys.noOtherWeights)"
+                + "weights: evaluate --model NAME --weights \(path) --data FILE"
         }
         throw Failure(.badData, "\(path): \(found)")
     }
 
-    /// Throws: `Failure(.badData)` for what is certainly no HDF5 file of weights.
+    /// Throws: `Failure(.badData)` for what is certainly no file of weights.
     static func requireWeights(_ path: String) throws {
         let glance = FileGlance(path)
+        let found: String
         switch glance {
-        case .missing, .empty, .unknown: return
+        case .missing, .empty, .unknown, .pytorch, .pickle, .safetensors, .zip: return
         case .hdf5:
-            guard format(of: path) == .dataset else { return }
-            throw Failure(
-                .badData, "\(path): is a dataset, expected weights under PyTorch's keys; a dataset is named with --data"
-            )
-        default:
-            throw Failure(
-                .badData,
-                "\(path): is \(glance.words), expected weights in an HDF5 file under PyTorch's keys\(wayToWeights(path, glance))"
-            )
-        }
-    }
-
-    /// How weights of other programs become an HDF5 file, in one line of Python.
-    private static func wayToWeights(_ path: String, _ glance: FileGlance) -> String {
-        let load: String
-        switch glance {
-        case .pytorch, .pickle: load = "torch.load('\(path)', map_location='cpu').items()"
-        case .safetensors: load = "safetensors.torch.load_file('\(path)').items()"
+            switch format(of: path) {
+            case .dataset: found = "is a dataset; a dataset is named with --data"
+            case .logits: found = "holds logits"
+            case .checkpoint, nil: return
+            }
         case .numpyArchive:
-            return
-                ". In Python: h5py.File('w.h5', 'w').update(dict(numpy.load('\(path)'))), then swift-train evaluate --model NAME --weights w.h5 --data FILE"
-        default: return ""
+            found =
+                "is \(glance.words). In Python: h5py.File('w.h5', 'w').update(dict(numpy.load('\(path)'))), then --weights "
+                + "w.h5"
+        default: found = "is \(glance.words)"
         }
-        return
-            ". In Python: h5py.File('w.h5', 'w').update({k: v.numpy() for k, v in \(load)}), then swift-train evaluate --model NAME --weights w.h5 --data FILE"
+        throw Failure(.badData, "\(path): \(found); \(WeightsFile.expected)")
     }
 }

@@ -7,7 +7,8 @@ internal import Training
 /// `swift-train inspect`: what a file holds, by its root attribute `format`.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Show what a dataset, a checkpoint or another HDF5 file holds.")
+        commandName: "inspect",
+        abstract: "Show what a dataset, a checkpoint, a file of weights or another HDF5 file holds.")
 
     @Argument(
         help: "The file, or a run folder, whose last checkpoint is shown.", completion: .file(),
@@ -36,6 +37,11 @@ struct InspectCommand: ParsableCommand {
             }
             let tree = try HDF5Tree(path: file)
             try StandardOutput.line(json ? tree.json : tree.text)
+        case .tensors(let report):
+            guard !verify else {
+                throw Failure(.badData, "\(file): has no digests to verify, expected a dataset file")
+            }
+            try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
         }
     }
 
@@ -45,8 +51,8 @@ struct InspectCommand: ParsableCommand {
         switch glance {
         case .folder: return try GivenFile.checkpoint(file, choices: ["last", "best.h5"])
         case .special: throw Failure(.badData, "\(file): is not a regular file, expected an HDF5 file")
-        case .missing, .empty, .unknown, .hdf5, .idx, .gzip: return file
-        default: throw Failure(.badData, "\(file): is \(glance.words), expected an HDF5 file")
+        case .missing, .empty, .unknown, .hdf5, .idx, .gzip, .pytorch, .pickle, .safetensors, .zip: return file
+        default: throw Failure(.badData, "\(file): is \(glance.words), expected an HDF5 file or one of weights")
         }
     }
 }
@@ -55,12 +61,15 @@ struct InspectCommand: ParsableCommand {
 enum ContentKind {
     case dataset
     case checkpoint
+    /// Of another program: safetensors or PyTorch's.
+    case tensors(TensorFileReport)
     case other
 
     /// A seal at the end, else the root attribute `format`. Throws 66 and 65 as opening a dataset file does.
     static func of(_ path: String) throws -> ContentKind {
         // A checkpoint's bytes are verified before libhdf5 sees them.
         if CheckpointFile.isSealed(path) { return .checkpoint }
+        if let report = try TensorFileReport(path: path) { return .tensors(report) }
         return switch try FileFormat.read(path) {
         case "swift-train.dataset": .dataset
         case Checkpoint.format: .checkpoint

@@ -37,7 +37,9 @@ struct NetworkChoice: ParsableArguments {
         guard (model == nil) != (config == nil) else {
             throw ValidationError("expected the name of a model or --config FILE, one of them")
         }
-        if let model, !ModelRegistry.names.contains(model) { throw ValidationError(Self.unknown(model)) }
+        if let model, !ModelRegistry.names.contains(model), weightsFile == nil {
+            throw ValidationError(Self.unknown(model))
+        }
         if let input {
             guard let shape = Self.shape(input) else {
                 throw ValidationError("--input \(input): expected such as 3x224x224, each 1…65536")
@@ -51,6 +53,14 @@ struct NetworkChoice: ParsableArguments {
         }
     }
 
+    /// The argument, if it is a file of weights instead of a name.
+    var weightsFile: String? {
+        guard let model, !ModelRegistry.names.contains(model),
+            [.pytorch, .pickle, .safetensors].contains(FileGlance(model))
+        else { return nil }
+        return model
+    }
+
     private static func unknown(_ model: String) -> String {
         if [.yaml, .text].contains(FileGlance(model)) || model.hasSuffix(".yaml") || model.hasSuffix(".yml") {
             return "\(model) is no network; a configuration is named with --config \(model)"
@@ -61,6 +71,7 @@ struct NetworkChoice: ParsableArguments {
 
     /// The network; `text` is the configuration's. Throws: `Failure`.
     func network(configuration text: String?) throws -> Network {
+        if let weightsFile { throw Failure(.usage, Self.unknown(weightsFile)) }
         var wanted = Configuration.Model(name: model ?? "")
         var usual = model.flatMap(ModelRegistry.usual)
         if let config {

@@ -11,12 +11,14 @@ enum Program {
         StandardStream.prepare()
         let variables = ProcessInfo.processInfo.environment
         let launch = LaunchEnvironment(variables)
+        StopSignals.keepFileSizeLimitFromKilling()
         do {
             var command = try SwiftTrain.parseAsRoot()
             try Machine.checkKernelSet()
             if let collective = command as? any Command {
                 run(collective, launch, variables)
             }
+            StopSignals.release()
             do {
                 try command.run()
             } catch {
@@ -32,6 +34,7 @@ enum Program {
     {
         var command = command
         if type(of: command).stopsAtStepBoundary { StopSignals.install() }
+        StopSignals.release()
         do {
             let communicator = try launch.connect()
             let code: ExitCode
@@ -100,6 +103,6 @@ enum Program {
     /// A failure without words has nothing to say that the user does not know.
     private static func complain(_ error: any Error, by rank: String = "") {
         if let failure = error as? Failure, failure.message.isEmpty { return }
-        StandardError.line("\(rank)\(error)")
+        StandardError.line("\(rank)\(error)".printableLines)
     }
 }

@@ -1,5 +1,6 @@
 internal import DataParallel
 internal import Diagnostics
+internal import Files
 internal import Foundation
 internal import Training
 
@@ -15,7 +16,7 @@ final class ScratchFolder {
             guard communicator.rank == 0 else { return "" }
             let name = "swift-train-\(UUID().uuidString)"
             let path = FileManager.default.temporaryDirectory.appendingPathComponent(name).path
-            try DurableFile.makeFolders(path)
+            try Folder.make(path)
             return path
         }
         path = String(decoding: try communicator.broadcast(Array(made.utf8), from: 0), as: UTF8.self)

@@ -6,10 +6,16 @@ internal import Training
 /// `swift-train summary`: a network's layers, parameters, multiply-adds, receptive fields and memory.
 struct SummaryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "summary", abstract: "Show the layers of a network and what they cost.",
+        commandName: "summary",
+        abstract: "Show the layers of a network and what they cost, or what a file of weights holds.",
         discussion: NetworkChoice.namesHelp)
 
     @OptionGroup var choice: NetworkChoice
+
+    @Option(
+        help: ArgumentHelp("Compare this file of weights with the network.", valueName: "file"), completion: .file(),
+        transform: HomePath.expanded)
+    var weights: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Images of a step, for shapes and memory.", valueName: "n"))
     var batch = 1
@@ -22,10 +28,21 @@ struct SummaryCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let file = choice.weightsFile, let report = try TensorFileReport(path: file) {
+            return try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
+        }
         let network = try choice.network(configuration: choice.config.map(ConfigurationFile.read))
         let summary = try NetworkSummary(network)
         let memory = try NetworkSummary.memory(of: network, images: batch)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)
-        try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
+        let match = try weights.map { path in
+            try GivenFile.requireWeights(path)
+            return try WeightsFile(path).match(network.parameterList, head: .auto)
+        }
+        guard !json else {
+            let values = report.values.merging(match.map { ["weights": $0.values] } ?? [:]) { value, _ in value }
+            return try StandardOutput.line(JSONLine.text(values))
+        }
+        try StandardOutput.line(report.text + (match.map { "\n\n" + $0.table } ?? ""))
     }
 }

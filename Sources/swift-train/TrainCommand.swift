@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
+internal import Files
 internal import Foundation
 internal import Ingest
 internal import Models
@@ -189,8 +190,9 @@ struct TrainCommand: Command {
             // Unbuffered, and lost without harm, like the lines of the run that follow it.
             StandardOutput.note("drawing the synthetic dataset \(path)")
             let folder = (path as NSString).deletingLastPathComponent
-            if !folder.isEmpty { try DurableFile.makeFolders(folder) }
-            try SyntheticDataset.write(to: path)
+            if !folder.isEmpty { try Folder.make(folder) }
+            // Another run that starts here at the same time draws the same bytes.
+            try SyntheticDataset.write(to: path, options: ConversionOptions(replaceExisting: true))
         }
     }
 }

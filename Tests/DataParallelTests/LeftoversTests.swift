@@ -27,11 +27,7 @@ private final class MadeUpHost {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
-    func process(_ id: Int, maps paths: [String] = []) throws {
-        try makeFolder("\(root)/proc/\(id)")
-        let lines = paths.map { "7f0000000000-7f0000400000 rw-s 00000000 00:19 42                 \($0)\n" }
-        try lines.joined().write(toFile: "\(root)/proc/\(id)/maps", atomically: false, encoding: .utf8)
-    }
+    func process(_ id: Int) throws { try makeFolder("\(root)/proc/\(id)") }
 
     /// A session folder of a launcher, with files as Open MPI 4.1 leaves them.
     func session(launcher: Int, job: UInt32) throws {
@@ -57,6 +53,25 @@ private final class MadeUpHost {
 
     func everything() throws -> Set<String> {
         Set(try FileManager.default.subpathsOfDirectory(atPath: root))
+    }
+}
+
+/// A file as a rank uses its segment: open for writing, or only mapped.
+private struct Use {
+    private let file: Int32
+    private let memory: UnsafeMutableRawPointer?
+
+    init(of path: String, isMapped: Bool) throws {
+        let opened = open(path, O_RDWR)
+        try #require(opened >= 0)
+        memory = isMapped ? mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, opened, 0) : nil
+        if isMapped { close(opened) }
+        file = isMapped ? -1 : opened
+    }
+
+    func end() {
+        if let memory { munmap(memory, 4096) }
+        if file >= 0 { close(file) }
     }
 }
 
@@ -92,15 +107,32 @@ struct LeftoversTests {
         #expect(host.leftovers.remove() == [old])
     }
 
-    @Test("what a process has mapped stays: an orphaned rank keeps its segment and its dead launcher's folder")
-    func mapped() throws {
+    @Test(
+        "what a process has open for writing or mapped stays, though its launcher's number is none here: a run in another container, an orphan",
+        arguments: [false, true])
+    func inUse(isMapped: Bool) throws {
         let host = try MadeUpHost()
         try host.session(launcher: 77, job: 5)
         let segment = try host.segment(host.segmentName(job: 5, rank: 0), ageSeconds: 90)
-        try host.process(78, maps: [segment, "\(host.session)/pid.77/pmix_dstor_ds21_77/smseg-5-0"])
+        let users = try [segment, "\(host.session)/pid.77/pmix_dstor_ds21_77/smseg-5-0"].map { path in
+            try Data(count: 4096).write(to: URL(fileURLWithPath: path))
+            return try Use(of: path, isMapped: isMapped)
+        }
         let before = try host.everything()
         #expect(host.leftovers.remove().isEmpty)
         #expect(try host.everything() == before)
+        for user in users { user.end() }
+        #expect(host.leftovers.remove() == [segment, "\(host.session)/pid.77"].sorted())
+    }
+
+    @Test("a session folder in which nothing is shared yet stays for a minute and then goes")
+    func beginning() throws {
+        let host = try MadeUpHost()
+        try host.makeFolder("\(host.session)/pid.77")
+        #expect(host.leftovers.remove().isEmpty)
+        var later = host.leftovers
+        later.now += 61
+        #expect(later.remove() == ["\(host.session)/pid.77"])
     }
 
     @Test("the host's name may come with its domain")

@@ -52,7 +52,6 @@ final class LayerProbe {
         isTraining: Bool = true,
         batchStatistics: BatchStatistics = .shard
     ) throws {
-        BLAS.useOneThread()
         self.layer = layer
         self.arrangement = arrangement
         self.overwritesInput = overwritesInput

@@ -20,7 +20,6 @@ final class PlanProbe {
         mode: ExecutionPlan.Mode = .training, options: PlanOptions = PlanOptions(),
         pixelType: PixelConversion.PixelType = .uint8, seed: UInt64 = 1
     ) throws {
-        BLAS.useOneThread()
         network = try Network(description)
         let channels = description.input[0]
         let input = PixelConversion(

@@ -34,7 +34,6 @@ struct ConvolutionPropertyTests {
 
     @Test("300 random convolutions of one to three dimensions: output and all gradients")
     func random() throws {
-        BLAS.useOneThread()
         var randoms = Randoms(31)
         for index in 0..<300 {
             var drawn = try Case(&randoms)
@@ -72,7 +71,6 @@ struct ConvolutionPropertyTests {
 
     @Test("a linear layer is a convolution of images with one place")
     func linear() {
-        BLAS.useOneThread()
         var randoms = Randoms(32)
         let single = Window.Axis(input: 1, kernel: 1, stride: 1, dilation: 1, before: 0, output: 1)
         for _ in 0..<50 {

@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import Foundation
 import Layers
 import Tensors
@@ -20,6 +21,7 @@ private func smallCheckpoint(step: Int = 7) throws -> Checkpoint {
     header.classes = ["no", "yes"]
     header.inputMean = [0.5]
     header.inputStd = [0.25]
+    (header.epoch, header.batchSize, header.shards) = (1, 4, 2)
     header.step = step
     header.configuration = "model: tiny\n"
     let evaluation = Checkpoint.Evaluation(epoch: 1, step: step, loss: 0.5, accuracy1: 0.25, accuracy5: 1)
@@ -134,7 +136,7 @@ private func refusal(of bytes: UnsafeRawBufferPointer) -> Failure? {
         for name in [".step-000000004.h5.17.tmp", ".last.17.tmp", "notes.tmp", ".hidden"] {
             try scratch.write([1], name)
         }
-        DurableFile.removeTemporaries(in: scratch.path)
+        try Folder(scratch.path).removeTemporaries()
         #expect(scratch.names() == [".hidden", "notes.tmp"])
     }
 }

@@ -1,4 +1,6 @@
+import CFileFaults
 import Diagnostics
+import Files
 import Foundation
 import Testing
 
@@ -68,56 +70,68 @@ struct CheckpointFolderTests {
         #expect(failure?.code == .cannotCreate && failure?.message.contains("step-000000012.h5") == true)
         #expect(scratch.names().isEmpty)
     }
-}
-
-@Suite("Durable files")
-struct DurableFileTests {
-    @Test("pieces are written one after the other and replace the file as a whole")
-    func writing() throws {
+    @Test("without hard and symbolic links best.h5 and last are files of their own")
+    func noLinks() throws {
         let scratch = try Scratch()
-        for text in ["first, and longer", "second"] {
-            try DurableFile.write(text, to: scratch.file("f"))
-            #expect(try scratch.text("f") == text)
+        let keeper = CheckpointKeeper(folder: scratch.path, keep: 1)
+        for (call, step) in [(CFileFaults_link, 1), (CFileFaults_symlink, 2)] {
+            CFileFaults_fail(call, EPERM)
+            defer { CFileFaults_fail(CFileFaults_none, 0) }
+            _ = try keeper.save(sampleCheckpoint(step: step), isBest: true)
+            for name in ["last", "best.h5"] {
+                #expect(try CheckpointFile.read(scratch.file(name)).header.step == step)
+            }
         }
-        let (a, b): ([UInt8], [UInt8]) = ([1, 2], [3])
-        try a.withUnsafeBytes { a in
-            try b.withUnsafeBytes { b in try DurableFile.write([a, b, a], to: scratch.file("g")) }
-        }
-        #expect(try scratch.bytes("g") == [1, 2, 3, 1, 2] as [UInt8])
-        #expect(scratch.names() == ["f", "g"])
+        #expect(FileKind(of: scratch.file("last"), followingLinks: false) == .regular)
+        #expect(scratch.names() == ["best.h5", "last", "step-000000002.h5"])
+        _ = try keeper.save(sampleCheckpoint(step: 3), isBest: false)
+        #expect(try CheckpointFile.read(scratch.file("best.h5")).header.step == 2)
+        #expect(try CheckpointFile.read(scratch.file("last")).header.step == 3)
     }
 
-    @Test("what lies under the temporary name is never written to: neither a link's target nor a stale file")
-    func temporaryName() throws {
+    @Test("names that no save gives are no checkpoints, and nothing is removed through a link")
+    func names() throws {
         let scratch = try Scratch()
-        let temporary = scratch.file(".f.\(getpid()).tmp")
-        try scratch.write([9], "target")
-        try FileManager.default.createSymbolicLink(atPath: temporary, withDestinationPath: scratch.file("target"))
-        try DurableFile.write("new", to: scratch.file("f"))
-        #expect(try scratch.text("f") == "new")
-        #expect(try scratch.bytes("target") == [9] as [UInt8])
-        #expect(
-            try FileManager.default.attributesOfItem(atPath: scratch.file("f"))[.type] as? FileAttributeType
-                == .typeRegular)
-
-        try scratch.write([UInt8](repeating: 7, count: 100), ".f.\(getpid()).tmp")
-        try DurableFile.write("newer", to: scratch.file("f"))
-        #expect(try scratch.text("f") == "newer" && scratch.names() == ["f", "target"])
+        for name in ["step-99999999999999999999.h5", "step-1.h5", "step--00000001.h5", "step-+00000001.h5", "step-.h5"]
+        {
+            try scratch.write([1], name)
+        }
+        _ = try CheckpointKeeper(folder: scratch.path, keep: 9).save(sampleCheckpoint(step: 4), isBest: false)
+        #expect(try CheckpointKeeper.steps(in: scratch.path) == [4])
+        try FileManager.default.createSymbolicLink(
+            atPath: scratch.path + "-link", withDestinationPath: scratch.path)
+        defer { try? FileManager.default.removeItem(atPath: scratch.path + "-link") }
+        _ = try CheckpointKeeper(folder: scratch.path + "-link", keep: 1).save(sampleCheckpoint(step: 5), isBest: false)
+        #expect(try CheckpointKeeper.steps(in: scratch.path) == [4, 5])
     }
 
-    @Test("links are replaced in one step, and a folder in the way is an error")
-    func links() throws {
+    @Test("best weights that could not be saved are saved before the next ones, or the run has not ended well")
+    func unsavedBest() throws {
         let scratch = try Scratch()
-        for name in ["a", "b"] { try DurableFile.write(name, to: scratch.file(name)) }
-        for name in ["a", "b", "b"] {
-            try DurableFile.link(scratch.file(name), to: scratch.file("hard"))
-            try DurableFile.symbolicLink(to: name, at: scratch.file("soft"))
-            #expect(try scratch.text("hard") == name && scratch.text("soft") == name)
+        for isMended in [true, false] {
+            let folder = scratch.file("\(isMended)")
+            try Folder.make(folder + "/best.h5/inside")
+            let state = try TinyModel.state(seed: 1)
+            let saver = CheckpointSaver(keeper: CheckpointKeeper(folder: folder, keep: 1), state: state)
+            let metrics = try MetricsLog(path: folder + "/metrics.jsonl", keeping: 0)
+            func save(_ step: Int, isBest: Bool) throws -> Bool {
+                _ = try saver.start(
+                    sampleCheckpoint(step: step).header, state: state, isBest: isBest, metrics: metrics)
+                let result = try #require(saver.takeResult(waiting: true))
+                return (try? result.outcome.get()) != nil
+            }
+            #expect(try !save(1, isBest: true))
+            #expect(throws: Failure.self) { try saver.requireBest() }
+            if isMended { try FileManager.default.removeItem(atPath: folder + "/best.h5") }
+            #expect(try save(2, isBest: false))
+            if isMended {
+                try saver.requireBest()
+                #expect(try CheckpointFile.read(folder + "/best.h5").header.step == 1)
+                #expect(try CheckpointFile.read(folder + "/last").header.step == 2)
+            } else {
+                let failure = #expect(throws: Failure.self) { try saver.requireBest() }
+                #expect(failure?.code == .inputOutput && failure?.message.contains("best.h5") == true)
+            }
         }
-        try FileManager.default.createDirectory(atPath: scratch.file("d/e"), withIntermediateDirectories: true)
-        #expect(throws: Failure.self) { try DurableFile.link(scratch.file("a"), to: scratch.file("d")) }
-        #expect(throws: Failure.self) { try DurableFile.symbolicLink(to: "a", at: scratch.file("d")) }
-        #expect(throws: Failure.self) { try DurableFile.link(scratch.file("none"), to: scratch.file("x")) }
-        #expect(scratch.names() == ["a", "b", "d", "hard", "soft"])
     }
 }

@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import HDF5
 import Tensors
 import Testing
@@ -13,9 +14,9 @@ func sampleCheckpoint(step: Int = 12, seed: UInt64 = 1) throws -> Checkpoint {
     header.classes = ["a", "b", "ü"]
     header.inputMean = [0.4]
     header.inputStd = [0.3]
-    header.epoch = 3
+    header.epoch = min(3, step)
     header.step = step
-    header.samplesSeen = 288
+    header.samplesSeen = 24 * step
     header.seed = .max - 1
     header.batchSize = 24
     header.shards = 8
@@ -25,12 +26,13 @@ func sampleCheckpoint(step: Int = 12, seed: UInt64 = 1) throws -> Checkpoint {
     let first = Checkpoint.Evaluation(epoch: 1, step: 4, loss: 1.25, accuracy1: 0.5, accuracy5: 1)
     header.evaluations = [
         first, Checkpoint.Evaluation(epoch: 2, step: 8, loss: .nan, accuracy1: 0.1, accuracy5: 1.0 / 3),
-    ]
-    header.best = first
+    ].filter { $0.step <= step }
+    header.best = header.evaluations.first
     (header.epochScore.loss, header.epochScore.divisor, header.epochScore.samples) = (1.5, 2, 2)
-    header.skippedSteps = 2
+    header.skippedSteps = min(2, step)
     header.hasPendingEvaluation = true
     header.kernelSet = "kernels"
+    header.engine = "engine"
     header.metricsBytes = 4711
     header.build = "build"
     header.libraries = "libraries"
@@ -99,10 +101,10 @@ struct CheckpointTests {
         try CheckpointFile.write(sampleCheckpoint(), to: scratch.file("c.h5"))
         let good = try HDF5File.open(scratch.file("c.h5"))
         let names = try good.attributeNames(on: "/")
-        #expect(names.count == 27)
+        #expect(names.count == 28)
         for name in names {
-            // Without best_step there is no best evaluation, which is how a run begins.
-            if name != "best_step" {
+            // Without best_step there is no best evaluation, which is how a run begins; earlier versions wrote no engine.
+            if !["best_step", "engine"].contains(name) {
                 try Self.copy(good, to: scratch.file("x.h5"), changing: [name: nil])
                 let failure = #expect(throws: Failure.self, "\(name)") { try CheckpointFile.read(scratch.file("x.h5")) }
                 #expect(failure?.code == .badData)
@@ -122,6 +124,23 @@ struct CheckpointTests {
             let failure = #expect(throws: Failure.self) { try CheckpointFile.read(scratch.file("x.h5")) }
             #expect(failure?.code == .badData && failure?.message.contains(words) == true, "\(failure?.message ?? "")")
         }
+    }
+
+    @Test(
+        "what computed before is told by the engine, or by the kernel set where an earlier version wrote the checkpoint"
+    )
+    func engines() throws {
+        let scratch = try Scratch()
+        try CheckpointFile.write(sampleCheckpoint(), to: scratch.file("c.h5"))
+        let good = try HDF5File.open(scratch.file("c.h5"))
+        try Self.copy(good, to: scratch.file("old.h5"), changing: ["engine": nil])
+        let old = try CheckpointFile.read(scratch.file("old.h5")).header
+        #expect(old.engine == "" && old.kernelSet == "kernels")
+        #expect(old.otherKernels(engine: "engine", kernelSet: "kernels") == nil)
+        #expect(old.otherKernels(engine: "engine", kernelSet: "others")?.before == "kernels")
+        let new = try CheckpointFile.read(scratch.file("c.h5")).header
+        #expect(new.otherKernels(engine: "engine", kernelSet: "others") == nil)
+        #expect(new.otherKernels(engine: "another", kernelSet: "kernels")?.now == "another")
     }
 
     @Test("what is no file, no regular file or no checkpoint is refused with the right code")

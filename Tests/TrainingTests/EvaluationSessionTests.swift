@@ -1,4 +1,5 @@
 import DataParallel
+import Datasets
 import Diagnostics
 import HDF5
 import Ingest
@@ -102,6 +103,8 @@ struct EvaluationSessionTests {
         // A checkpoint of ours, seal and all.
         var header = Checkpoint.Header()
         (header.input, header.inputMean, header.inputStd) = ([1, 28, 28], [0], [1])
+        (header.batchSize, header.shards) = (4, 1)
+        header.classes = try DatasetFile(path: subject.scratch.file("d.h5")).classes
         let path = subject.scratch.file("c.h5")
         try CheckpointFile.write(Checkpoint(header: header, state: subject.state), to: path)
         #expect(try subject.run(weights: path)[0].score == root.score)
@@ -112,6 +115,7 @@ struct EvaluationSessionTests {
         let subject = try Subject()
         var header = Checkpoint.Header()
         (header.model, header.input, header.inputMean, header.inputStd) = ("large", [1, 28, 28], [0], [1])
+        (header.batchSize, header.shards, header.classes) = (4, 1, ["a"])
         header.configuration = "model: tiny\ndata: {file: d.h5}\n"
         let path = subject.scratch.file("c.h5")
         try CheckpointFile.write(Checkpoint(header: header, state: subject.state), to: path)
@@ -129,17 +133,17 @@ struct EvaluationSessionTests {
         #expect(
             missing?.message.contains("2 missing (conv.bias [2], fc.weight [10, 338])") == true, "\(missing as Any)")
         let extra = subject.failure(try subject.write("b.h5", extra: ["e", "d", "c", "b", "a"]))
-        #expect(extra?.message.contains("5 not of this network (a, b, c, …)") == true, "\(extra as Any)")
+        #expect(extra?.message.contains("5 left over (a, b, c, …)") == true, "\(extra as Any)")
         subject.configuration.data.file = subject.scratch.file("small.h5")
         let file = try HDF5File.create(subject.scratch.file("integers.h5"))
         for parameter in subject.state.parameterList.parameters {
             try file.write(
-                "/\(parameter.key)", shape: parameter.shape.dimensions, [Double](repeating: 0, count: parameter.count))
+                "/\(parameter.key)", shape: parameter.shape.dimensions, [Int64](repeating: 0, count: parameter.count))
         }
         try file.close()
         subject.configuration.data.file = subject.scratch.file("d.h5")
         let type = subject.failure(subject.scratch.file("integers.h5"))
-        #expect(type?.message.contains("is float64, expected float32") == true, "\(type as Any)")
+        #expect(type?.message.contains("of a wrong type (conv.weight of int64") == true, "\(type as Any)")
     }
 
     @Test("a tensor of another shape is named with both shapes, and nothing is loaded")
@@ -155,7 +159,7 @@ struct EvaluationSessionTests {
         try file.close()
         let before = subject.state.weightsDigest()
         let failure = #expect(throws: Failure.self) {
-            try WeightsFile.load(subject.scratch.file("b.h5"), into: subject.state, model: "tiny")
+            try WeightsFile(subject.scratch.file("b.h5")).load(into: subject.state, model: "tiny")
         }
         #expect(failure?.message.contains("fc.bias [1000] instead of [10]") == true, "\(failure as Any)")
         #expect(subject.state.weightsDigest() == before)
@@ -163,5 +167,113 @@ struct EvaluationSessionTests {
             subject.failure(path)?.code == .badData
                 && subject.failure(subject.scratch.file("none.h5"))?.code == .inputMissing)
         #expect(subject.failure(subject.scratch.path)?.code == .badData)
+    }
+    /// The same samples with the classes in another order, or under other names.
+    private func data(_ subject: Subject, _ name: String, order: [Int], renaming: [Int: String] = [:]) throws {
+        let source = try DatasetFile(path: subject.scratch.file("d.h5"))
+        let file = try HDF5File.create(subject.scratch.file(name))
+        try file.setAttribute("format", on: "/", .string("swift-train.dataset"))
+        try file.setAttribute("format_version", on: "/", .integer(1))
+        for name in source.splitNames {
+            let split = try source.split(name)
+            let shape = [split.count, split.height, split.width, split.channels]
+            let path = "/\(name)/images"
+            try file.write(path, shape: shape, withExtendedLifetime(split) { Array(split.images) })
+            try file.setAttribute("layout", on: path, .string("NHWC"))
+            try file.setAttribute("color", on: path, .string("GRAY"))
+            try file.setAttribute("mean", on: path, .reals(split.mean.map(Double.init)))
+            try file.setAttribute("std", on: path, .reals(split.std.map(Double.init)))
+            let labels = split.labels.map { label in Int64(order.firstIndex(of: Int(label))!) }
+            var counts = [Int64](repeating: 0, count: order.count)
+            for label in labels { counts[Int(label)] += 1 }
+            try file.setAttribute("counts", on: path, .integers(counts))
+            try file.write("/\(name)/labels", shape: [labels.count], labels)
+        }
+        try file.write(
+            "/classes", strings: order.enumerated().map { renaming[$0] ?? source.classes[$1] })
+        try file.close()
+    }
+
+    @Test("data whose classes stand in another order scores the same, with the network's names and order")
+    func classOrder() throws {
+        let subject = try Subject()
+        var header = Checkpoint.Header()
+        (header.model, header.input, header.inputMean, header.inputStd) = ("tiny", [1, 28, 28], [0.3], [0.2])
+        (header.batchSize, header.shards) = (4, 1)
+        header.classes = try DatasetFile(path: subject.scratch.file("d.h5")).classes
+        header.configuration = try subject.configuration.yaml()
+        let path = subject.scratch.file("c.h5")
+        try CheckpointFile.write(Checkpoint(header: header, state: subject.state), to: path)
+        let order = [3, 1, 4, 0, 5, 9, 2, 6, 8, 7]
+        try data(subject, "other.h5", order: order)
+        try data(subject, "renamed.h5", order: order, renaming: [4: "new"])
+        func session(_ source: EvaluationSession.Source, _ data: String) throws -> EvaluationSession {
+            try EvaluationSession(
+                source: source, data: subject.scratch.file(data), split: "test", threads: 1, models: ["tiny"],
+                communicator: SingleCommunicator(), makeModel: makeModel)
+        }
+        for source in [
+            EvaluationSession.Source.checkpoint(path: path, assignments: []),
+            .weights(path: path, subject.configuration),
+        ] {
+            let (own, other) = (try session(source, "d.h5"), try session(source, "other.h5"))
+            #expect(own.notes.isEmpty && other.notes.count == 1 && other.notes[0].contains("matched by name"))
+            #expect(other.classNames == header.classes)
+            let logits = ["own", "other"].map { subject.scratch.file("\($0).h5") }
+            let (a, b) = (try own.run(logitsPath: logits[0]), try other.run(logitsPath: logits[1]))
+            #expect(a.score == b.score && a.truths == b.truths && a.predictions == b.predictions)
+            for name in ["/labels", "/logits"] {
+                let values = try logits.map { path in
+                    let dataset = try HDF5File.open(path).dataset(name)
+                    return name == "/labels"
+                        ? try dataset.readAll(as: Int64.self).map(Float.init) : try dataset.readAll(as: Float.self)
+                }
+                #expect(values[0] == values[1])
+            }
+            #expect(try HDF5File.open(logits[1]).dataset("/classes").readStrings() == header.classes)
+            let failure = #expect(throws: Failure.self) { try session(source, "renamed.h5") }
+            #expect(failure?.code == .configuration && failure?.message.contains("class 0 is") == true)
+        }
+    }
+
+    @Test("weights with NaN, Inf or a negative variance are refused with key and place")
+    func notFinite() throws {
+        let subject = try Subject()
+        for (value, words) in [(Float.nan, "nan"), (.infinity, "inf"), (-Float.infinity, "-inf")] {
+            subject.state.weights[3] = value
+            let failure = subject.failure(try subject.write("\(words).h5"))
+            #expect(
+                failure?.code == .badData && failure?.message.contains("[3] = \(words)") == true, "\(failure as Any)")
+        }
+        let variance: [Float] = [1, 0, -1]
+        let failure = variance.withUnsafeBufferPointer { values in
+            #expect(throws: Failure.self) { try WeightsCheck.check("bn.running_var", values, path: "w.h5:") }
+        }
+        #expect(failure?.message.hasPrefix("w.h5:/bn.running_var[2] = -1.0, expected") == true, "\(failure as Any)")
+        try variance.withUnsafeBufferPointer { try WeightsCheck.check("bn.running_mean", $0, path: "w.h5:") }
+    }
+
+    @Test("classes match by name in any order, and the first that differs is named")
+    func classMatch() throws {
+        func match(_ dataset: [String], _ own: [String]?) throws -> ClassMatch {
+            try ClassMatch(dataset: dataset, dataFile: "d.h5", own: own, path: "c.h5")
+        }
+        #expect(try match(["a", "b"], nil).numbers == nil && match(["a", "b"], ["a", "b"]).numbers == nil)
+        #expect(try match(["b", "c", "a"], ["a", "b", "c"]).labels([0, 1, 2, 0]) == [1, 2, 0, 1])
+        // Names that stand for two classes cannot be matched.
+        for (dataset, own, place) in [
+            (["a", "c"], ["a", "b"], 1), (["a"], ["a", "b"], 1), (["a", "b"], ["a"], 1),
+            (["b", "a", "a"], ["a", "a", "b"], 0),
+        ] {
+            let failure = #expect(throws: Failure.self) { try match(dataset, own) }
+            #expect(failure?.code == .configuration && failure?.message.contains("class \(place) is") == true)
+        }
+    }
+
+    @Test("logits go to a file that is named as HDF5", arguments: ["x.csv", "x", "x.h5.gz", "h5"])
+    func logitsName(name: String) throws {
+        let failure = #expect(throws: Failure.self) { try LogitsFile.requireName(name) }
+        #expect(failure?.code == .usage)
+        for name in ["x.h5", "a/x.hdf5", "X.H5"] { try LogitsFile.requireName(name) }
     }
 }

@@ -100,7 +100,6 @@ struct NetworkStepTests {
     }
 
     private func makeStep(_ network: Case, _ golden: Golden) throws -> TrainingStep {
-        BLAS.useOneThread()
         let request = ModelRequest(
             name: network.name, input: Shape(network.image), classes: network.classes, dropout: 0)
         let step = try TrainingStep(

@@ -1,4 +1,6 @@
+import CFileFaults
 import Diagnostics
+import Files
 import Foundation
 import Testing
 
@@ -115,7 +117,67 @@ struct RunFolderTests {
             try MetricsLog(path: scratch.file("none/m.jsonl"), keeping: .max)
         }
         #expect(failure?.code == .cannotCreate)
-        let full = try MetricsLog(path: "/dev/full", keeping: .max)
-        #expect(full.append(.step, ["step": 1])?.contains("/dev/full") == true && full.byteCount == 0)
+        let full = try MetricsLog(path: scratch.file("m.jsonl"), keeping: .max)
+        CFileFaults_fail(CFileFaults_write, ENOSPC)
+        defer { CFileFaults_fail(CFileFaults_none, 0) }
+        #expect(full.append(.step, ["step": 1])?.contains("m.jsonl: write: ") == true && full.byteCount == 0)
+    }
+    @Test("where there are no locks a run goes on and says so", arguments: [ENOLCK, ENOSYS, EOPNOTSUPP])
+    func noLocks(number: Int32) throws {
+        let scratch = try Scratch()
+        CFileFaults_fail(CFileFaults_flock, number)
+        defer { CFileFaults_fail(CFileFaults_none, 0) }
+        let folder = try RunFolder(runDirectory: scratch.file("run"), parent: "", model: "tiny", mayContinue: true)
+        #expect(folder.lockWarning?.contains("no locks") == true)
+        try folder.record(configuration: "seed: 1\n", command: [], environment: [:])
+        #expect(try scratch.text("run/config.yaml") == "seed: 1\n")
+    }
+
+    @Test("what is planted in a run folder is refused or replaced, and nothing elsewhere is touched")
+    func planted() throws {
+        let scratch = try Scratch()
+        try Folder.make(scratch.file("elsewhere"))
+        try scratch.write(Array("precious".utf8), "elsewhere/step-000000001.h5")
+        try scratch.write([1], "elsewhere/.x.1.tmp")
+        func plant(_ name: String, _ make: (String) throws -> Void) throws -> String {
+            let run = scratch.file(name)
+            try Folder.make(run)
+            try make(run)
+            return run
+        }
+        func link(_ target: String, _ path: String) throws {
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: scratch.file(target))
+        }
+        for (run, words) in [
+            (try plant("a") { try link("elsewhere", $0 + "/checkpoints") }, "checkpoints: is a symbolic link"),
+            (
+                try plant("b") { try link("elsewhere/step-000000001.h5", $0 + "/run.lock") },
+                "run.lock: is a symbolic link"
+            ),
+            (try plant("c") { #expect(mkfifo($0 + "/run.lock", 0o600) == 0) }, "run.lock: is a named pipe"),
+            (try plant("d") { try Folder.make($0 + "/run.lock") }, "run.lock: is a folder"),
+            (try plant("e") { try Folder.make($0 + "/checkpoints/best.h5") }, "best.h5: is a folder"),
+            (try plant("f") { try Folder.make($0 + "/config.yaml") }, "config.yaml: is a folder"),
+            (try plant("g") { try DurableFile.write("x", to: $0 + "/checkpoints") }, "checkpoints: is a regular file"),
+        ] {
+            let failure = #expect(throws: Failure.self) {
+                try RunFolder(runDirectory: run, parent: "", model: "tiny", mayContinue: true)
+            }
+            #expect(failure?.code == .cannotCreate && failure?.message.contains(words) == true, "\(failure as Any)")
+        }
+        let run = try plant("h") { run in
+            try link("elsewhere/step-000000001.h5", run + "/config.yaml")
+            try link("elsewhere/step-000000001.h5", run + "/environment.json")
+            #expect(mkfifo(run + "/command.txt", 0o600) == 0)
+        }
+        // The run folder itself may be a link.
+        try link("h", scratch.file("i"))
+        let folder = try RunFolder(runDirectory: scratch.file("i"), parent: "", model: "tiny", mayContinue: true)
+        try folder.record(configuration: "seed: 1\n", command: ["swift-train"], environment: [:])
+        for name in ["config.yaml", "command.txt", "environment.json"] {
+            #expect(FileKind(of: "\(run)/\(name)", followingLinks: false) == .regular)
+        }
+        #expect(try scratch.text("elsewhere/step-000000001.h5") == "precious")
+        #expect(scratch.names(in: "elsewhere") == [".x.1.tmp", "step-000000001.h5"])
     }
 }

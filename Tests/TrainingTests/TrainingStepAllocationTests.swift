@@ -16,7 +16,6 @@ struct TrainingStepAllocationTests {
         threads: Int, _ optimizer: Configuration.Optimizer.Name = .sgd, clip: Configuration.Clip = .none,
         averaging: Configuration.Averaging? = nil, shardsInFlight: Int? = nil
     ) throws -> Int {
-        BLAS.useOneThread()
         let step = try TrainingStep(
             network: try Network(FashionClassifier.description(input: [1, 28, 28], classes: 10)),
             geometry: BatchGeometry(sampleCount: 1_000, batchSize: 112, shards: 4),

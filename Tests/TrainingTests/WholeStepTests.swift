@@ -82,7 +82,6 @@ struct WholeStepTests {
     }
 
     private func makeStep(_ arrangement: Arrangement, _ optimizer: Configuration.Optimizer) throws -> TrainingStep {
-        BLAS.useOneThread()
         let network = try Network(FashionClassifier.description(input: [1, 28, 28], classes: 10))
         let step = try TrainingStep(
             network: network,

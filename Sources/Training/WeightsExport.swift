@@ -1,0 +1,67 @@
+internal import Diagnostics
+internal import Files
+internal import Foundation
+internal import Interchange
+internal import Tensors
+
+/// The weights of a checkpoint as safetensors, for PyTorch and everything that reads its state dictionaries.
+package struct WeightsExport {
+    private let checkpoint: Checkpoint
+    /// The average is exported.
+    package let isAverage: Bool
+    private let tensors: [Checkpoint.Tensor]
+
+    /// Reads the checkpoint. `raw` takes its last weights even if the run kept their average, which evaluations score.
+    ///
+    /// Throws: `Failure`; for values that are not finite too.
+    package init(checkpoint path: String, raw: Bool) throws {
+        checkpoint = try CheckpointFile.read(path)
+        try checkpoint.checkValues(path: path)
+        isAverage = !raw && !checkpoint.average.isEmpty
+        tensors = raw ? checkpoint.weights : checkpoint.evaluated
+    }
+
+    package var model: String { checkpoint.header.model }
+    /// Values that are trained, and running statistics.
+    package var count: Int { tensors.reduce(0) { $0 + $1.values.count } }
+
+    /// Writes the file, whole or not at all; equal checkpoints give equal bytes. Throws: `Failure`.
+    ///
+    /// Batch normalisation counts its batches in PyTorch: as many as the run took steps.
+    package func write(to path: String) throws {
+        let values = Dictionary(tensors.map { ($0.key, $0.values) }) { first, _ in first }
+        let mean = ".running_mean"
+        let counters = tensors.filter { $0.key.hasSuffix(mean) }.map { tensor in
+            TensorEntry(key: tensor.key.dropLast(mean.count) + ".num_batches_tracked", shape: [], type: .int64)
+        }
+        let entries = tensors.map { TensorEntry(key: $0.key, shape: $0.shape.dimensions, type: .float32) }
+        let file = try TemporaryFile(for: path)
+        try SafetensorsWriter.write(entries + counters, metadata: metadata(), to: file) { entry, write in
+            if let values = values[entry.key] {
+                try values.withUnsafeBytes(write)
+            } else {
+                try withUnsafeBytes(of: Int64(checkpoint.header.step).littleEndian, write)
+            }
+        }
+        try file.commit()
+    }
+
+    private func metadata() throws -> [String: String] {
+        let header = checkpoint.header
+        var digest = WeightsDigest()
+        for tensor in tensors {
+            tensor.values.withUnsafeBufferPointer { digest.add(key: tensor.key, shape: tensor.shape, values: $0) }
+        }
+        func json(_ value: Any) throws -> String {
+            String(
+                decoding: try JSONSerialization.data(withJSONObject: value, options: .withoutEscapingSlashes),
+                as: UTF8.self)
+        }
+        return [
+            "format": "pt", "build": header.build, "model": header.model, "classes": try json(header.classes),
+            "input": try json(header.input), "input_mean": "\(header.inputMean)", "input_std": "\(header.inputStd)",
+            "epoch": "\(header.epoch)", "step": "\(header.step)", "weights": isAverage ? "average" : "last",
+            "weights_sha256": digest.hexadecimal(),
+        ]
+    }
+}
