@@ -33,8 +33,8 @@ extension DatasetFile {
             let found = format.map { $0.description.printable } ?? "no such attribute"
             throw Failure(
                 .badData,
-                "\(path):/@format is \(found), expected \(DatasetFileFormat.name). "
-                    + "Make a dataset file with swift-train convert.")
+                "\(path):/@format is \(found), expected \(DatasetFileFormat.name). Make a dataset file with swift-train convert, "
+                    + "whose --help shows the layout; swift-train inspect shows what this file holds")
         }
         let version = try file.attribute("format_version", on: "/")
         guard version == .integer(DatasetFileFormat.version) else {

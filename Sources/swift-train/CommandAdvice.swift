@@ -43,8 +43,13 @@ struct CommandAdvice {
     private static func unknownCommand(_ word: String, in node: CommandNode) -> String {
         let known = node.subcommands.map(\.commandName).filter { $0 != "help" }
         guard node.commandName == program else {
-            return "\(node.commandName) knows nothing of \(word), expected \(known.joined(separator: " or ")), "
-                + "as in swift-train convert idx FOLDER --output FILE.h5; \(GivenFile.wayToDataset)"
+            let glance = FileGlance(word)
+            let way =
+                glance == .missing
+                ? "as in swift-train convert folder FOLDER --output FILE.h5" : GivenFile.wayToDataset(word, glance)
+            let near = Suggestion.nearest(to: word, in: known).map { ", did you mean \($0)?" } ?? ","
+            return
+                "\(node.commandName) knows nothing of \(word)\(near) expected one of \(known.joined(separator: ", ")); \(way)"
         }
         if let words = fileOrSetting(word) { return words }
         if let words = absent[word.lowercased()] { return "there is no command \(word): \(words)" }

@@ -31,7 +31,8 @@ struct SummaryReport {
             ("parameters", NumberText.grouped(summary.parameters)),
             ("buffers", NumberText.grouped(summary.buffers)),
             (
-                "multiply-adds", "\(NumberText.grouped(Int.product(summary.multiplyAdds, batch))) for a batch of \(batch)"
+                "multiply-adds",
+                "\(NumberText.grouped(Int.product(summary.multiplyAdds, batch))) for a batch of \(batch)"
             ),
             ("memory of parameters", NumberText.megabytes(memory.parameters)),
             ("memory of gradients", NumberText.megabytes(memory.gradients)),

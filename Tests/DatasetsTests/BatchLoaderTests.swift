@@ -44,7 +44,7 @@ struct BatchLoaderTests {
     /// What the ranks together load, step by step.
     private func load(_ split: DatasetSplit, ranks: Int, steps: Range<Int>) throws -> [[Int]] {
         let shards = Self.geometry.shards / ranks
-        let loaders = (0..<ranks).map { rank in
+        let loaders = try (0..<ranks).map { rank in
             try BatchLoader(
                 split: split, geometry: Self.geometry, localShards: rank * shards..<(rank + 1) * shards, seed: 9,
                 steps: steps)
@@ -110,7 +110,7 @@ struct BatchLoaderTests {
     @Test("a source that fails ends the loader at the step that it could not fill, and the steps before it arrive")
     func failing() throws {
         let source = FailingSource(afterBatches: 2)
-        let loader = BatchLoader(split: source, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 0..<5)
+        let loader = try BatchLoader(split: source, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 0..<5)
         #expect(try loader.next().samples == 8)
         #expect(try loader.next().samples == 8)
         for _ in 0..<2 {

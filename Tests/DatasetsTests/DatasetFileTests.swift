@@ -337,7 +337,7 @@ struct DatasetFileTests {
             try scratch.write([UInt8](repeating: 32, count: size) + scratch.bytes("d.h5"), "u.h5")
             let file = try DatasetFile(path: scratch.file("u.h5"))
             #expect(
-                file.digest == digest && pixels(of: try file.split("train")) == (0..<24).map { UInt8($0) }, "\(size)")
+                try file.digest == digest && pixels(of: file.split("train")) == (0..<24).map { UInt8($0) }, "\(size)")
         }
     }
 

@@ -19,7 +19,7 @@ private struct Change: CustomTestStringConvertible, Sendable {
 
     /// The same field with several values.
     static func each(
-        _ attribute: String, _ field: WritableKeyPath<Checkpoint.Header, Int> & Sendable, _ values: Int...
+        _ attribute: String, _ field: any WritableKeyPath<Checkpoint.Header, Int> & Sendable, _ values: Int...
     ) -> [Change] {
         values.map { value in Change(attribute) { $0[keyPath: field] = value } }
     }
@@ -178,7 +178,7 @@ struct ResumePointTests {
 struct BestEvaluationTests {
     @Test("any number beats NaN, NaN never beats a number, and the first of NaN alone stays")
     func best() {
-        for metric in [Configuration.BestMetric.loss, .acc1] {
+        for metric in [Configuration.BestMetric.loss, .accuracy1] {
             var progress = TrainingProgress(stepsPerEpoch: 1, totalSteps: 9)
             func add(_ loss: Double, correct: Double) -> Bool {
                 progress.stepsDone += 1

@@ -27,9 +27,13 @@ final class Archive {
     init(path: String, kind: Kind) throws {
         self.path = path
         var status = stat()
-        guard stat(path, &status) == 0 else { throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno)))") }
+        guard stat(path, &status) == 0 else {
+            throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno)))")
+        }
         guard status.st_mode & S_IFMT == S_IFREG else { throw Failure(.badData, "\(path): is not a regular file") }
-        guard let handle = archive_read_new() else { throw Failure(.internalError, "\(path): libarchive does not start") }
+        guard let handle = archive_read_new() else {
+            throw Failure(.internalError, "\(path): libarchive does not start")
+        }
         self.handle = handle
         switch kind {
         case .tar:
