@@ -188,6 +188,7 @@ private struct CommandNode: Decodable {
     struct Argument: Decodable {
         struct Name: Decodable { let name: String }
         let kind: String
+        let isRepeating: Bool?
         let names: [Name]?
 
         var longNames: [String] { (names ?? []).map(\.name).filter { $0.count > 1 } }
@@ -208,7 +209,11 @@ private struct CommandNode: Decodable {
 
     var subcommands: [CommandNode] { children ?? [] }
     var arguments: [Argument] { own ?? [] }
-    var positionals: Int { arguments.count { $0.kind == "positional" } }
+    /// How many words without an option it takes.
+    var positionals: Int {
+        let own = arguments.filter { $0.kind == "positional" }
+        return own.contains { $0.isRepeating ?? false } ? .max : own.count
+    }
 
     func argument(_ name: String) -> Argument? {
         arguments.first { $0.names?.contains { $0.name == name } ?? false }

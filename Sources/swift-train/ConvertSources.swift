@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Diagnostics
 internal import Ingest
+internal import Training
 
 /// The conversions of other people's images, one command each.
 extension ConvertCommand {
@@ -33,7 +34,10 @@ extension ConvertCommand {
         @Option(name: .long, help: "With skip: end with an error if more than this part of the images is bad.")
         var maxBad = "1%"
 
-        @Option(name: .long, help: "Where the list of files left out goes, CSV; by default OUTPUT.left-out.csv.")
+        @Option(
+            help: ArgumentHelp(
+                "Where the list of files left out goes, CSV; by default OUTPUT.left-out.csv.", valueName: "file"),
+            completion: .file(), transform: HomePath.expanded)
         var report: String?
 
         func apply(to options: inout ConversionOptions) throws {
@@ -113,9 +117,10 @@ extension ConvertCommand {
     struct Folder: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "folder",
-            abstract: "Convert a folder of JPEG and PNG files: CLASS/…, or train/CLASS/… with val and test beside it.")
+            abstract:
+                "Convert a folder of JPEG and PNG files: CLASS/..., or train/CLASS/... with val and test beside it.")
 
-        @Argument(help: "The folder.")
+        @Argument(help: "The folder.", completion: .directory, transform: HomePath.expanded)
         var folder: String
 
         @OptionGroup var fractions: Fractions
@@ -136,7 +141,9 @@ extension ConvertCommand {
         static let configuration = CommandConfiguration(
             commandName: "cifar10", abstract: "Convert the binary version of CIFAR-10.")
 
-        @Argument(help: "The folder with data_batch_1.bin … data_batch_5.bin and test_batch.bin.")
+        @Argument(
+            help: "The folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin.", completion: .directory,
+            transform: HomePath.expanded)
         var folder: String
 
         @OptionGroup var images: Images
@@ -154,7 +161,7 @@ extension ConvertCommand {
         static let configuration = CommandConfiguration(
             commandName: "cifar100", abstract: "Convert the binary version of CIFAR-100.")
 
-        @Argument(help: "The folder with train.bin and test.bin.")
+        @Argument(help: "The folder with train.bin and test.bin.", completion: .directory, transform: HomePath.expanded)
         var folder: String
 
         @Option(name: .long, help: "fine (100 classes) or coarse (20).")
@@ -181,13 +188,19 @@ extension ConvertCommand {
         static let configuration = CommandConfiguration(
             commandName: "csv", abstract: "Convert CSV lines of a label and pixels, or of a path and a label.")
 
-        @Argument(help: "The CSV file, plain or gzip; the first line may name the columns.")
+        @Argument(
+            help: "The CSV file, plain or gzip; the first line may name the columns.", completion: .file(),
+            transform: HomePath.expanded)
         var file: String
 
-        @Option(name: .long, help: "Another file, for val.")
+        @Option(
+            help: ArgumentHelp("Another file, for val.", valueName: "file"), completion: .file(),
+            transform: HomePath.expanded)
         var valFrom: String?
 
-        @Option(name: .long, help: "Another file, for test.")
+        @Option(
+            help: ArgumentHelp("Another file, for test.", valueName: "file"), completion: .file(),
+            transform: HomePath.expanded)
         var testFrom: String?
 
         @Option(name: .long, help: "HEIGHTxWIDTHxCHANNELS of the pixels in a line; by default a gray square.")
@@ -196,7 +209,10 @@ extension ConvertCommand {
         @Option(name: .long, help: "The column of labels: its name, or its number from 1.")
         var labelColumn: String?
 
-        @Option(name: .long, help: "The folder where paths begin, and which they may not leave; by default the file's.")
+        @Option(
+            help: ArgumentHelp(
+                "The folder where paths begin, and which they may not leave; by default the file's.", valueName: "dir"),
+            completion: .directory, transform: HomePath.expanded)
         var root: String?
 
         @OptionGroup var labels: Labels
@@ -225,7 +241,9 @@ extension ConvertCommand {
         static let configuration = CommandConfiguration(
             commandName: "numpy", abstract: "Convert NumPy arrays: one .npz, or .npy files of images and labels.")
 
-        @Argument(help: "x_train, y_train, x_test, y_test and the like, in a .npz or as .npy files.")
+        @Argument(
+            help: "x_train, y_train, x_test, y_test and the like, in a .npz or as .npy files.", completion: .file(),
+            transform: HomePath.expanded)
         var files: [String]
 
         @Option(name: .long, help: "The array of images, where names do not say it.")
@@ -267,13 +285,17 @@ extension ConvertCommand {
             commandName: "tar",
             abstract: "Convert tar files, plain or gzip: WebDataset shards, or a packed folder of images.")
 
-        @Argument(help: "The files; numbers in braces stand for several: train-{0000..0147}.tar.")
+        @Argument(
+            help: "The files; numbers in braces stand for several: train-{0000..0147}.tar.", completion: .file(),
+            transform: HomePath.expanded)
         var files: [String]
 
-        @Option(name: .long, help: "Files for val.")
+        @Option(
+            help: ArgumentHelp("Files for val.", valueName: "file"), completion: .file(), transform: HomePath.expanded)
         var valFrom: [String] = []
 
-        @Option(name: .long, help: "Files for test.")
+        @Option(
+            help: ArgumentHelp("Files for test.", valueName: "file"), completion: .file(), transform: HomePath.expanded)
         var testFrom: [String] = []
 
         @OptionGroup var labels: Labels
