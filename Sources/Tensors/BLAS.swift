@@ -24,6 +24,13 @@ package enum BLAS {
     /// Loads the library, which the first product would do too. Call at the start, to tell the user what is missing.
     package static func load() throws(LoadError) { _ = try loaded.get() }
 
+    /// Finds out whether the system would grant what OpenBLAS takes at the first product of each of `threads` threads; refused
+    /// there, version 0.3.21 asks again for ever. Throws: `Arena.OutOfMemory`.
+    package static func requireRoom(threads: Int) throws {
+        // BUFFER_SIZE of its x86-64 kernels.
+        _ = try Arena(byteCount: threads * (128 << 20))
+    }
+
     package enum Operand {
         case plain
         case transposed
