@@ -104,6 +104,7 @@ package struct ResumePoint {
 
     /// The newest checkpoint that is whole; those in front of it that are damaged or cannot be read become warnings.
     private static func newest(in folder: String, isSameRun: Bool, keepingBytes: Bool) throws -> Found? {
+        // What else has the name is refused by the run folder.
         guard FileKind(of: folder) == .folder else { return nil }
         var failures: [Failure] = []
         for step in try CheckpointKeeper.steps(in: folder).reversed() {

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
+internal import Files
 internal import Foundation
 internal import Training
 
@@ -13,6 +14,7 @@ enum Program {
         let launch = LaunchEnvironment(variables)
         StopSignals.keepFileSizeLimitFromKilling()
         do {
+            try CommandWords.requireUTF8()
             var command = try SwiftTrain.parseAsRoot()
             try Machine.checkKernelSet()
             if let collective = command as? any Command {

@@ -63,4 +63,14 @@ struct FileSystemCommandTests {
         #expect(
             try FileManager.default.destinationOfSymbolicLink(atPath: checkpoints + "/last") == "step-000000004.h5")
     }
+    @Test("a name that is not UTF-8 is refused before another one is meant")
+    func bytes() throws {
+        let workshop = try Workshop.withData()
+        for words in ["inspect $'caf\\xe9.h5'", "train --data d.h5 --run-dir $'r\\xff'"] {
+            let outcome = try workshop.bash("\"$0\" \(words)")
+            #expect(outcome.code == 64 && outcome.errors.contains("is not UTF-8"), "\(outcome)")
+            #expect(outcome.errors.contains("\\xe9.h5") || outcome.errors.contains("\\xff"), "\(outcome)")
+        }
+        #expect(workshop.names == ["d.h5"])
+    }
 }
