@@ -13,7 +13,8 @@ struct SummaryReport {
             [
                 row.path, row.type, "\(Shape([batch] + row.output.dimensions))",
                 row.parameters == 0 ? "–" : Self.grouped(row.parameters),
-                row.multiplyAdds == 0 ? "–" : Self.grouped(Int.product(row.multiplyAdds, batch)), Self.reach(row.receptiveField),
+                row.multiplyAdds == 0 ? "–" : Self.grouped(Int.product(row.multiplyAdds, batch)),
+                Self.reach(row.receptiveField),
                 Self.stride(row.receptiveField),
             ]
         }
