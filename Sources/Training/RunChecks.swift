@@ -7,17 +7,15 @@ struct RunChecks {
     private let configuration: Configuration
     private let geometry: BatchGeometry
     private let network: Network
-    private let evaluation: DatasetSplit
     private let totalSteps: Int
 
     /// Fewer values have a mean and a variance that are mostly noise.
     private static let fewValues = 8
 
-    init(_ configuration: Configuration, geometry: BatchGeometry, network: Network, evaluation: DatasetSplit) {
+    init(_ configuration: Configuration, geometry: BatchGeometry, network: Network) {
         self.configuration = configuration
         self.geometry = geometry
         self.network = network
-        self.evaluation = evaluation
         totalSteps = configuration.length.steps(perEpoch: geometry.stepsPerEpoch)
     }
 

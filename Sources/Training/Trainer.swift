@@ -38,7 +38,7 @@ package final class Trainer {
     private static let namedSamples = 8
     /// Steps in a row that may be left out before nothing is expected of the next ones.
     private static let toleratedLeftOut = 100
-    /// Before so many steps an accuracy says little of what will come.
+    /// Before so many steps an accuracy says little of what will come; a fifth of them does at the end of a run.
     private static let stepsToLearn = 100
 
     /// `header` holds what never changes during the run; `resume` is where it goes on. The state of the step has been
@@ -191,7 +191,7 @@ package final class Trainer {
     private func warnOfGuessing(_ evaluation: Checkpoint.Evaluation) {
         guard let recorder, !hasNamedGuessing, progress.targetLoss == nil else { return }
         let (steps, epoch) = (progress.stepsDone, progress.stepsPerEpoch)
-        guard steps >= (progress.isFinished ? epoch : max(epoch, Self.stepsToLearn)) else { return }
+        guard steps >= max(epoch, progress.isFinished ? Self.stepsToLearn / 5 : Self.stepsToLearn) else { return }
         hasNamedGuessing = true
         var counts: [Int32: Int] = [:]
         for label in evaluator.split.labels { counts[label, default: 0] += 1 }
@@ -326,7 +326,8 @@ package final class Trainer {
             hasNamedWeightless = true
             progress.skipStep(samples: Int(outcome.score.samples))
         case .notFinite:
-            try leaveOut(outcome, try cause(outcome, batch), remedy: ", look at those samples")
+            let (text, remedy) = try cause(outcome, batch)
+            try leaveOut(outcome, text, remedy: remedy)
         case .beyondRange(let key):
             let optimizer = configuration.optimizer.name.rawValue
             let rate = rate.rate(afterSteps: progress.stepsDone)
@@ -359,26 +360,33 @@ package final class Trainer {
         progress.skipStep(samples: Int(outcome.score.samples))
     }
 
-    /// What is not finite in loss or gradient, and from which samples on. Collective.
-    private func cause(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws -> String {
-        guard !outcome.isFinite else {
-            return
-                "step \(progress.stepsDone + 1): the class weights of the labels add up to \(outcome.score.divisor), "
-                + "expected a sum whose inverse float32 can hold"
+    /// What is not finite in loss or gradient, and from which samples on, and what to do besides lowering the learning rate.
+    /// Collective.
+    private func cause(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws -> (text: String, remedy: String) {
+        let step = "step \(progress.stepsDone + 1): "
+        if outcome.isFinite {
+            return (
+                step
+                    + "the class weights of the labels add up to \(outcome.score.divisor), whose inverse float32 cannot hold",
+                ", give smaller loss.class_weights"
+            )
         }
-        let place = step.firstParameterNotFinite().map { "the gradient of \($0.key)" } ?? "the loss"
+        let place = self.step.firstParameterNotFinite().map { "the gradient of \($0.key)" } ?? "the loss"
         let (count, samples) = try samplesNotFinite(batch)
-        var cause = "no sample's own loss"
+        var (cause, remedy) = ("no sample's own loss", "")
         if count > 0 {
             cause = "samples \(samples.prefix(Self.namedSamples).map(String.init).joined(separator: ", "))"
             if count > Self.namedSamples { cause += " and others" }
             if count > 1, count == Int(outcome.score.samples) {
                 cause += ", the whole batch: the weights are at fault, not they"
+            } else {
+                remedy = ", look at those samples"
             }
         }
-        return
-            "step \(progress.stepsDone + 1): \(place) is not finite (loss \(outcome.score.meanLoss.words), gradient norm "
-            + "\(outcome.gradientNorm.words)), starting from \(cause)"
+        return (
+            step + "\(place) is not finite (loss \(outcome.score.meanLoss.words), gradient norm "
+                + "\(outcome.gradientNorm.words)), starting from \(cause)", remedy
+        )
     }
 
     /// How many samples have a loss that is not finite, and the numbers of the first ones in batch order: enough of each rank,

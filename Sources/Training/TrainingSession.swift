@@ -82,7 +82,7 @@ package final class TrainingSession {
         input = normalization.conversion(for: training)
         geometry = BatchGeometry(
             sampleCount: training.count, batchSize: configuration.batchSize, shards: configuration.shards)
-        try RunChecks(configuration, geometry: geometry, network: network, evaluation: evaluation).check()
+        try RunChecks(configuration, geometry: geometry, network: network).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
@@ -237,7 +237,7 @@ package final class TrainingSession {
 
     func warnings() -> [String] {
         guard options.overfit == nil else { return [] }
-        return RunChecks(configuration, geometry: geometry, network: network, evaluation: evaluation).warnings
+        return RunChecks(configuration, geometry: geometry, network: network).warnings
     }
 
     private func makeStep() throws -> TrainingStep {

@@ -180,4 +180,12 @@ struct EngineChoiceTests {
         options.engine = .reference
         #expect(try !usesLanes(model([small]), options))
     }
+
+    @Test("a maximum over more places than 16 bits number is the reference engine's")
+    func widePooling() {
+        let image: Shape = [1, 300, 300]
+        func takes(_ kernel: Extents) -> Bool { MaxPool2d(kernel: kernel, stride: 300).laneForm(for: image) != nil }
+        #expect(takes([256, 256]) && !takes([256, 257]) && !takes([257, 256]) && !takes(300))
+        #expect(AvgPool2d(kernel: 300).laneForm(for: image) != nil)
+    }
 }

@@ -104,4 +104,31 @@ struct ShapeErrorTests {
         expect(message(Concatenation(), [2, 3, 4], [2, 3, 5]), names: "Concatenation", "[2, 3, 4]", "[2, 3, 5]")
         expect(message(ReLU(), [2, 3], [2, 3]), names: "ReLU", "one value", "2")
     }
+
+    @Test("what cannot be counted is refused, naming the layer")
+    func tooLarge() {
+        func message(_ layers: [any Layer], input: Shape = [1, 28, 28]) -> String {
+            var model = ModelDescription(name: "huge", input: input, classes: 10)
+            for (number, layer) in layers.enumerated() { model.append("layer\(number)", layer) }
+            do {
+                _ = try Network(model)
+                return "no refusal"
+            } catch {
+                return "\(error)"
+            }
+        }
+        let wide = Conv2d(outChannels: 1 << 20, kernel: Extents(1 << 20), padding: .same)
+        expect(message([wide, wide]), names: "huge, layer layer0", "weight of Conv2d", "1099511627776 elements")
+        let grown = ConvTranspose2d(outChannels: 1, kernel: 1, stride: Extents(1 << 12))
+        expect(message([grown, grown, grown]), names: "layer layer1", "extent of", "at most 16777216")
+        let padded = Conv2d(outChannels: 1 << 10, kernel: 1, padding: .symmetric(Extents(1 << 20)))
+        expect(message([padded]), names: "layer layer0", "Conv2d gives", "at most 1099511627776 elements")
+        let wideLinear = Linear(outputs: 1 << 20)
+        expect(message([Flatten(), wideLinear, wideLinear]), names: "layer layer2", "weight of Linear")
+        let full = Conv2d(outChannels: 1, kernel: Extents(1 << 20), dilation: Extents(1 << 20), padding: .full)
+        expect(message([full]), names: "layer layer0", "at most 16777216")
+        let many = Conv2d(outChannels: 1 << 14, kernel: 3, padding: 1)
+        expect(message([many, many], input: [1, 4096, 4096]), names: "layer layer1", "multiply-adds")
+        expect(message([Flatten()], input: [1 << 20, 1 << 20, 1 << 20]), names: "huge, input")
+    }
 }

@@ -113,4 +113,12 @@ struct PoolingTests {
         Pooling(channels: 1, axes: [PoolingSpans(input: 4, adaptingTo: 1)]).average(x: [1, 2, 3, 6], y: &mean)
         #expect(mean == [3])
     }
+
+    @Test("a channel of more places than 32 bits number has no winners")
+    func numbers() {
+        let spans = PoolingSpans(input: 1 << 16, adaptingTo: 1)
+        #expect(!Pooling(channels: 1, axes: [spans, spans]).numbersFit)
+        let smaller = PoolingSpans(input: 1 << 14, adaptingTo: 1)
+        #expect(Pooling(channels: 1 << 20, axes: [spans, smaller]).numbersFit)
+    }
 }

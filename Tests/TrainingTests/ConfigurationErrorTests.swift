@@ -59,6 +59,7 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("optimizer: {name: adam, betas: [0.9, 1]}", "optimizer.betas holds something else than two"),
         BadConfiguration("optimizer: {name: adam, betas: 0.9}", "optimizer.betas is no list, expected [two numbers"),
         BadConfiguration("optimizer: {name: adam, eps: -1}", "optimizer.eps = -1, expected a number above 0"),
+        BadConfiguration("optimizer: {name: adam, eps: 0}", "optimizer.eps = 0, expected a number above 0"),
         BadConfiguration("optimizer: {name: lars, trust: 0}", "optimizer.trust = 0, expected a number above 0"),
         BadConfiguration(
             "optimizer: {no_decay: [norm]}", "no_decay holds something else than any of bias, normalization"),
@@ -121,6 +122,37 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("evaluate: {batch_size: 0}", "evaluate.batch_size = 0"),
         BadConfiguration("checkpoint: {keep: 0}", "checkpoint.keep = 0"),
         BadConfiguration("checkpoint: {kep: 1}", "unknown key checkpoint.kep, did you mean checkpoint.keep?"),
+    ]
+
+    /// Settings that would be something else in float32.
+    static let singles = [
+        BadConfiguration(
+            "optimizer: {name: adam, eps: 1e-46}", "eps = 1e-46 is 0 in float32, expected at least 1.2e-38"),
+        BadConfiguration(
+            "optimizer: {name: rmsprop, eps: 1e-40}", "eps = 1e-40 is below the normal numbers of float32"),
+        BadConfiguration("optimizer: {learning_rate: 1e39}", "learning_rate = 1e+39 is infinite in float32"),
+        BadConfiguration("optimizer: {learning_rate: 1e-46}", "learning_rate = 1e-46 is 0 in float32"),
+        BadConfiguration("optimizer: {weight_decay: 1e300}", "weight_decay = 1e+300 is infinite in float32"),
+        BadConfiguration("optimizer: {momentum: 1e-50}", "momentum = 1e-50 is 0 in float32"),
+        BadConfiguration("optimizer: {momentum: 0.9999999999}", "momentum = 0.9999999999 is 1 in float32, expected at"),
+        BadConfiguration("optimizer: {name: rmsprop, alpha: 0.9999999999}", "alpha = 0.9999999999 is 1 in float32"),
+        BadConfiguration("optimizer: {name: adam, betas: [0.9, 0.9999999999]}", "betas holds something else than two"),
+        BadConfiguration("optimizer: {name: lars, trust: 1e-60}", "trust = 1e-60 is 0 in float32"),
+        BadConfiguration("clip: {norm: 1e-46}", "clip.norm = 1e-46 is 0 in float32"),
+        BadConfiguration("clip: {value: 1e40}", "clip.value = 1e+40 is infinite in float32"),
+        BadConfiguration("ema: {decay: 0.999999999}", "ema.decay = 0.999999999 is 1 in float32"),
+        BadConfiguration("schedule: {name: cosine, minimum: 1e99}", "schedule.minimum = 1e+99 is infinite in float32"),
+        BadConfiguration("schedule: {name: plateau, minimum: 1e-99}", "schedule.minimum = 1e-99 is 0 in float32"),
+        BadConfiguration("loss: {class_weights: [1, 1e-46]}", "class_weights holds 1e-46, which is 0 in float32"),
+        BadConfiguration(
+            whole: "model: tiny\ndata: {file: d.h5, normalize: {mean: [0.5], std: [1e-42]}}",
+            "data.normalize.std holds 1e-42, which is below the normal numbers of float32"),
+        BadConfiguration(
+            whole: "model: {layers: [{LeakyReLU: {negative_slope: 1e39}}]}\ndata: {file: d.h5}",
+            "negative_slope = 1e+39 is infinite in float32"),
+        BadConfiguration(
+            whole: "model: {layers: [{BatchNorm2d: {eps: 1e-300}}]}\ndata: {file: d.h5}", "eps = 1e-300 is 0 in float32"
+        ),
     ]
 
     static let models = [
@@ -193,6 +225,9 @@ struct ConfigurationErrorTests {
 
     @Test("optimizer, schedule, evaluation, checkpoints and log", arguments: BadConfiguration.sections)
     func sections(bad: BadConfiguration) { check(bad) }
+
+    @Test("numbers that float32 cannot hold", arguments: BadConfiguration.singles)
+    func singles(bad: BadConfiguration) { check(bad) }
 
     @Test("model and data", arguments: BadConfiguration.models)
     func models(bad: BadConfiguration) { check(bad) }

@@ -59,6 +59,38 @@ struct IntervalTests {
         #expect(TrainingProgress(stepsPerEpoch: 3, totalSteps: 0).isFinished)
     }
 
+    @Test("early stopping follows the evaluations that no end of a run has brought about")
+    func followed() {
+        let rule = Configuration.EarlyStopping(metric: .accuracy1, patience: 2)
+        var progress = TrainingProgress(
+            stepsPerEpoch: 10, totalSteps: 5, evaluateEvery: Interval(4, .step), earlyStopping: rule)
+        for _ in 0..<3 { progress.addStep(score(loss: 1, correct1: 1)) }
+        for step in 4...5 {
+            progress.addStep(score(loss: 1, correct1: 1))
+            _ = progress.addEvaluation(score(loss: 1, correct1: Double(9 - step)), metric: .accuracy1)
+        }
+        var header = Checkpoint.Header()
+        progress.write(to: &header)
+        var longer = TrainingProgress(
+            stepsPerEpoch: 10, totalSteps: 30, evaluateEvery: Interval(4, .step), earlyStopping: rule)
+        longer.restore(header)
+        #expect(longer.followedEvaluations.map(\.step) == [4] && longer.evaluations.map(\.step) == [4, 5])
+        for _ in 6...8 { longer.addStep(score(loss: 1, correct1: 1)) }
+        _ = longer.addEvaluation(score(loss: 1, correct1: 2), metric: .accuracy1)
+        #expect(!longer.hasStalled)
+        for _ in 9...12 { longer.addStep(score(loss: 1, correct1: 1)) }
+        _ = longer.addEvaluation(score(loss: 1, correct1: 2), metric: .accuracy1)
+        #expect(longer.hasStalled)
+    }
+
+    @Test("an interval of more steps than a counter holds never ends")
+    func overflow() {
+        let interval = Interval(1_000_000_000, .epoch)
+        #expect(interval.steps(perEpoch: 1 << 40) == Int.largestProduct)
+        #expect(!interval.isDue(stepsDone: 1 << 40, stepsPerEpoch: 1 << 40))
+        #expect(Configuration.Length.epochs(1_000_000).steps(perEpoch: 1 << 60) == Int.largestProduct)
+    }
+
     @Test("the best evaluation is the highest accuracy or the lowest loss, and ties keep the earlier")
     func best() {
         func bests(_ metric: Configuration.BestMetric, _ scores: [Score]) -> [Bool] {

@@ -97,6 +97,23 @@ struct ResumeEqualityTests {
         #expect(try train(configuration, "constant").weights != whole.weights)
     }
 
+    @Test("on a plateau a shorter run that goes on comes to the weights of the longer one")
+    func longerPlateau() throws {
+        var configuration = makeConfiguration()
+        var plateau = Configuration.Schedule.Plateau()
+        (plateau.patience, plateau.threshold, plateau.factor) = (0, 0.5, 0.5)
+        configuration.schedule = .plateau(plateau)
+        configuration.earlyStopping = Configuration.EarlyStopping(metric: .loss, patience: 100)
+        let whole = try train(configuration, "whole")
+        configuration.length = .steps(10)
+        let part = try train(configuration, "part")
+        #expect(part.header.evaluations.map(\.step) == [4, 8, 10])
+        configuration.length = .steps(24)
+        let longer = try train(
+            configuration, "part", from: scratch.file("part/checkpoints/\(CheckpointKeeper.name(step: 10))"))
+        #expect(longer.weights == whole.weights && longer.header.evaluations.map(\.step) == [4, 8, 10, 12, 16, 20, 24])
+    }
+
     @Test("a warm-up and a cosine go on where they were, and refuse another length of the run")
     func cosine() throws {
         var configuration = makeConfiguration()

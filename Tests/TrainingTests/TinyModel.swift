@@ -41,7 +41,7 @@ enum TinyModel {
             geometry: BatchGeometry(sampleCount: 113, batchSize: 24, shards: shards),
             layout: ShardLayout(shards: shards, ranks: communicator.size, rank: communicator.rank),
             optimizer: configuration?.optimizer ?? optimizer, clip: configuration?.clip ?? .none,
-            averaging: configuration?.averaging,
+            averaging: configuration?.averaging, options: configuration?.planOptions ?? PlanOptions(),
             shardsInFlight: configuration?.shardsInFlight, seed: 1,
             input: PixelConversion(pixelType: pixels, image: model.input, mean: [0.4], std: [0.3]),
             communicator: communicator, pool: ThreadPool(threads: threads))

@@ -234,9 +234,29 @@ struct TrainingSessionTests {
         refused(.configuration, "expected one for each of the 1 channels") {
             $0.data.normalize = .values(mean: [0, 0], std: [1, 1])
         }
+        refused(.configuration, "leaves the range of float32") {
+            $0.data.normalize = .values(mean: [1e30], std: [1e-30])
+        }
         refused(.configuration, "3 ranks with shards: 4, expected 1, 2 or 4", ranks: 3) { _ in }
         refused(.configuration, "raise shards to 8", ranks: 8) { _ in }
         #expect(scratch.names() == ["d.h5"])
+    }
+
+    @Test("skipping every step ends as not finite, since nothing has been learnt")
+    func allLeftOut() throws {
+        let scratch = try Scratch()
+        var configuration = try makeConfiguration(scratch)
+        configuration.optimizer = Configuration.Optimizer(.adam)
+        configuration.optimizer.learningRate = 1e38
+        configuration.onNotFinite = .skip
+        let hopeless = configuration
+        let failure = #expect(throws: Failure.self) { try train(hopeless, scratch.file("run"), ranks: 2) }
+        #expect(
+            failure?.code == .notFinite && failure?.message.contains("none of 14 steps") == true,
+            "\(failure?.message ?? "")")
+        let warnings = try events(scratch, "run").filter { $0["event"]?.text == "warning" }
+        #expect(warnings.count >= 14)
+        #expect(try CheckpointFile.read(scratch.file("run/checkpoints/last")).header.skippedSteps == 14)
     }
 
     @Test("ranks that were told different things end with a table that names the key")
