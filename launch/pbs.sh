@@ -28,23 +28,44 @@ program=${SWIFT_TRAIN:-$PBS_O_WORKDIR/.build/release/swift-train}
     exit 66
 }
 
-# OpenBLAS reads the first two when it is loaded; they would choose kernels meant for another machine.
+# OpenBLAS reads them when it is loaded; they would choose kernels meant for another machine.
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
-export OPENBLAS_NUM_THREADS=1
 
 # One line for each rank.
 ranks=$(wc -l <"$PBS_NODEFILE")
 threads=${THREADS:-1}
 read -ra arguments <<<"${ARGUMENTS:-}"
-mpirun -hostfile "$PBS_NODEFILE" -np "$ranks" --map-by "slot:PE=$threads" --bind-to core -x OPENBLAS_NUM_THREADS \
+command -v mpirun >/dev/null || {
+    say "mpirun is not on PATH of $(hostname); load its module, or install it (launch/packages)"
+    exit 66
+}
+# A broken connection between hosts ends the job in seconds instead of minutes.
+mpirun -hostfile "$PBS_NODEFILE" -np "$ranks" --map-by "slot:PE=$threads" --bind-to core \
+    --mca oob_tcp_keepalive_time 3 --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3 \
     "$program" train "${arguments[@]}" --run-dir "${RUN_DIR:-runs/${PBS_JOBID%%.*}}" --threads "$threads" </dev/null &
 job=$!
-interrupted=0
+interrupted=0 repeater=""
+# Whether a process catches SIGUSR1 or lets it wait; before, it would be deadly.
+# shellcheck disable=SC2317 # reached through trap
+listens() {
+    local masks
+    masks=$(sed -n 's/^Sig\(Blk\|Cgt\):[[:space:]]*/16#/p' "/proc/$1/status" 2>/dev/null | paste -sd '|')
+    [ -n "$masks" ] && (((masks) >> 9 & 1))
+}
 # shellcheck disable=SC2317 # reached through trap
 onSignal() {
     interrupted=1
+    [ -z "$repeater" ] || return 0
     say "stopping at the next step"
-    kill -USR1 "$job" 2>/dev/null || true
+    # Again every few seconds: a launcher that is just starting the ranks loses the first one.
+    {
+        until listens "$job"; do
+            kill -0 "$job" || exit 0
+            sleep 0.1
+        done
+        while kill -USR1 "$job"; do sleep 3; done
+    } </dev/null >/dev/null 2>&1 &
+    repeater=$!
 }
 # PBS sends TERM some seconds before KILL at the limit and at qdel; qsig -s USR1 JOB stops at any time.
 trap onSignal TERM USR1
@@ -55,6 +76,7 @@ while :; do
     wait "$job" || code=$?
     [ "$interrupted" -eq 1 ] || break
 done
+[ -z "$repeater" ] || kill "$repeater" 2>/dev/null || true
 if [ "$code" -eq 75 ]; then
     say "stopped and saved; queued again"
     qrerun "$PBS_JOBID" || say "submit again with RUN_DIR=${RUN_DIR:-runs/${PBS_JOBID%%.*}} to continue"

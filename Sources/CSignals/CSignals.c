@@ -18,8 +18,12 @@ static void hold(void) {
     sigprocmask(SIG_BLOCK, &set, 0);
 }
 
-// Run before the constructors of all libraries.
+// Run before the constructors of all libraries; but not before a sanitizer's, which comes here too.
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
 __attribute__((section(".preinit_array"), used)) static void (*const first)(void) = hold;
+#else
+__attribute__((constructor)) static void first(void) { hold(); }
+#endif
 
 void CSignals_release(void) {
     sigset_t set = held();

@@ -97,7 +97,7 @@ private struct Observer: Sendable {
         let patience = now.phase == .saving && stoppedNeighbours().isEmpty ? 6 : 1
         if seconds >= Double(limits.stopSeconds * patience) {
             end(
-                "no progress for \(Int(seconds)) s: \(now.words)\(suspects()). Ending this run; run it again to resume",
+                "no progress for \(Int(seconds)) s: \(now.words)\(suspects()). Ending this run; with --run-dir and its folder it goes on",
                 code: 70)
         }
         if seconds >= Double(limits.warnSeconds * (warnings + 1)) {
@@ -111,7 +111,9 @@ private struct Observer: Sendable {
         // Ranks leave one after the other at the end of a run; that is no death.
         guard now.phase != .ending, seconds >= 0.3 else { return }
         if let dead = neighbours.first(where: { state(of: $0) == nil }) {
-            end("rank \(dead.rank) (process \(dead.process)) has died: \(now.words)", code: 70)
+            end(
+                "rank \(dead.rank) (process \(dead.process)) has died: \(now.words); with --run-dir and its "
+                    + "folder the run goes on", code: 70)
         }
         if StopSignals.isTerminating, seconds >= 0.5 {
             end("told to terminate while waiting: \(now.words); another rank has probably died", code: 143)

@@ -20,7 +20,8 @@ package final class ThreadPool {
         self.threads = threads
         for worker in 1..<threads {
             do throws(ThreadError) {
-                workers.append(try SystemThread("worker \(worker) of \(threads)") { [shared] in shared.work(as: worker) })
+                workers.append(
+                    try SystemThread("worker \(worker) of \(threads)") { [shared] in shared.work(as: worker) })
             } catch {
                 shutDown()
                 throw error

@@ -158,8 +158,8 @@ extension CheckpointFile {
         header.kernelSet = try attributes.text("kernel_set")
         header.build = try attributes.text("build")
         header.libraries = try attributes.text("libraries")
-        header.classes = try file.dataset("/classes").readStrings()
-        header.evaluations = try evaluations(in: file, path: path)
+        header.classes = try dataset("/classes", in: file, imageBytes).readStrings()
+        header.evaluations = try evaluations(in: file, imageBytes)
         if try file.attribute("best_step", on: "/") != nil {
             header.best = Checkpoint.Evaluation(
                 epoch: try attributes.integer("best_epoch"), step: try attributes.integer("best_step"),
@@ -167,7 +167,7 @@ extension CheckpointFile {
                 accuracy5: try attributes.real("best_acc5"))
         }
         try header.check(path: path)
-        let keys = try file.dataset("/parameters").readStrings()
+        let keys = try dataset("/parameters", in: file, imageBytes).readStrings()
         let stored = try file.children(of: "/model")
         guard keys.sorted() == stored.sorted() else {
             throw Failure(.badData, "\(path): /parameters lists other keys than /model holds")
@@ -184,6 +184,17 @@ extension CheckpointFile {
                 return (slot, try tensors(keys.filter(held.contains), "/optimizer/\(slot)"))
             },
             average: try file.children(of: "/").contains("ema") ? tensors(keys, "/ema") : [])
+    }
+
+    /// A row of numbers or texts, stored as it is: its elements take 8 bytes of the image at least.
+    private static func dataset(_ name: String, in file: HDF5File, _ imageBytes: Int) throws -> HDF5Dataset {
+        let dataset = try file.dataset(name)
+        guard dataset.shape.count == 1, dataset.count <= imageBytes / 8 else {
+            throw Failure(
+                .badData,
+                "\(file.path):\(name): has shape \(Shape(dataset.shape)), expected a row that the file has room for")
+        }
+        return dataset
     }
 
     /// Tensors are stored as they are: a group of them is no larger than the image that holds it.
@@ -214,15 +225,17 @@ extension CheckpointFile {
         return fields.withUnsafeMutableBufferPointer { Score(reading: $0) }
     }
 
-    private static func evaluations(in file: HDF5File, path: String) throws -> [Checkpoint.Evaluation] {
-        let epochs = try file.dataset("/metrics/epoch").readAll(as: Int64.self)
-        let steps = try file.dataset("/metrics/step").readAll(as: Int64.self)
-        let losses = try file.dataset("/metrics/loss").readAll(as: Double.self)
-        let accuracies1 = try file.dataset("/metrics/acc1").readAll(as: Double.self)
-        let accuracies5 = try file.dataset("/metrics/acc5").readAll(as: Double.self)
+    private static func evaluations(in file: HDF5File, _ imageBytes: Int) throws -> [Checkpoint.Evaluation] {
+        func column<T: HDF5Scalar>(_ name: String, _ type: T.Type) throws -> [T] {
+            try dataset("/metrics/\(name)", in: file, imageBytes).readAll(as: T.self)
+        }
+        let (epochs, steps) = (try column("epoch", Int64.self), try column("step", Int64.self))
+        let losses = try column("loss", Double.self)
+        let (accuracies1, accuracies5) = (try column("acc1", Double.self), try column("acc5", Double.self))
         let counts = [epochs.count, steps.count, losses.count, accuracies1.count, accuracies5.count]
         guard Set(counts).count == 1 else {
-            throw Failure(.badData, "\(path):/metrics: its columns have \(counts) values, expected one number of them")
+            throw Failure(
+                .badData, "\(file.path):/metrics: its columns have \(counts) values, expected one number of them")
         }
         return epochs.indices.map {
             Checkpoint.Evaluation(

@@ -56,20 +56,13 @@ package struct ResumePoint {
 
     private static func findHere(_ mode: Mode, runDirectory: String?, keepingBytes: Bool) throws -> Found? {
         switch mode {
-        case .never:
-            return nil
+        case .never: nil
         case .checkpoint(let path):
-            if let folder = checkpointsFolder(at: path) {
-                guard let found = try newest(in: folder, of: runDirectory, keepingBytes: keepingBytes) else {
-                    throw Failure(
-                        .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint"
-                    )
-                }
-                return found
-            }
-            return try read(path, isSameRun: belongs(path, to: runDirectory), keepingBytes: keepingBytes)
+            try find(at: path, runDirectory: runDirectory, keepingBytes: keepingBytes)
         case .auto:
-            return try runDirectory.flatMap { try newest(in: $0 + "/checkpoints", of: $0, keepingBytes: keepingBytes) }
+            try runDirectory.flatMap {
+                try newest(in: $0 + "/checkpoints", isSameRun: true, keepingBytes: keepingBytes)
+            }
         }
     }
 
@@ -86,11 +79,19 @@ package struct ResumePoint {
         }
     }
 
-    /// Of a run folder, or the folder itself; nil for a file.
-    private static func checkpointsFolder(at path: String) -> String? {
-        guard FileKind(of: path) == .folder else { return nil }
+    /// A checkpoint, or the newest of a folder: a run's or that of its checkpoints.
+    private static func find(at path: String, runDirectory: String?, keepingBytes: Bool) throws -> Found {
+        guard FileKind(of: path) == .folder else {
+            return try read(path, isSameRun: belongs(path, to: runDirectory), keepingBytes: keepingBytes)
+        }
         let below = path + "/checkpoints"
-        return FileKind(of: below) == nil ? path : below
+        let folder = FileKind(of: below) == nil ? path : below
+        let isSameRun = belongs(folder + "/last", to: runDirectory)
+        guard let found = try newest(in: folder, isSameRun: isSameRun, keepingBytes: keepingBytes) else {
+            throw Failure(
+                .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
+        }
+        return found
     }
 
     private static func belongs(_ path: String, to runDirectory: String?) -> Bool {
@@ -101,17 +102,15 @@ package struct ResumePoint {
     }
 
     /// The newest checkpoint that is whole; those in front of it that are damaged or cannot be read become warnings.
-    private static func newest(
-        in folder: String, of runDirectory: String?, keepingBytes: Bool
-    ) throws -> Found? {
-        guard FileKind(of: folder) != nil else { return nil }
+    private static func newest(in folder: String, isSameRun: Bool, keepingBytes: Bool) throws -> Found? {
+        // What else has the name is refused by the run folder.
+        guard FileKind(of: folder) == .folder else { return nil }
         var failures: [Failure] = []
         for step in try CheckpointKeeper.steps(in: folder).reversed() {
             let path = folder + "/" + CheckpointKeeper.name(step: step)
             do {
                 return try read(
-                    path, isSameRun: belongs(path, to: runDirectory), keepingBytes: keepingBytes,
-                    warnings: failures.map(\.message))
+                    path, isSameRun: isSameRun, keepingBytes: keepingBytes, warnings: failures.map(\.message))
             } catch let failure as Failure where [.badData, .inputMissing, .inputOutput].contains(failure.code) {
                 failures.append(failure)
             }

@@ -56,7 +56,7 @@ package final class RunFolder {
         guard FileKind(of: place) == .folder, access(place, W_OK | X_OK) == 0 else {
             throw Failure(.cannotCreate, "\(path): \(place) is no folder that can be written to; name another path")
         }
-        try requireOwn(path)
+        if !isParent { try requireOwn(path) }
     }
 
     deinit {
@@ -65,9 +65,9 @@ package final class RunFolder {
 
     /// Refuses a folder that holds something else than a run, which a mistyped name leads to. Hidden files do not count.
     private static func requireRunOrNothing(_ path: String) throws {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        let names = (try? Folder(path).names()) ?? []
         guard !names.contains("run.lock"), !names.contains("checkpoints"),
-            let other = names.sorted().first(where: { !$0.hasPrefix(".") })
+            let other = names.first(where: { !$0.hasPrefix(".") })
         else { return }
         throw Failure(
             .cannotCreate,

@@ -12,16 +12,18 @@ struct BenchCommand: Command {
 
     @OptionGroup var choice: NetworkChoice
 
-    @Option(help: ArgumentHelp("Samples of a step, over all ranks.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Samples of a step, over all ranks.", valueName: "n"))
     var batch = 32
 
-    @Option(help: ArgumentHelp("Logical shards of the batch.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Logical shards of the batch.", valueName: "n"))
     var shards = 4
 
-    @Option(help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
     var threads: Int?
 
-    @Option(help: ArgumentHelp("How long to measure.", valueName: "seconds"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("How long to measure.", valueName: "seconds"))
     var seconds = 3.0
 
     @Flag(help: "Time what evaluation does with a block of images instead of the training step.")

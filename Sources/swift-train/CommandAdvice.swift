@@ -43,8 +43,8 @@ struct CommandAdvice {
     private static func unknownCommand(_ word: String, in node: CommandNode) -> String {
         let known = node.subcommands.map(\.commandName).filter { $0 != "help" }
         guard node.commandName == program else {
-            return "\(node.commandName) knows no \(word), expected \(known.joined(separator: " or "))"
-                + ", as in swift-train convert idx FOLDER --output FILE.h5; \(GivenFile.wayToDataset)"
+            return "\(node.commandName) knows nothing of \(word), expected \(known.joined(separator: " or ")), "
+                + "as in swift-train convert idx FOLDER --output FILE.h5; \(GivenFile.wayToDataset)"
         }
         if let words = fileOrSetting(word) { return words }
         if let words = absent[word.lowercased()] { return "there is no command \(word): \(words)" }
@@ -162,6 +162,15 @@ struct CommandAdvice {
         case ("train", "valsplit"), ("train", "validationsplit"), ("train", "holdout"):
             return "no samples are held out; the dataset file needs a split of its own for evaluate.split"
         case ("train", _): return ConfigurationKeys.absence(of: name)
+        case ("train", "output"), ("train", "outputdir"), ("train", "outdir"), ("train", "out"), ("train", "savedir"),
+            ("train", "logdir"), ("train", "workdir"):
+            return "the run folder is named with --run-dir \(value)"
+        case ("summary", "model"), ("bench", "model"), ("summary", "network"), ("bench", "network"):
+            return "the network stands without one: swift-train \(node.commandName) \(value)"
+        case ("evaluate", "rundir"), ("evaluate", "run"), ("inspect", "checkpoint"), ("inspect", "file"),
+            ("inspect", "data"),
+            ("inspect", "rundir"), ("idx", "input"), ("idx", "folder"), ("idx", "data"):
+            return "the file or folder stands without one, right behind the command"
         case ("evaluate", "output"), ("evaluate", "predictions"):
             return "--logits FILE.h5 writes every sample's outputs, --confusion FILE.csv the mistakes"
         default: return nil

@@ -73,13 +73,13 @@ struct ConvertCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "synthetic", abstract: "Draw the built-in data: ten classes of 28 x 28 glyphs.")
 
-        @Option(help: ArgumentHelp("Number of train images.", valueName: "n"))
+        @Option(parsing: .unconditional, help: ArgumentHelp("Number of train images.", valueName: "n"))
         var train = SyntheticDataset.defaultTrainCount
 
-        @Option(help: ArgumentHelp("Number of test images.", valueName: "n"))
+        @Option(parsing: .unconditional, help: ArgumentHelp("Number of test images.", valueName: "n"))
         var test = SyntheticDataset.defaultTestCount
 
-        @Option(help: ArgumentHelp("Equal seeds give equal files.", valueName: "n"))
+        @Option(parsing: .unconditional, help: ArgumentHelp("Equal seeds give equal files.", valueName: "n"))
         var seed = SyntheticDataset.defaultSeed
 
         @OptionGroup var output: Output

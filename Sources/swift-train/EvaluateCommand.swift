@@ -68,7 +68,9 @@ struct EvaluateCommand: Command {
         completion: .file(), transform: HomePath.expanded)
     var logits: String?
 
-    @Option(help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
     var threads: Int?
 
     @Flag(help: "Print one JSON object; loss and accuracies carry all their digits.")
@@ -87,11 +89,6 @@ struct EvaluateCommand: Command {
         guard (checkpoint == nil) != (weights == nil) else {
             throw ValidationError(
                 "expected either --checkpoint FILE (or a run folder) or --model NAME --weights FILE --data FILE")
-        }
-        if let model, !ModelRegistry.names.contains(model) {
-            let near = Suggestion.nearest(to: model, in: ModelRegistry.names).map { "; did you mean \($0)?" } ?? ""
-            throw ValidationError(
-                "--model \(model): expected one of \(ModelRegistry.names.joined(separator: ", "))\(near)")
         }
         if weights != nil {
             guard model != nil || config != nil else {
@@ -150,7 +147,7 @@ struct EvaluateCommand: Command {
             source: source, data: data, split: split, threads: threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
         if communicator.rank == 0 {
-            for note in session.notes { FileHandle.standardError.write(Data("note: \(note)\n".utf8)) }
+            for note in session.notes { StandardError.line("note: \(note)") }
         }
         let classes = session.classNames.count
         guard confusion.isEmpty || classes <= Self.largestMatrix else {

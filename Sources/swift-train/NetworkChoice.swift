@@ -23,6 +23,7 @@ struct NetworkChoice: ParsableArguments {
     var input: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The number of classes; by default the network's own or that of the configuration's data.", valueName: "n"))
     var classes: Int?

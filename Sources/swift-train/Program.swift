@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
+internal import Files
 internal import Foundation
 internal import Training
 
@@ -13,6 +14,7 @@ enum Program {
         let launch = LaunchEnvironment(variables)
         StopSignals.keepFileSizeLimitFromKilling()
         do {
+            try CommandWords.requireUTF8()
             var command = try SwiftTrain.parseAsRoot()
             try Machine.checkKernelSet()
             if let collective = command as? any Command {
@@ -70,10 +72,14 @@ enum Program {
         }
         if prints {
             let advice = CommandAdvice(arguments: Array(CommandLine.arguments.dropFirst()))
-            let words =
+            var words =
                 advice.words
                 ?? SwiftTrain.message(for: error).split(whereSeparator: \.isNewline)
                 .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
+            if advice.words == nil, words.contains("is invalid for") {
+                words +=
+                    words.contains("<seconds>") ? ", expected a number" : ", expected a whole number that 64 bits hold"
+            }
             StandardError.line("\(ExitCode.usage.label): \(words) (see \(advice.command) --help)")
         }
         exit(ExitCode.usage.rawValue)

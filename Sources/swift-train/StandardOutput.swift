@@ -13,7 +13,11 @@ enum StandardOutput {
         let problem = StandardStream.write(text, to: STDOUT_FILENO)
         guard problem != 0 else { return }
         throw Failure(
-            .inputOutput, problem == EPIPE ? "" : "standard output: write: \(String(cString: strerror(problem)))")
+            .inputOutput,
+            problem == EPIPE
+                ? ""
+                : "standard output: "
+                    + (problem == EBADF ? "is closed" : "write: \(String(cString: strerror(problem)))"))
     }
 
     /// Prints a line that may be lost.

@@ -17,7 +17,7 @@ struct SummaryCommand: ParsableCommand {
         transform: HomePath.expanded)
     var weights: String?
 
-    @Option(help: ArgumentHelp("Images of a step, for shapes and memory.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Images of a step, for shapes and memory.", valueName: "n"))
     var batch = 1
 
     @Flag(help: "Print one JSON object.")

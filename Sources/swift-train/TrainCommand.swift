@@ -51,7 +51,9 @@ struct TrainCommand: Command {
         completion: .list(["auto", "never"]), transform: HomePath.expanded)
     var resume: String?
 
-    @Option(help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
     var threads: Int?
 
     @Flag(help: "Print the effective configuration and stop.")
@@ -61,6 +63,7 @@ struct TrainCommand: Command {
     var dryRun = false
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Check that the network learns the first N samples by heart: train on them alone until the loss is below 0.01.",
             valueName: "n"))

@@ -4,7 +4,10 @@
 // FAULT_TEXT    when set, only writes that hold this text count
 // FAULT_AT      the call that is hit, from 1
 // FAULT_ACTION  kill (a write is half done first), enospc, eio, enospc-on (that call and all after it that need room),
-//               usr1 (the call is done, then the process gets SIGUSR1), delay (fsync of a temporary file takes 1.5 s)
+//               usr1 (the call is done, then the process gets SIGUSR1), delay (fsync of a temporary file takes 1.5 s),
+//               refuse (every call that FAULT_CALLS names fails with FAULT_ERRNO, as on a file system that has no such call)
+// FAULT_CALLS   with refuse: a list such as ,link,symlink,fsync-folder,flock, with commas at both ends
+// FAULT_ERRNO   with refuse: a number
 // FAULT_LOG     a file outside of the folder: one line for each counted call
 
 #define _GNU_SOURCE
@@ -18,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +68,13 @@ static enum Verdict judge(const char *call, const char *path, int needsRoom, con
         size_t length = strlen(path);
         if (strcmp(call, "fsync") == 0 && length > 4 && strcmp(path + length - 4, ".tmp") == 0) usleep(1500000);
         return pass;
+    }
+    if (strcmp(action, "refuse") == 0) {
+        char word[64];
+        snprintf(word, sizeof word, ",%s,", call);
+        if (!strstr(setting("FAULT_CALLS"), word)) return pass;
+        errno = atoi(setting("FAULT_ERRNO"));
+        return fault;
     }
     int number = atomic_fetch_add(&calls, 1) + 1, at = atoi(setting("FAULT_AT"));
     int isHit = number == at || (number > at && at > 0 && strcmp(action, "enospc-on") == 0 && needsRoom);
@@ -116,8 +127,23 @@ ssize_t write(int file, const void *bytes, size_t count) {
 
 int fsync(int file) {
     char buffer[PATH_MAX];
-    GUARD("fsync", pathOf(file, buffer), 1)
+    struct stat status;
+    int isFolder = fstat(file, &status) == 0 && S_ISDIR(status.st_mode);
+    GUARD(isFolder ? "fsync-folder" : "fsync", pathOf(file, buffer), 1)
     return NEXT(fsync)(file);
+}
+
+int flock(int file, int operation) {
+    char buffer[PATH_MAX];
+    GUARD("flock", pathOf(file, buffer), 0)
+    return NEXT(flock)(file, operation);
+}
+
+int unlinkat(int folder, const char *name, int flags) {
+    char buffer[PATH_MAX], path[PATH_MAX];
+    snprintf(path, sizeof path, "%.2000s/%.2000s", pathOf(folder, buffer), name);
+    GUARD("unlink", path, 0)
+    return NEXT(unlinkat)(folder, name, flags);
 }
 
 int ftruncate(int file, off_t length) {

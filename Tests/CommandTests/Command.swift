@@ -86,6 +86,21 @@ final class Workshop {
     func run(_ arguments: String...) throws -> Outcome { try Self.start(Self.program, arguments, in: path) }
     func run(_ arguments: [String]) throws -> Outcome { try Self.start(Self.program, arguments, in: path) }
 
+    /// Runs the program alone with variables as a launcher sets them.
+    func run(_ arguments: [String], with variables: [String: String]) throws -> Outcome {
+        try Self.start(Self.program, arguments, in: path, variables: variables)
+    }
+
+    /// Runs lines of bash, in which `$0` is the program.
+    func bash(_ lines: String) throws -> Outcome {
+        try Self.start("/bin/bash", ["-c", lines, Self.program], in: path)
+    }
+
+    /// Runs a line of a shell in which `$program` is the program.
+    func shell(_ line: String) throws -> Outcome {
+        try Self.start("/bin/sh", ["-c", "program='\(Self.program)'; \(line)"], in: path)
+    }
+
     /// Runs the program on several ranks of this machine.
     func run(ranks: Int, _ arguments: String...) throws -> Outcome {
         try mpirun([["-np", "\(ranks)", Self.program] + arguments])
@@ -111,14 +126,16 @@ final class Workshop {
         return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("swift-train").path
     }()
 
-    private static func start(_ program: String, _ arguments: [String], in folder: String) throws -> Outcome {
+    private static func start(
+        _ program: String, _ arguments: [String], in folder: String, variables: [String: String] = [:]
+    ) throws -> Outcome {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         process.environment = ProcessInfo.processInfo.environment.filter { name, _ in
             !["OMPI_", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
-        }
+        }.merging(variables) { $1 }
         // Files, not pipes: a pipe that nobody empties would stop the program.
         let base = FileManager.default.temporaryDirectory.appendingPathComponent("swift-train-\(UUID().uuidString)")
             .path

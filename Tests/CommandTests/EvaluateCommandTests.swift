@@ -62,4 +62,16 @@ struct EvaluateCommandTests {
         let shown = try workshop.run("evaluate", "--checkpoint", "run/checkpoints/last")
         #expect(shown.code == 0 && shown.output.contains("macro average") && shown.output.contains("true \\ predicted"))
     }
+    @Test("logits are HDF5 and go to a file of that name; a name too long is refused before the work")
+    func names() throws {
+        let workshop = try trained()
+        let evaluate = ["evaluate", "--checkpoint", "run/checkpoints/last"]
+        let csv = try workshop.run(evaluate + ["--logits", "x.csv"])
+        #expect(csv.code == 64 && csv.errors.contains(".h5 or .hdf5"), "\(csv)")
+        let long = try workshop.run(evaluate + ["--confusion", String(repeating: "n", count: 252) + ".csv"])
+        #expect(long.code == 73 && long.errors.contains("256 bytes") && long.output.isEmpty, "\(long)")
+        let longest = String(repeating: "n", count: 252) + ".h5"
+        #expect(try workshop.run(evaluate + ["--logits", longest]).code == 0)
+        #expect(!workshop.names.contains("x.csv") && workshop.names.contains(longest))
+    }
 }

@@ -40,9 +40,9 @@ struct BatchLoaderTests {
     private static let geometry = BatchGeometry(sampleCount: 26, batchSize: 8, shards: 4)
 
     /// What the ranks together load, step by step.
-    private func load(_ split: DatasetSplit, ranks: Int, steps: Range<Int>) -> [[Int]] {
+    private func load(_ split: DatasetSplit, ranks: Int, steps: Range<Int>) throws -> [[Int]] {
         let shards = Self.geometry.shards / ranks
-        let loaders = (0..<ranks).map { rank in
+        let loaders = try (0..<ranks).map { rank in
             try BatchLoader(
                 split: split, geometry: Self.geometry, localShards: rank * shards..<(rank + 1) * shards, seed: 9,
                 steps: steps)
@@ -58,7 +58,7 @@ struct BatchLoaderTests {
             let order = SampleOrder(count: 26, seed: 9, epoch: step / 4)
             return (0..<Self.geometry.samples(inStep: step % 4)).map { order[step % 4 * 8 + $0] }
         }
-        for ranks in [1, 2, 4] { #expect(load(split, ranks: ranks, steps: 0..<12) == expected, "\(ranks) ranks") }
+        for ranks in [1, 2, 4] { #expect(try load(split, ranks: ranks, steps: 0..<12) == expected, "\(ranks) ranks") }
         #expect(Set(expected[0..<4].joined()) == Set(0..<26) && Set(expected[4..<8].joined()) == Set(0..<26))
         #expect(expected[0..<4] != expected[4..<8])
     }
@@ -67,9 +67,9 @@ struct BatchLoaderTests {
     func middle() throws {
         let scratch = try Scratch()
         let split = try makeSplit(scratch)
-        let all = load(split, ranks: 2, steps: 0..<12)
+        let all = try load(split, ranks: 2, steps: 0..<12)
         for start in [1, 3, 4, 5, 11] {
-            #expect(load(split, ranks: 2, steps: start..<12) == Array(all[start...]), "from step \(start)")
+            #expect(try load(split, ranks: 2, steps: start..<12) == Array(all[start...]), "from step \(start)")
         }
     }
 

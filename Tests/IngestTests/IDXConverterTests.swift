@@ -198,7 +198,7 @@ struct IDXConverterTests {
         try IDXFixture().write(to: scratch)
         try scratch.write([1], "taken.h5")
         for (output, words) in [
-            ("taken.h5", "exists already"), ("none/d.h5", "there is no folder"), ("", "is a folder"),
+            ("taken.h5", "exists already"), ("none/d.h5", "there is no folder"), ("", "expected the name of a file"),
             ("taken.h5/d.h5", "there is no folder"),
         ] {
             let before = scratch.names

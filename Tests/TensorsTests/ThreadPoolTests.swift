@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Testing
 
@@ -78,6 +79,22 @@ struct ThreadPoolTests {
             let sum = Atomic<Int>(0)
             pool.run(round % 5) { unit, _ in sum.add(unit + 1, ordering: .relaxed) }
             #expect(sum.load(ordering: .relaxed) == (0..<round % 5).reduce(0) { $0 + $1 + 1 })
+        }
+    }
+
+    @Test("a thread that the system refuses is an error at once, alone and in a pool")
+    func refused() async {
+        await #expect(processExitsWith: .success) {
+            // Less address space than a stack needs.
+            var limit = rlimit(rlim_cur: 1 << 20, rlim_max: .max)
+            setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+            var refusals: [ThreadError] = []
+            do throws(ThreadError) { try SystemThread("alone") {}.detach() } catch { refusals.append(error) }
+            do throws(ThreadError) { _ = try ThreadPool(threads: 2) } catch { refusals.append(error) }
+            limit.rlim_cur = limit.rlim_max
+            setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+            let words = refusals.map(\.description)
+            exit(words.count == 2 && words[0].contains("'alone'") && words[1].contains("ulimit -v") ? 0 : 1)
         }
     }
 }

@@ -117,7 +117,7 @@ struct CheckpointTests {
             ("format", HDF5Value.string("other"), "format \"other\", expected \"swift-train.checkpoint\""),
             ("format_version", .integer(2), "format version 2, expected 1"),
             ("input", .integers([1, 6]), "expected an image [C, H, W]"),
-            ("input_std", .reals([]), "expected an image [C, H, W]"),
+            ("input_std", .reals([]), "input_std = [], expected a number above 0"),
         ] {
             try Self.copy(good, to: scratch.file("x.h5"), changing: [name: value])
             let failure = #expect(throws: Failure.self) { try CheckpointFile.read(scratch.file("x.h5")) }

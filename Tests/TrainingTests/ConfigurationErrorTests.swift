@@ -30,7 +30,8 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("batch_size: -32", "batch_size = -32, expected a whole number 1…"),
         BadConfiguration("batch_size: 0", "batch_size = 0, expected"),
         BadConfiguration("batch_size: 30", "c.yaml:3:13: batch_size = 30 is no multiple of shards = 4", "28 and 32"),
-        BadConfiguration("batch_size: 2", "no multiple of shards = 4; the nearest are 4"),
+        BadConfiguration("batch_size: 2", "no multiple of shards = 4; the nearest is 4"),
+        BadConfiguration("shards: 64", "c.yaml:3:9: shards = 64: batch_size = 32 is no multiple", "the nearest is 64"),
         BadConfiguration("shards: 3", "c.yaml:3:9: shards = 3, expected a power of two"),
         BadConfiguration("shards_in_flight: 3", "shards_in_flight = 3, expected a power of two, or all"),
         BadConfiguration("shards_in_flight: 8", "shards_in_flight = 8, expected at most shards = 4, or all"),
@@ -39,14 +40,18 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("epochs: 1e3", "epochs = 1e3, expected a whole number"),
         BadConfiguration("steps: 99999999999999999999", "steps = 99999999999999999999, expected"),
         BadConfiguration("seed: -1", "seed = -1, expected a whole number from 0"),
-        BadConfiguration("best_metric: accuracy", "best_metric = accuracy, expected acc1, acc5, loss"),
+        BadConfiguration(
+            "best_metric: accuracy", "best_metric = accuracy, expected acc1, acc5, loss; did you mean acc1?"),
     ]
 
     static let sections = [
-        BadConfiguration("optimizer: sgd", "optimizer is no mapping; expected the keys name, learning_rate, momentum"),
+        BadConfiguration(
+            "optimizer: [sgd]", "optimizer is no mapping; expected the keys name, learning_rate, momentum"),
+        BadConfiguration("optimizer: sdg", "optimizer.name = sdg, expected sgd, adam", "did you mean sgd?"),
+        BadConfiguration("schedule: step", "schedule.every is missing"),
         BadConfiguration(
             "optimizer: {name: adamax}",
-            "c.yaml:3:19: optimizer.name = adamax, expected sgd, adam, adamw, rmsprop, lars"),
+            "c.yaml:3:19: optimizer.name = adamax, expected sgd, adam, adamw, rmsprop, lars", "did you mean adam?"),
         BadConfiguration(
             "optimizer: {name: adam, momentum: 0.9}", "optimizer.momentum belongs to sgd, rmsprop, lars, not to adam"),
         BadConfiguration("optimizer: {betas: [0.9, 0.99]}", "optimizer.betas belongs to adam, adamw, not to sgd"),
@@ -94,7 +99,13 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("schedule: {name: step, every: 3 epochs, factor: 2}", "schedule.factor = 2, expected"),
         BadConfiguration("schedule: {name: step, every: 30 seconds, factor: 0.1}", "schedule.every = 30 seconds"),
         BadConfiguration("schedule: {name: constant, factor: 0.1}", "schedule.factor belongs to schedule step"),
-        BadConfiguration("clip: 1", "clip is no mapping; expected the keys norm, value"),
+        BadConfiguration(
+            "clip: 1", "clip is no mapping; expected the keys norm, value; write clip: {norm: 1}", "clip: none"),
+        BadConfiguration("ema: true", "write ema: {decay: 0.999}"),
+        BadConfiguration("early_stopping: true", "write early_stopping: {patience: 5}"),
+        BadConfiguration("evaluate: 2 epochs", "write evaluate: {every: 2 epochs}"),
+        BadConfiguration("schedule: {warmup: 3}", "write schedule: {warmup: {epochs: 3}}"),
+        BadConfiguration("loss: mse", "loss.name = mse", "did you mean mean_squared_error?"),
         BadConfiguration("clip: {}", "clip.norm is missing, expected {norm: N}, {value: V}, or clip: none"),
         BadConfiguration("clip: {norm: 0}", "clip.norm = 0, expected a number above 0"),
         BadConfiguration("clip: {norm: 1, value: 1}", "clip.value and clip.norm are both given"),
@@ -148,8 +159,8 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
                 + "f: &f [*e, *e, *e, *e, *e, *e, *e, *e]\ng: &g [*f, *f, *f, *f, *f, *f, *f, *f]\n"
                 + "h: &h [*g, *g, *g, *g, *g, *g, *g, *g]\nseed: [*h, *h, *h, *h, *h, *h, *h, *h]",
             "anchors and aliases are not accepted"),
-        BadConfiguration("optimizer: {momentum: 0.9", "c.yaml: not valid YAML"),
-        BadConfiguration("\tseed: 1", "c.yaml: not valid YAML"),
+        BadConfiguration("optimizer: {momentum: 0.9", "c.yaml:4:1: not valid YAML"),
+        BadConfiguration("\tseed: 1", "c.yaml:3:1: not valid YAML"),
         BadConfiguration("seed: \u{1}", "c.yaml: not valid YAML"),
         BadConfiguration("? [a]\n: 1", "a key must be a word"),
         BadConfiguration("<<: {seed: 1}", "unknown key <<"),
@@ -193,9 +204,11 @@ struct ConfigurationErrorTests {
         "a wrong assignment is shown as it was typed",
         arguments: [
             ("optimizer.momentm=1", "unknown key optimizer.momentm, did you mean optimizer.momentum?"),
-            ("optimizer=1", "optimizer is no mapping"), ("batch_size=30", "no multiple of shards"),
+            ("optimizer=1", "optimizer.name = 1, expected sgd"), ("batch_size=30", "no multiple of shards"),
             ("batch_size={a: 1}", "no single value"), ("optimizer.momentum=", "(empty)"),
-            ("epochs=[", "not valid YAML"), ("shards=*x", "not valid YAML"),
+            ("epochs=[", "not valid YAML"), ("shards=*x", "shards = *x, expected a whole number"),
+            ("data.normalize={mean: [1]", "not valid YAML"),
+            ("epochs=3 # three", "epochs = 3 # three, expected a whole number"),
             ("data.normalize.mean=[1]", "both mean and std"),
             ("optimizer..momentum=1", "unknown key"),
         ])

@@ -126,7 +126,7 @@ struct ConfigurationTests {
     func roundTrip() throws {
         var configurations = [Configuration(), .builtIn, try full()]
         for text in [
-            "[a]", "{a: b}", "true", "null", "~", "12", "a: b", "#c", "'q'", "\"d\"", " space ", "*x", "&y", "!z",
+            "[a]", "{a: b}", "true", "null", "./~", "12", "a: b", "#c", "'q'", "\"d\"", " space ", "*x", "&y", "!z",
             "- i",
             "über/データ.h5", "%d", "a\nb", "1e-3", "@at", "`tick`", "|", ">", "?", "no", "=",
         ] {
@@ -168,6 +168,69 @@ struct ConfigurationTests {
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
+    }
+
+    @Test("a value of --set is all the text behind =; lists, mappings and quoted text are YAML")
+    func assignedText() throws {
+        for (text, expected) in [
+            ("my runs #2", "my runs #2"), ("a: b", "a: b"), ("*x", "*x"), ("- i", "- i"), ("'q # r'", "q # r"),
+            ("\"d\\u0041\"", "dA"), ("\"half", "\"half"), (" spaces ", "spaces"), ("a=b", "a=b"),
+        ] {
+            #expect(try read(nil, ["runs_dir=\(text)"]).runsDirectory == expected, "\(text)")
+        }
+        #expect(throws: Failure.self) { try read(nil, ["schedule.milestones=[1 epoch] # one"]) }
+        #expect(throws: Failure.self) { try read(nil, ["epochs=3", "steps=4"]) }
+    }
+
+    @Test("a name alone stands for the section of that name")
+    func names() throws {
+        #expect(try read(nil, ["optimizer=adam"]).optimizer == Configuration.Optimizer(.adam))
+        #expect(try read(nil, ["schedule=cosine"]).schedule == .cosine(length: nil, minimum: 0))
+        #expect(try read(nil, ["loss=mean_squared_error"]).loss == .meanSquaredError)
+        let text = "model: tiny\ndata: {file: d.h5}\noptimizer: rmsprop\nschedule: cosine"
+        let both = try read(text, ["optimizer.alpha=0.5", "schedule.minimum=0.25"])
+        #expect(both.optimizer.name == .rmsprop && both.optimizer.alpha == 0.5)
+        #expect(both.schedule == .cosine(length: nil, minimum: 0.25))
+    }
+
+    @Test("~ in front of a path is the home folder, as in a shell")
+    func home() throws {
+        let home = HomePath.expanded("~")
+        #expect(home.hasPrefix("/") && HomePath.expanded("~/a b") == home + "/a b")
+        #expect(HomePath.expanded("~root/x").hasSuffix("/x") && !HomePath.expanded("~root/x").hasPrefix("~"))
+        for path in ["a/~", "./~", "", "~no-such-user-here/x", "/~"] { #expect(HomePath.expanded(path) == path) }
+        let configuration = try read("model: tiny\ndata: {file: ~/d.h5}", ["runs_dir=~/runs"])
+        #expect(configuration.data.file == home + "/d.h5" && configuration.runsDirectory == home + "/runs")
+    }
+
+    @Test(
+        "an unknown key suggests what it is called here, wherever it stands",
+        arguments: [
+            ("lr", "optimizer.learning_rate"), ("learning_rate", "optimizer.learning_rate"),
+            ("optimizer.lr", "optimizer.learning_rate"), ("momentum", "optimizer.momentum"),
+            ("wd", "optimizer.weight_decay"),
+            ("batch", "batch_size"), ("batchsize", "batch_size"), ("BatchSize", "batch_size"), ("num_epochs", "epochs"),
+            ("epoch", "epochs"), ("epcohs", "epochs"), ("val", "evaluate.split"), ("arch", "model.name"),
+            ("dataset", "data.file"), ("data.path", "data.file"), ("gamma", "schedule.factor"),
+            ("optimizer.decay", "optimizer.weight_decay"), ("milestones", "schedule.milestones"),
+            ("patience", "schedule.patience or early_stopping.patience"), ("weight_decy", "optimizer.weight_decay"),
+            ("optimiser", "optimizer"), ("checkpoints", "checkpoint"),
+        ])
+    func suggestions(key: String, expected: String) {
+        let failure = #expect(throws: Failure.self) { try read(nil, ["\(key)=1"]) }
+        #expect(
+            failure?.message.hasSuffix("unknown key \(key), did you mean \(expected)?") == true,
+            "\(failure?.message ?? "")")
+    }
+
+    @Test("every key that the documentation order lists is known by its own path")
+    func keyPaths() throws {
+        for entry in try full().entries where !entry.key.hasPrefix("data.normalize.") {
+            #expect(
+                ConfigurationKeys.paths.contains(entry.key) || ["clip", "ema", "early_stopping"].contains(entry.key),
+                "\(entry.key)")
+            #expect(ConfigurationKeys.meant(by: entry.key).first == entry.key)
+        }
     }
 
     @Test("--set changes one value and leaves the others, and the last one counts")

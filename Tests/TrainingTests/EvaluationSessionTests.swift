@@ -219,7 +219,7 @@ struct EvaluationSessionTests {
             let (own, other) = (try session(source, "d.h5"), try session(source, "other.h5"))
             #expect(own.notes.isEmpty && other.notes.count == 1 && other.notes[0].contains("matched by name"))
             #expect(other.classNames == header.classes)
-            let logits = ["own", "other"].map { subject.scratch.file("\($0).h5") }
+            let logits = ["own", "other"].map { subject.scratch.file("\($0)-logits.h5") }
             let (a, b) = (try own.run(logitsPath: logits[0]), try other.run(logitsPath: logits[1]))
             #expect(a.score == b.score && a.truths == b.truths && a.predictions == b.predictions)
             for name in ["/labels", "/logits"] {

@@ -157,7 +157,11 @@ struct RunFolderTests {
             (try plant("c") { #expect(mkfifo($0 + "/run.lock", 0o600) == 0) }, "run.lock: is a named pipe"),
             (try plant("d") { try Folder.make($0 + "/run.lock") }, "run.lock: is a folder"),
             (try plant("e") { try Folder.make($0 + "/checkpoints/best.h5") }, "best.h5: is a folder"),
-            (try plant("f") { try Folder.make($0 + "/config.yaml") }, "config.yaml: is a folder"),
+            (
+                try plant("f") { run in
+                    for name in ["config.yaml", "checkpoints"] { try Folder.make("\(run)/\(name)") }
+                }, "config.yaml: is a folder"
+            ),
             (try plant("g") { try DurableFile.write("x", to: $0 + "/checkpoints") }, "checkpoints: is a regular file"),
         ] {
             let failure = #expect(throws: Failure.self) {
@@ -166,6 +170,7 @@ struct RunFolderTests {
             #expect(failure?.code == .cannotCreate && failure?.message.contains(words) == true, "\(failure as Any)")
         }
         let run = try plant("h") { run in
+            try Folder.make(run + "/checkpoints")
             try link("elsewhere/step-000000001.h5", run + "/config.yaml")
             try link("elsewhere/step-000000001.h5", run + "/environment.json")
             #expect(mkfifo(run + "/command.txt", 0o600) == 0)
