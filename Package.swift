@@ -44,11 +44,16 @@ let package = Package(
         swiftTarget("Files", ["Diagnostics"]),
         swiftTarget("Interchange", ["Files", "Diagnostics", "CArchive"]),
         swiftTarget("Digests", ["CCrypto"]),
-        swiftTarget("HDF5", ["CHDF5"]),
+        swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
+        .target(
+            name: "CImages", cSettings: cSettings, linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels"]),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics"]),
-        swiftTarget("Ingest", ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CZlib"]),
+        .target(name: "CMappedFiles", cSettings: cSettings),
+        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles"]),
+        swiftTarget(
+            "Ingest",
+            ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
         .target(name: "CSignals", cSettings: cSettings),
@@ -61,7 +66,7 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        swiftTarget("Report", []),
+        swiftTarget("Report", ["Diagnostics"]),
         .executableTarget(
             name: "swift-train",
             dependencies: [
@@ -79,10 +84,13 @@ let package = Package(
         tests(
             "InterchangeTests", ["Interchange", "Files", "Diagnostics"], exclude: ["Generator"],
             resources: [.copy("Fixtures")]),
-        tests("TensorsTests", ["Tensors", "CKernels"]),
+        .target(name: "CKernelCases", dependencies: ["CKernels"], path: "Tests/CKernelCases", cSettings: cSettings),
+        tests("TensorsTests", ["Tensors", "CKernels", "CKernelCases"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
-        tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
-        tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
+        tests("DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"]),
+        tests(
+            "IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests", "CImages"], exclude: ["Generator"],
+            resources: [.copy("Fixtures")]),
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],
             exclude: ["Generator"],

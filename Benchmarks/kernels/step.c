@@ -1,7 +1,12 @@
 // A whole training step of the Fashion classifier made of the lane kernels: pixels, forward, loss, backward, the tree over
 // groups, the update. Usage: step [SECONDS] [SET]; SWIFT_TRAIN_ISA names the set otherwise. Prints images per second at
 // batch 32 and 256 with four shards, the time of every part of a group, and the loss on random images it learns by heart.
-#include "kernels.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../Tests/CKernelCases/cases.h"
 
 enum { W1 = 0, B1 = W1 + 150, W2 = B1 + 6, B2 = W2 + 2400, W3 = B2 + 16, B3 = W3 + 30720, W4 = B3 + 120, B4 = W4 + 10080, W5 = B4 + 84, B5 = W5 + 840, COUNT = B5 + 10 };
 enum { parts = 15 };
@@ -13,8 +18,10 @@ typedef struct {
     uint16_t *w1, *w2;
 } Values;
 
+static const CKernels_LaneConvolution c1 = {{1, 28, 28, 5, 5, 1, 1, 0, 0, 24, 24}, 6};
+static const CKernels_LaneConvolution c2 = {{6, 12, 12, 5, 5, 1, 1, 0, 0, 8, 8}, 16};
+
 static double group(Set *set, const Values *v, const float *w, const float *flipped, const CKernels_LaneGroup *g, const float *table, float *grad, int timed) {
-    static const CKernels_LaneConvolution c1 = {{1, 28, 28, 5, 5, 1, 1, 0, 0, 24, 24}, 6}, c2 = {{6, 12, 12, 5, 5, 1, 1, 0, 0, 8, 8}, 16};
     const CKernels_Activation relu = CKernels_activationReLU, none = CKernels_activationNone;
     const int64_t lanes = g->lanes, perShard = g->lanesPerShard;
     CKernels_LaneScores scores;
@@ -49,16 +56,10 @@ static double group(Set *set, const Values *v, const float *w, const float *flip
 
 int main(int argc, char **argv) {
     double wanted = argc > 1 ? atof(argv[1]) : 2;
-    Set *set = argc > 2 ? CKernels_laneKernelsNamed(argv[2]) : CKernels_laneKernels();
+    Set *set = argc > 2 ? CKernels_setNamed(argv[2]) : CKernels_setInUse();
     if (!set) return printf("this processor cannot run that set\n"), 1;
-    float sink;
-    double peak = 0;
-    for (int i = 0; i < 4000; i++) {
-        double t = seconds(), flops = CKernels_fusedMultiplyAdds(10000, &sink), rate = flops / (seconds() - t);
-        if (rate > peak) peak = rate;
-    }
+    const double peak = CKernelCases_peak() * 1e9;
     static const struct { int at, count, fan; } spans[] = {{W1, 156, 25}, {W2, 2416, 150}, {W3, 30840, 256}, {W4, 10164, 120}, {W5, 850, 84}};
-    CKernels_LaneConvolution c2 = convolution(6, 12, 12, 16, 5, 5, 1, 0), c1 = convolution(1, 28, 28, 6, 5, 5, 1, 0);
     int64_t workspace = CKernels_laneConvolutionWorkspace(&c1), second = CKernels_laneConvolutionWorkspace(&c2);
     if (second > workspace) workspace = second;
     Values v = {floats(784 * L), floats(864 * L), floats(256 * L), floats(120 * L), floats(84 * L), floats(10 * L), floats(10 * L), floats(84 * L), floats(120 * L), floats(256 * L), floats(1024 * L), floats(864 * L), floats(workspace), (uint16_t *)floats(864 * L), (uint16_t *)floats(256 * L)};

@@ -144,7 +144,7 @@ INLINE void anyRow(const int outputs, const LaneRow *row) {
 }
 
 // outputs, columns, then kernel, stride, spread, left and right padding (0 where nothing sticks out).
-#if LANES_REGISTERS >= 32
+#if SET_REGISTERS >= 32
 #define TILES(T)                                                                                                       \
     T(3, 8, 5, 1, 1, 0, 0) T(3, 7, 5, 1, 1, 0, 0) T(4, 6, 5, 1, 1, 0, 0) T(4, 5, 5, 1, 1, 0, 0) T(4, 4, 5, 1, 1, 0, 0) \
     T(2, 8, 5, 1, 1, 0, 0)                                                                                             \
@@ -231,7 +231,7 @@ static LaneTile chooseTile(const LaneRow *row, int64_t outputs) {
         }
         int64_t tiles = (outputs + t->outputs - 1) / t->outputs * ((row->width + t->columns - 1) / t->columns);
         // Multiply-adds and, at half their price, loads; a tile of few chains waits for its own results.
-        int64_t work = 2 * t->outputs * t->columns, floor = LANES_REGISTERS >= 32 ? 22 : 18;
+        int64_t work = 2 * t->outputs * t->columns, floor = SET_REGISTERS >= 32 ? 22 : 18;
         int64_t cost = tiles * ((work > floor ? work : floor) + t->outputs + t->columns);
         if (!best || cost < bestCost) best = t, bestCost = cost;
     }

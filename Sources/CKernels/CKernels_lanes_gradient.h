@@ -120,7 +120,7 @@ INLINE void addBlockOfAny(const int outputs, const LaneBlock *block, int64_t c, 
 }
 
 // outputs, then kernel, stride, left and right padding.
-#if LANES_REGISTERS >= 32
+#if SET_REGISTERS >= 32
 #define BLOCKS_OF(B, kernel, stride, left, right)                                                                      \
     B(4, kernel, stride, left, right) B(3, kernel, stride, left, right) B(2, kernel, stride, left, right)
 #define BLOCKS(B)                                                                                                      \

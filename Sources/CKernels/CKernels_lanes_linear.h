@@ -1,6 +1,6 @@
 // Linear layers, one image a lane. Included once a set.
 
-#if LANES_REGISTERS >= 32
+#if SET_REGISTERS >= 32
 #define LINEAR_TILES(T) T(16) T(14) T(12) T(10) T(8) T(4) T(2) T(1)
 #define GRADIENT_OUTPUTS 4
 #define GRADIENT_VECTORS 4

@@ -7,7 +7,7 @@ typedef float DF __attribute__((ext_vector_type(DW)));
 typedef int32_t DS __attribute__((ext_vector_type(DW)));
 
 INLINE D multiplyAddDouble(D a, D b, D c) {
-#if LANES_FUSED
+#if SET_FUSED
     return __builtin_elementwise_fma(a, b, c);
 #else
     return a * b + c;

@@ -1,4 +1,4 @@
-// Input, pooling, activations and sums, one image a lane. Included once a set.
+// Input, pooling and activations, one image a lane. Included once a set.
 
 KERNEL(pixels_u8_forward)(const CKernels_LaneGroup *group, const float *table, int64_t channels, int64_t area,
                           float *values) {
@@ -158,10 +158,4 @@ KERNEL(activation_f32_forward)(CKernels_Activation activation, const float *x, i
 KERNEL(activation_f32_backward)(CKernels_Activation activation, const float *y, const float *dy, int64_t count,
                                 float *dx) {
     for (int64_t i = 0; i < count; i += VW) store(dx + i, deactivate(load(dy + i), load(y + i), activation));
-}
-
-KERNEL(add_f32)(const float *a, const float *b, int64_t count, float *sum) {
-    int64_t i = 0;
-    for (; i + VW <= count; i += VW) storeUnaligned(sum + i, loadUnaligned(a + i) + loadUnaligned(b + i));
-    for (; i < count; i++) sum[i] = a[i] + b[i];
 }

@@ -19,8 +19,8 @@ package final class Batch: @unchecked Sendable {
         self.imagesPerShard = imagesPerShard
         self.imageBytes = imageBytes
         let slots = shards * imagesPerShard
+        // Not written before it is filled: slots that no sample ever fills take no memory.
         images = .allocate(byteCount: slots * imageBytes, alignment: 64)
-        images.initializeMemory(as: UInt8.self, repeating: 0, count: slots * imageBytes)
         labels = .allocate(capacity: slots)
         labels.initialize(repeating: 0, count: slots)
         ids = .allocate(capacity: slots)
@@ -34,6 +34,15 @@ package final class Batch: @unchecked Sendable {
         labels.deallocate()
         ids.deallocate()
         counts.deallocate()
+    }
+
+    /// A batch of black images, all of the first class, that stands in for one that could not be read: a rank takes part in a
+    /// step that updates nothing.
+    package static func placeholder(shards: Int, imagesPerShard: Int, imageBytes: Int) -> Batch {
+        let batch = Batch(shards: shards, imagesPerShard: imagesPerShard, imageBytes: imageBytes)
+        batch.ids.update(repeating: 0, count: shards * imagesPerShard)
+        batch.counts.update(repeating: Int32(imagesPerShard), count: shards)
+        return batch
     }
 
     package var samples: Int { (0..<shards).reduce(0) { $0 + Int(counts[$1]) } }

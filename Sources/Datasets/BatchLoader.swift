@@ -14,9 +14,9 @@ package final class BatchLoader {
     /// Starts to load steps `steps` (numbered from the start of the run) for the shards `localShards` of all.
     ///
     /// Throws: `ThreadError` when the system refuses the thread.
-    package init(split: DatasetSplit, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64, steps: Range<Int>)
-        throws(ThreadError)
-    {
+    package init(
+        split: any SampleSource, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64, steps: Range<Int>
+    ) throws(ThreadError) {
         let ring = Ring(capacity: Self.batches) {
             Batch(
                 shards: localShards.count, imagesPerShard: geometry.imagesPerShard, imageBytes: split.imageBytes)
@@ -27,7 +27,11 @@ package final class BatchLoader {
             var filler = filler
             for step in steps {
                 guard let batch = ring.takeEmpty() else { return }
-                filler.fill(batch, step: step)
+                do {
+                    try filler.fill(batch, step: step)
+                } catch {
+                    return ring.fail(error)
+                }
                 ring.putFull(batch)
             }
         }.detach()
@@ -38,9 +42,12 @@ package final class BatchLoader {
     }
 
     /// The batch of the next step; the one before it may be overwritten from here on. Call once for each step.
-    package func next() -> Batch {
+    ///
+    /// Throws: what the source throws, at the step whose samples it could not give and at all later ones.
+    package func next() throws -> Batch {
         if let current { ring.putEmpty(current) }
-        let batch = ring.takeFull()
+        current = nil
+        let batch = try ring.takeFull()
         current = batch
         return batch
     }
@@ -48,20 +55,24 @@ package final class BatchLoader {
 
 /// Fills batches with the samples of a step.
 private struct BatchFiller: Sendable {
-    let split: DatasetSplit
+    let split: any SampleSource
+    let labels: [Int32]
+    let imageBytes: Int
     let geometry: BatchGeometry
     let localShards: Range<Int>
     let seed: UInt64
     var order: (epoch: Int, order: SampleOrder)?
 
-    init(split: DatasetSplit, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64) {
+    init(split: any SampleSource, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64) {
         self.split = split
+        labels = split.labels
+        imageBytes = split.imageBytes
         self.geometry = geometry
         self.localShards = localShards
         self.seed = seed
     }
 
-    mutating func fill(_ batch: Batch, step: Int) {
+    mutating func fill(_ batch: Batch, step: Int) throws {
         let (epoch, stepInEpoch) = step.quotientAndRemainder(dividingBy: geometry.stepsPerEpoch)
         let order = order(ofEpoch: epoch)
         for (local, shard) in localShards.enumerated() {
@@ -72,11 +83,11 @@ private struct BatchFiller: Sendable {
                 let id = order[position + image]
                 let slot = local * geometry.imagesPerShard + image
                 batch.ids[slot] = Int64(id)
-                batch.labels[slot] = split.labels[id]
-                (batch.images + slot * split.imageBytes).copyMemory(
-                    from: split.images.baseAddress! + id * split.imageBytes, byteCount: split.imageBytes)
+                batch.labels[slot] = labels[id]
+                try split.fill(batch.images + slot * imageBytes, sample: id)
             }
         }
+        try split.confirm()
     }
 
     private mutating func order(ofEpoch epoch: Int) -> SampleOrder {
@@ -93,6 +104,8 @@ private final class Ring: @unchecked Sendable {
     private var empty: [Batch]
     private var full: [Batch] = []
     private var isClosed = false
+    /// Why no more full ones will come.
+    private var failure: (any Error)?
 
     init(capacity: Int, make: () -> Batch) {
         empty = (0..<capacity).map { _ in make() }
@@ -113,11 +126,19 @@ private final class Ring: @unchecked Sendable {
         condition.signal()
     }
 
-    func takeFull() -> Batch {
+    func takeFull() throws -> Batch {
         condition.lock()
         defer { condition.unlock() }
-        while full.isEmpty { condition.wait() }
+        while full.isEmpty && failure == nil { condition.wait() }
+        if full.isEmpty, let failure { throw failure }
         return full.removeFirst()
+    }
+
+    func fail(_ error: any Error) {
+        condition.lock()
+        defer { condition.unlock() }
+        failure = error
+        condition.signal()
     }
 
     func putEmpty(_ batch: Batch) {

@@ -24,16 +24,27 @@ package final class DatasetFile {
     /// What is known of each split without its pixels, in the order of `splitNames`.
     package let headers: [DatasetSplitHeader]
 
+    /// Groups and links at the root that are no splits, in byte order.
+    package let ignoredNames: [String]
+
     private let file: HDF5File
+    private let cache: PixelFactsCache
+    /// Of the splits without a stored digest.
+    private let computedDigests: [String: String]
     private var opened: [String: DatasetSplit] = [:]
     private static let largestClassCount = 1 << 20
 
-    package init(path: String) throws {
+    package convenience init(path: String) throws {
+        try self.init(path: path, cache: .standard)
+    }
+
+    init(path: String, cache: PixelFactsCache) throws {
         self.path = path
+        self.cache = cache
         let name = path
         func bad(_ text: String) -> Failure { Failure(.badData, "\(name)\(text)") }
         try Self.requireHDF5(path)
-        (file, classes, headers) = try translatingErrors {
+        (file, classes, headers, ignoredNames) = try translatingErrors {
             let file = try HDF5File.open(path)
             try Self.requireFormat(file)
             let classSet = try file.dataset("/classes")
@@ -41,12 +52,22 @@ package final class DatasetFile {
                 throw bad(":/classes has shape \(classSet.shape), expected (K,) with K in 1…\(Self.largestClassCount)")
             }
             let classes = try classSet.readStrings()
-            var headers: [DatasetSplitHeader] = []
-            for name in try file.children(of: "/") where name != "classes" {
-                guard try file.isGroup("/\(name)") else { continue }
-                headers.append(try DatasetSplitHeader(file, name: name, classCount: classes.count))
+            var (headers, ignored) = ([DatasetSplitHeader](), [String]())
+            for link in try file.links(of: "/") where link.name != "classes" {
+                let path = "/\(link.name)"
+                let isNamed = DatasetFileFormat.splitNames.contains(link.name)
+                guard isNamed || link.address != nil else {
+                    ignored.append(link.name)
+                    continue
+                }
+                guard try file.isGroup(path) else { continue }
+                guard isNamed || file.exists("\(path)/images") && file.exists("\(path)/labels") else {
+                    ignored.append(link.name)
+                    continue
+                }
+                headers.append(try DatasetSplitHeader(file, name: link.name, classCount: classes.count))
             }
-            return (file, classes, headers)
+            return (file, classes, headers, ignored)
         }
         guard let first = headers.first else { throw bad(": holds no split, expected /train, /test or /val") }
         (height, width, channels) = (first.height, first.width, first.channels)
@@ -55,8 +76,14 @@ package final class DatasetFile {
                 ":\(header.imagesPath) holds \(header.height)×\(header.width)×\(header.channels) images, "
                     + "\(first.imagesPath) \(height)×\(width)×\(channels); expected one size")
         }
-        digest = try DatasetDigest.compute(classes: classes, headers: headers) { [file] header in
-            try Self.pixels(of: header, in: file)
+        var digests: [String: String] = [:]
+        for header in headers where header.storedImageDigest == nil {
+            digests[header.name] = try Self.facts(of: header, in: file, try Self.pixels(of: header, in: file), cache)
+                .digest
+        }
+        computedDigests = digests
+        digest = DatasetDigest.compute(classes: classes, headers: headers) { header in
+            header.storedImageDigest ?? digests[header.name] ?? ""
         }
     }
 
@@ -65,16 +92,49 @@ package final class DatasetFile {
         if let split = opened[name] { return split }
         guard let header = headers.first(where: { $0.name == name }) else {
             throw Failure(
-                .configuration, "\(path): has no split \(name), expected one of \(splitNames.joined(separator: ", "))")
+                .configuration,
+                "\(path): has no split \(name), expected one of \(splitNames.joined(separator: ", ")); evaluate.split "
+                    + "(--set evaluate.split=\(splitNames.first ?? "train"), or evaluate --split) names the one to score"
+            )
         }
-        let split = DatasetSplit(header, storage: try Self.pixels(of: header, in: file), isMapped: header.canBeMapped)
+        let pixels = try Self.pixels(of: header, in: file)
+        if let digest = header.storedImageDigest ?? computedDigests[name] { pixels.expect(digest: digest) }
+        let split = DatasetSplit(header, storage: pixels)
         opened[name] = split
         return split
     }
 
     /// The SHA-256 of a split's image bytes as they are now.
     package func computeImageDigest(_ split: String) throws -> String {
-        SHA256.hexadecimal(of: try self.split(split).images)
+        let pixels = try self.split(split).storage
+        var hash = SHA256()
+        try pixels.forEachPiece { hash.update($0) }
+        return hash.hexadecimal()
+    }
+
+    /// Reads the pixels of some splits, or of all, and compares them with their stored digests: once for each state of the
+    /// file, since what was found is remembered under the user's cache folder (`PixelFactsCache`).
+    ///
+    /// Returns warnings for the user. `onLongWork` is told once, with words, when bytes are left to read after a second;
+    /// SHA-256 takes 0.4 to 2 GB/s, so a file of 20 GB takes 10 to 50 s at its first start, and nothing later.
+    /// Throws: `Failure`: 65 when a digest does not hold, 74 when the file changes meanwhile.
+    package func checkPixels(
+        of names: [String]? = nil, onLongWork: @escaping (String) -> Void = { _ in }
+    ) throws -> [String] {
+        let checked = headers.filter { names?.contains($0.name) ?? true }
+        let work = LongWork(onLongWork)
+        return try checked.flatMap { header in
+            let place = "\(path):\(header.imagesPath.printable)"
+            let facts = try Self.facts(of: header, in: file, try split(header.name).storage, cache) { done in
+                work.note("checking the pixels of \(path) once", done: done, of: header.byteCount)
+            }
+            if let stored = header.storedImageDigest, facts.digest != stored {
+                throw Failure(
+                    .badData,
+                    "\(place) has SHA-256 \(facts.digest), expected \(stored); the file is damaged. Convert it again.")
+            }
+            return header.warnings + facts.warnings(path: place, type: header.pixelType)
+        }
     }
 
     /// An attribute of the file itself (`command`, `sources`, `preprocessing`), nil when absent.
@@ -86,17 +146,75 @@ package final class DatasetFile {
     }
 
     private static func pixels(of header: DatasetSplitHeader, in file: HDF5File) throws -> MappedBytes {
+        let descriptor = try translatingErrors { try file.descriptor() }
         if header.canBeMapped, let offset = header.fileOffset {
-            return try MappedBytes(path: file.path, offset: offset, count: header.byteCount)
+            return try MappedBytes(path: file.path, descriptor: descriptor, offset: offset, count: header.byteCount)
         }
-        return try MappedBytes(count: header.byteCount) { memory in
+        let identity = FileIdentity(descriptor: descriptor)
+        return try MappedBytes(count: header.byteCount, path: file.path, identity: identity) { memory in
             try translatingErrors {
                 let images = try file.dataset(header.imagesPath)
-                switch header.pixelType {
+                switch images.elementType {
                 case .uint8: try images.read(into: memory.bindMemory(to: UInt8.self))
-                case .float32: try images.read(into: memory.bindMemory(to: Float.self))
+                case .float64: try readNarrowing(images, into: memory.bindMemory(to: Float.self))
+                default: try images.read(into: memory.bindMemory(to: Float.self))
                 }
             }
         }
+    }
+
+    /// Reads float64 images as float32, a few at a time. Throws: `Failure(.badData)` for a number that is too large.
+    private static func readNarrowing(_ images: HDF5Dataset, into target: UnsafeMutableBufferPointer<Float>) throws {
+        let perImage = images.shape.dropFirst().reduce(1, *)
+        let rows = max(1, (1 << 17) / perImage)
+        let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: rows * perImage)
+        defer { piece.deallocate() }
+        for start in stride(from: 0, to: images.shape[0], by: rows) {
+            let end = min(images.shape[0], start + rows)
+            let part = UnsafeMutableBufferPointer(rebasing: piece[..<((end - start) * perImage)])
+            try images.read(rows: start..<end, into: part)
+            for (place, value) in part.enumerated() {
+                let narrow = Float(value)
+                guard narrow.isFinite || !value.isFinite else {
+                    throw Failure(
+                        .badData,
+                        "\(images.place)[\(start + place / perImage)] holds \(value), which float32 cannot "
+                            + "hold; expected pixels in 0…1")
+                }
+                target[start * perImage + place] = narrow
+            }
+        }
+    }
+
+    private static func facts(
+        of header: DatasetSplitHeader, in file: HDF5File, _ pixels: MappedBytes, _ cache: PixelFactsCache,
+        progress: (Int) -> Void = { _ in }
+    ) throws -> PixelFacts {
+        let part =
+            "\(header.name.utf8.count) \(header.name) \(header.fileOffset ?? -1) \(header.byteCount) \(header.pixelType)"
+        let key = pixels.identity?.key(of: part)
+        if let key, let known = cache.facts(for: key) { return known }
+        let isFresh = pixels.identity?.isFresh ?? true
+        let facts = try PixelFacts(
+            pixels, type: header.pixelType, imageBytes: header.byteCount / header.count, progress: progress)
+        if let key, !isFresh { cache.remember(facts, for: key) }
+        return facts
+    }
+}
+
+/// Tells the user once of work that takes longer than a second.
+private final class LongWork {
+    private let start = ContinuousClock.now
+    private var isTold = false
+    private let tell: (String) -> Void
+
+    init(_ tell: @escaping (String) -> Void) {
+        self.tell = tell
+    }
+
+    func note(_ what: String, done: Int, of total: Int) {
+        guard !isTold, done < total, ContinuousClock.now - start > .seconds(1) else { return }
+        isTold = true
+        tell("\(what): \(done / 1_000_000) of \(total / 1_000_000) MB in the first second")
     }
 }

@@ -10,9 +10,14 @@ internal import HDF5
 /// /test/…         the same
 /// ```
 /// `mean` and `std` are those of the train split in 0…1, on every split. `sha256` is over the raw little-endian bytes.
+///
+/// Of others' files more is taken: labels of any integer type, or whole numbers as floats, also as (N, 1); images as float64,
+/// which become float32; attributes that are missing, but for `format` and `format_version`; and whatever stands beside the
+/// splits. A group is a split if it is named train, test or val, or holds images and labels.
 package enum DatasetFileFormat {
     package static let name = "swift-train.dataset"
     package static let version: Int64 = 1
+    package static let splitNames = ["train", "test", "val"]
     package static let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]
 }
 

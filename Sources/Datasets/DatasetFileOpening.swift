@@ -6,30 +6,23 @@ internal import HDF5
 extension DatasetFile {
     /// Refuses what is missing or is no HDF5 file, by its first bytes, before the library sees it.
     static func requireHDF5(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            let advice = "Name a dataset file with --data, or make one with swift-train convert."
-            throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno))). \(advice)")
-        }
+        let descriptor = try InputDescriptor.open(
+            path, expected: "a dataset file (HDF5)",
+            advice: "Name a dataset file with --data, or make one with swift-train convert.")
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw Failure(.badData, "\(path): is not a regular file, expected a dataset file (HDF5)")
+        // What others put in front of HDF5 (a user block) has 512 bytes or twice, four times … as many.
+        var place = 0
+        while true {
+            let found = InputDescriptor.bytes(descriptor, count: DatasetFileFormat.signature.count, at: place)
+            if found == DatasetFileFormat.signature { return }
+            guard !found.isEmpty, place < 1 << 40 else { break }
+            place = place == 0 ? 512 : 2 * place
         }
-        var head = [UInt8](repeating: 0, count: DatasetFileFormat.signature.count)
-        let count = max(0, pread(descriptor, &head, head.count, 0))
-        head.removeLast(head.count - count)
-        guard head != DatasetFileFormat.signature else { return }
-        let advice: String
-        if head.starts(with: [0x1F, 0x8B]) {
-            advice = "it is compressed with gzip; unpack it, or give IDX files to swift-train convert idx"
-        } else if head.starts(with: [0, 0, 8]) {
-            advice = "it looks like IDX; make a dataset file of it with swift-train convert idx"
-        } else {
-            advice = "make a dataset file with swift-train convert"
-        }
-        let found = head.isEmpty ? "nothing" : head.map { hexadecimal($0) }.joined(separator: " ")
+        let head = InputDescriptor.bytes(descriptor, count: ForeignFile.headBytes, at: 0)
+        let first = head.prefix(DatasetFileFormat.signature.count)
+        let found = first.isEmpty ? "nothing" : first.map { hexadecimal($0) }.joined(separator: " ")
         let expected = DatasetFileFormat.signature.map { hexadecimal($0) }.joined(separator: " ")
+        let advice = ForeignFile.words(for: head) ?? "make a dataset file with swift-train convert"
         throw Failure(.badData, "\(path): is not HDF5: begins with \(found), expected \(expected); \(advice)")
     }
 
@@ -37,15 +30,15 @@ extension DatasetFile {
         let path = file.path
         let format = try file.attribute("format", on: "/")
         guard format == .string(DatasetFileFormat.name) else {
-            let found = if case .string(let text)? = format { text } else { "no such attribute" }
+            let found = format.map { $0.description.printable } ?? "no such attribute"
             throw Failure(
                 .badData,
-                "\(path):/@format is \(found), expected \(DatasetFileFormat.name). "
-                    + "Make a dataset file with swift-train convert.")
+                "\(path):/@format is \(found), expected \(DatasetFileFormat.name). Make a dataset file with swift-train convert, "
+                    + "whose --help shows the layout; swift-train inspect shows what this file holds")
         }
         let version = try file.attribute("format_version", on: "/")
         guard version == .integer(DatasetFileFormat.version) else {
-            let found = if case .integer(let number)? = version { "\(number)" } else { "missing" }
+            let found = version.map { $0.description.printable } ?? "missing"
             throw Failure(
                 .badData,
                 "\(path):/@format_version is \(found), expected \(DatasetFileFormat.version). "

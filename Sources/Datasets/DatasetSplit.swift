@@ -1,7 +1,7 @@
 /// The images and labels of one split.
 ///
 /// Sendable: nothing changes after init; the image bytes belong to `storage`, which lives as long as the split.
-package final class DatasetSplit: @unchecked Sendable {
+package final class DatasetSplit: SampleSource, @unchecked Sendable {
     package let name: String
     /// Number of images.
     package let count: Int
@@ -12,18 +12,15 @@ package final class DatasetSplit: @unchecked Sendable {
     /// Class numbers, each within the file's classes.
     package let labels: [Int32]
     /// Mean and standard deviation per channel of the train split, pixels in 0…1. The deviation of a constant channel is 0.
+    /// Both are empty where the file does not hold them.
     package let mean: [Float]
     package let std: [Float]
-    /// All images, [N, H, W, C], little-endian; valid as long as this object, so hold the split while the bytes are in use.
-    package var images: UnsafeRawBufferPointer { storage.bytes }
-    /// Bytes of one image.
-    package var imageBytes: Int { height * width * channels * pixelType.byteCount }
     /// True when the images are pages of the file, false when they are a copy in memory.
-    package let isMapped: Bool
+    package var isMapped: Bool { storage.isMapped }
+    /// All images, [N, H, W, C], little-endian. Their file may change: see `MappedBytes`.
+    let storage: MappedBytes
 
-    private let storage: MappedBytes
-
-    init(_ header: DatasetSplitHeader, storage: MappedBytes, isMapped: Bool) {
+    init(_ header: DatasetSplitHeader, storage: MappedBytes) {
         name = header.name
         count = header.count
         height = header.height
@@ -34,7 +31,6 @@ package final class DatasetSplit: @unchecked Sendable {
         mean = header.mean
         std = header.std
         self.storage = storage
-        self.isMapped = isMapped
     }
 
     /// A split with other samples, in memory, and all else as in `source`.
@@ -49,6 +45,13 @@ package final class DatasetSplit: @unchecked Sendable {
         mean = source.mean
         std = source.std
         self.storage = storage
-        isMapped = false
     }
+
+    package func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws {
+        precondition(sample >= 0 && sample < count, "sample \(sample) of \(count)")
+        let bytes = height * width * channels * pixelType.byteCount
+        slot.copyMemory(from: storage.bytes.baseAddress! + sample * bytes, byteCount: bytes)
+    }
+
+    package func confirm() throws { try storage.confirm() }
 }

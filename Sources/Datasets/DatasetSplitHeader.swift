@@ -19,6 +19,8 @@ package struct DatasetSplitHeader: Sendable {
     let fileOffset: Int?
     /// How the images lie in the file, in words.
     package let storage: String
+    /// What a user should hear though the split can be used.
+    let warnings: [String]
 
     var imagesPath: String { "/\(name)/images" }
     /// Number of images of each class.
@@ -35,64 +37,122 @@ package struct DatasetSplitHeader: Sendable {
         self.name = name
         let imagesPath = "/\(name)/images"
         let labelsPath = "/\(name)/labels"
-        func bad(_ path: String, _ text: String) -> Failure { Failure(.badData, "\(file.path):\(path) \(text)") }
+        func bad(_ path: String, _ text: String) -> Failure {
+            Failure(.badData, "\(file.path):\(path.printable)\(text.hasPrefix("@") ? "" : " ")\(text)")
+        }
 
         let images = try file.dataset(imagesPath)
         guard images.shape.count == 4, images.shape.allSatisfy({ $0 > 0 }) else {
-            throw bad(imagesPath, "has shape \(images.shape), expected (N, H, W, C) with no extent 0")
+            let advice = images.shape.count == 3 ? "; if they are gray, add an axis: images[..., None] in NumPy" : ""
+            throw bad(imagesPath, "has shape \(images.shape), expected (N, H, W, C) with no extent 0\(advice)")
+        }
+        let layout = try file.attribute("layout", on: imagesPath)
+        guard layout == nil || layout == .empty || layout == .string("NHWC") else {
+            throw bad(imagesPath, "has layout \(layout?.description.printable ?? ""), expected NHWC")
+        }
+        guard layout == .string("NHWC") || !Self.looksLikeChannelsFirst(images.shape) else {
+            throw bad(
+                imagesPath,
+                "has shape \(images.shape), which looks like channels first (NCHW), expected (N, H, W, C): "
+                    + "images.transpose(0, 2, 3, 1) in NumPy; or, if it is right, say so with the attribute layout = NHWC"
+            )
         }
         switch images.elementType {
         case .uint8: pixelType = .uint8
-        case .float32: pixelType = .float32
-        default: throw bad(imagesPath, "is \(images.elementType), expected uint8 or float32")
+        case .float32, .float64: pixelType = .float32
+        default:
+            throw bad(
+                imagesPath,
+                "is \(images.elementType), expected uint8 or float32: images.astype('uint8') in NumPy for 0…255, "
+                    + "images.astype('float32') for 0…1")
         }
-        if let layout = try file.attribute("layout", on: imagesPath), layout != .string("NHWC") {
-            throw bad(imagesPath, "has layout \(layout), expected NHWC")
-        }
+        let isNarrowed = images.elementType == .float64
         (count, height, width, channels) = (images.shape[0], images.shape[1], images.shape[2], images.shape[3])
-        fileOffset = images.fileOffset
-        storage = images.storageDescription
+        fileOffset = isNarrowed ? nil : images.fileOffset
+        storage = images.storageDescription + (isNarrowed ? ", float64 read as float32" : "")
         mean = try Self.channelValues("mean", file, imagesPath, channels)
         std = try Self.channelValues("std", file, imagesPath, channels)
+        guard mean.isEmpty == std.isEmpty else {
+            throw bad(imagesPath, "@\(mean.isEmpty ? "mean" : "std") is missing, expected both mean and std or neither")
+        }
         guard std.allSatisfy({ $0 >= 0 }) else { throw bad(imagesPath, "has a negative std, expected 0 or more") }
-        storedImageDigest = try Self.storedDigest(file, imagesPath)
+        // It is of bytes that are not used as they are.
+        storedImageDigest = isNarrowed ? nil : try Self.storedDigest(file, imagesPath)
+        warnings = isNarrowed ? ["\(file.path):\(imagesPath.printable) is float64, read as float32"] : []
 
         let labelSet = try file.dataset(labelsPath)
-        guard labelSet.shape == [count] else {
-            throw bad(labelsPath, "has shape \(labelSet.shape), expected [\(count)], one label for each image")
-        }
-        guard labelSet.elementType == .int64 else {
-            throw bad(labelsPath, "is \(labelSet.elementType), expected int64")
-        }
-        let wide = try labelSet.readAll(as: Int64.self)
+        let wide = try Self.labels(labelSet, count: count, bad: { bad(labelsPath, $0) })
         if let index = wide.firstIndex(where: { $0 < 0 || $0 >= classCount }) {
             throw Failure(
                 .badData,
-                "\(file.path):\(labelsPath)[\(index)] = \(wide[index]), expected 0…\(classCount - 1) "
+                "\(file.path):\(labelsPath.printable)[\(index)] = \(wide[index]), expected 0…\(classCount - 1) "
                     + "(\(classCount) classes). Fix the source and convert it again.")
         }
         labels = wide.map { Int32(truncatingIfNeeded: $0) }
         labelDigest = wide.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
-        if let stored = try Self.storedDigest(file, labelsPath), stored != labelDigest {
+        if labelSet.elementType == .int64, let stored = try Self.storedDigest(file, labelsPath), stored != labelDigest {
             throw bad(labelsPath, "has SHA-256 \(labelDigest), expected \(stored); the file is damaged. Convert again.")
         }
         if let value = try file.attribute("counts", on: imagesPath), value != .integers(counts(of: classCount)) {
             let expected = HDF5Value.integers(counts(of: classCount))
-            throw bad(imagesPath, "@counts is \(value), but its labels count \(expected). Convert again.")
+            throw bad(
+                imagesPath,
+                "@counts is \(value.description.printable), but its labels count \(expected). Convert again.")
         }
     }
 
+    /// Few channels where the height should be, and more of everything behind them.
+    private static func looksLikeChannelsFirst(_ shape: [Int]) -> Bool {
+        [1, 3, 4].contains(shape[1]) && shape[2] > 4 && shape[3] > 4
+    }
+
+    /// One class number for each image, of any integer type or whole numbers as floats, as (N,) or (N, 1).
+    private static func labels(
+        _ labels: HDF5Dataset, count: Int, bad: (String) -> Failure
+    ) throws -> [Int64] {
+        guard labels.shape == [count] || labels.shape == [count, 1] else {
+            let isOneHot = labels.shape.count == 2 && labels.shape[0] == count
+            throw bad(
+                "has shape \(labels.shape), expected [\(count)], one label for each image"
+                    + (isOneHot ? "; it looks one-hot: labels.argmax(axis=1) in NumPy gives class numbers" : ""))
+        }
+        let reals: [Double]
+        switch labels.elementType {
+        case .float32: reals = try labels.readAll(as: Float.self).map(Double.init)
+        case .float64: reals = try labels.readAll(as: Double.self)
+        case _ where labels.elementType.isInteger: return try labels.readIntegers()
+        default: throw bad("is \(labels.elementType), expected int64 or another integer type")
+        }
+        return try reals.enumerated().map { index, value in
+            guard let whole = Int64(exactly: value) else {
+                throw bad("holds \(value) at \(index), expected whole numbers, the classes of the images")
+            }
+            return whole
+        }
+    }
+
+    /// None when the attribute is missing.
     private static func channelValues(
         _ name: String, _ file: HDF5File, _ path: String, _ channels: Int
     ) throws -> [Float] {
-        let value = try file.attribute(name, on: path)
-        guard case .reals(let values)? = value, values.count == channels, values.allSatisfy(\.isFinite) else {
-            let found = value.map { "\($0)" } ?? "missing"
-            throw Failure(
-                .badData, "\(file.path):\(path)@\(name) is \(found), expected \(channels) finite numbers, one a channel"
-            )
+        let values: [Double]
+        let found = try file.attribute(name, on: path)
+        switch found {
+        case nil, .empty: return []
+        case .reals(let numbers): values = numbers
+        case .integers(let numbers): values = numbers.map { Double($0) }
+        case .real(let number): values = [number]
+        case .integer(let number): values = [Double(number)]
+        case .string: values = []
         }
-        return values.map { Float($0) }
+        let narrow = values.map { Float($0) }
+        guard narrow.count == channels, narrow.allSatisfy(\.isFinite) else {
+            throw Failure(
+                .badData,
+                "\(file.path):\(path.printable)@\(name) is \(found?.description.printable ?? ""), expected \(channels) "
+                    + "finite numbers, one a channel")
+        }
+        return narrow
     }
 
     private static func storedDigest(_ file: HDF5File, _ path: String) throws -> String? {
@@ -100,7 +160,10 @@ package struct DatasetSplitHeader: Sendable {
         guard case .string(let text) = value, text.utf8.count == 64,
             text.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
         else {
-            throw Failure(.badData, "\(file.path):\(path)@sha256 is \(value), expected 64 hexadecimal digits")
+            throw Failure(
+                .badData,
+                "\(file.path):\(path.printable)@sha256 is \(value.description.printable), expected 64 hexadecimal digits"
+            )
         }
         return text
     }

@@ -33,6 +33,8 @@ extension HDF5File {
             try writeRow(name, on: object, type: CHDF5_typeInt64(), numbers, location)
         case .reals(let numbers):
             try writeRow(name, on: object, type: CHDF5_typeDouble(), numbers, location)
+        case .empty:
+            throw HDF5Error(call: "H5Acreate2", place: location, reason: "an attribute without a value is not written")
         }
     }
 
@@ -48,6 +50,7 @@ extension HDF5File {
         defer { _ = H5Tclose(type) }
         let space = try HDF5Library.check(H5Aget_space(attribute), "H5Aget_space", location)
         defer { _ = H5Sclose(space) }
+        guard H5Sget_simple_extent_type(space) != H5S_NULL else { return .empty }
         let rank = try HDF5Library.check(H5Sget_simple_extent_ndims(space), "H5Sget_simple_extent_ndims", location)
         let count = try HDF5Library.check(H5Sget_simple_extent_npoints(space), "H5Sget_simple_extent_npoints", location)
         guard rank <= 1, count <= 1 << 20 else {
@@ -63,14 +66,16 @@ extension HDF5File {
             let strings = try HDF5Strings.read(type: type, count: 1, location) { memoryType, buffer in
                 H5Aread(attribute, memoryType, buffer)
             }
-            return .string(strings[0])
+            return .string(strings.first ?? "")
         case H5T_INTEGER:
             let numbers = try readIntegers(attribute, type: type, count: Int(count), location)
-            return rank == 0 ? .integer(numbers[0]) : .integers(numbers)
+            return rank == 0 && count == 1 ? .integer(numbers[0]) : .integers(numbers)
         case H5T_FLOAT:
             var numbers = [Double](repeating: 0, count: Int(count))
-            try HDF5Library.check(H5Aread(attribute, CHDF5_typeDouble(), &numbers), "H5Aread", location)
-            return rank == 0 ? .real(numbers[0]) : .reals(numbers)
+            if count > 0 {
+                try HDF5Library.check(H5Aread(attribute, CHDF5_typeDouble(), &numbers), "H5Aread", location)
+            }
+            return rank == 0 && count == 1 ? .real(numbers[0]) : .reals(numbers)
         default:
             let found = HDF5ElementType.describing(type).type
             throw HDF5Error(
@@ -100,20 +105,15 @@ extension HDF5File {
         _ attribute: hid_t, type: hid_t, count: Int, _ location: String
     ) throws(HDF5Error) -> [Int64] {
         var numbers = [Int64](repeating: 0, count: count)
-        guard H5Tget_sign(type) == H5T_SGN_NONE, H5Tget_size(type) == 8 else {
+        guard count > 0 else { return [] }
+        guard H5Tget_sign(type) == H5T_SGN_NONE else {
             try HDF5Library.check(H5Aread(attribute, CHDF5_typeInt64(), &numbers), "H5Aread", location)
             return numbers
         }
         // The library would clamp what does not fit.
         var wide = [UInt64](repeating: 0, count: count)
         try HDF5Library.check(H5Aread(attribute, CHDF5_typeUInt64(), &wide), "H5Aread", location)
-        for (index, number) in wide.enumerated() {
-            guard let narrow = Int64(exactly: number) else {
-                throw HDF5Error(call: "H5Aread", place: location, reason: "\(number) is beyond a 64-bit signed integer")
-            }
-            numbers[index] = narrow
-        }
-        return numbers
+        return try HDF5Integers.narrowed(wide, "H5Aread", location)
     }
 
     private func writeRow<T>(

@@ -116,6 +116,30 @@ extension HDF5Dataset {
         return Array(buffer)
     }
 
+    /// All elements of any integer type, whatever its width, sign and byte order. Throws for one that a signed 64-bit integer
+    /// cannot hold, and for other types.
+    package func readIntegers() throws(HDF5Error) -> [Int64] {
+        guard elementType.isInteger else {
+            throw HDF5Error(call: "H5Dget_type", place: place, reason: "is \(elementType), expected integers")
+        }
+        // Unsigned ones alone can be too large, and the library would clamp them.
+        if case .integer(_, isSigned: false) = elementType {
+            return try HDF5Integers.narrowed(try converted(to: CHDF5_typeUInt64(), of: UInt64.self), "H5Dread", place)
+        }
+        return try converted(to: CHDF5_typeInt64(), of: Int64.self)
+    }
+
+    private func converted<T: BitwiseCopyable>(to type: hid_t, of: T.Type) throws(HDF5Error) -> [T] {
+        _ = try file.liveIdentifier()
+        guard count > 0 else { return [] }
+        let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: count)
+        defer { buffer.deallocate() }
+        let all = hid_t(H5S_ALL)
+        try HDF5Library.check(
+            H5Dread(id, type, all, all, hid_t(H5P_DEFAULT), buffer.baseAddress), "H5Dread", place)
+        return Array(buffer)
+    }
+
     /// A row of strings of fixed or variable length.
     package func readStrings() throws(HDF5Error) -> [String] {
         guard elementType == .string, shape.count == 1 else {
@@ -184,6 +208,19 @@ extension HDF5Dataset {
         let memory = try HDF5Selection.space(extents.map { Int($0) }, place)
         defer { _ = H5Sclose(memory) }
         try HDF5Library.check(body(memoryType, memory, selection), "H5Dread/H5Dwrite", place)
+    }
+}
+
+enum HDF5Integers {
+    static func narrowed(_ wide: [UInt64], _ call: String, _ place: String) throws(HDF5Error) -> [Int64] {
+        var numbers = [Int64](repeating: 0, count: wide.count)
+        for (index, number) in wide.enumerated() {
+            guard let narrow = Int64(exactly: number) else {
+                throw HDF5Error(call: call, place: place, reason: "\(number) is beyond a 64-bit signed integer")
+            }
+            numbers[index] = narrow
+        }
+        return numbers
     }
 }
 

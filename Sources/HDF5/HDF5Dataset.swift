@@ -26,7 +26,8 @@ package final class HDF5Dataset {
 
     /// Number of elements.
     package var count: Int { shape.reduce(1, *) }
-    var place: String { file.place(name) }
+    /// File and name, for messages.
+    package var place: String { file.place(name) }
 
     /// Takes over the identifier of a dataset, also when it throws.
     init(file: HDF5File, name: String, adopting id: hid_t) throws(HDF5Error) {
@@ -101,7 +102,16 @@ struct HDF5DatasetDescription {
         defer { _ = H5Pclose(creation) }
         filters = try Self.filters(creation, place)
         let fileBytes = try file.byteCount()
-        switch H5Pget_layout(creation) {
+        let layout = H5Pget_layout(creation)
+        let stored = Int(clamping: H5Dget_storage_size(id))
+        // The library copies as many bytes as the extents declare, out of a block that holds what was stored (1.10.8).
+        guard layout == H5D_CHUNKED || !file.isReadOnly || stored >= declared || stored == 0 && layout != H5D_COMPACT
+        else {
+            throw refused(
+                "H5Dget_storage_size",
+                "declares \(extentsText) \(element) = \(declared) bytes, and \(stored) are stored")
+        }
+        switch layout {
         case H5D_CONTIGUOUS:
             guard try HDF5Library.check(H5Pget_external_count(creation), "H5Pget_external_count", place) == 0 else {
                 throw refused("H5Pget_external_count", "keeps its data in another file; external storage is not read")

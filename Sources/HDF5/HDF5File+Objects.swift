@@ -1,4 +1,5 @@
 internal import CHDF5
+internal import Diagnostics
 internal import Glibc
 
 /// Groups and datasets by path. Every link on a path must be hard: a soft or external link would read from a place that
@@ -16,23 +17,37 @@ extension HDF5File {
 
     /// The names in a group, sorted by their UTF-8 bytes.
     package func children(of group: String) throws(HDF5Error) -> [String] {
+        try links(of: group).map(\.name)
+    }
+
+    /// One name in a group. Two of equal address are names of one object; nil where the name leads elsewhere (a soft or
+    /// external link).
+    package struct Link {
+        package let name: String
+        package let address: UInt64?
+    }
+
+    /// The links of a group, sorted by the UTF-8 bytes of their names; opens none of them.
+    package func links(of group: String) throws(HDF5Error) -> [Link] {
         let location = try openObject(group)
         defer { _ = H5Oclose(location) }
         guard H5Iget_type(location) == H5I_GROUP else {
             throw HDF5Error(call: "open group", place: place(group), reason: "is not a group")
         }
-        var names: [String] = []
-        let code = withUnsafeMutablePointer(to: &names) { names in
+        var links: [Link] = []
+        let code = withUnsafeMutablePointer(to: &links) { links in
             H5Literate(
                 location, H5_INDEX_NAME, H5_ITER_INC, nil,
-                { _, name, _, context in
-                    guard let name, let context else { return -1 }
-                    context.assumingMemoryBound(to: [String].self).pointee.append(String(cString: name))
+                { _, name, info, context in
+                    guard let name, let info, let context else { return -1 }
+                    let address = info.pointee.type == H5L_TYPE_HARD ? UInt64(info.pointee.u.address) : nil
+                    context.assumingMemoryBound(to: [Link].self).pointee
+                        .append(Link(name: String(cString: name), address: address))
                     return 0
-                }, names)
+                }, links)
         }
         try HDF5Library.check(code, "H5Literate", place(group))
-        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return links.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 
     /// True for a group, false for a dataset or named type.
@@ -70,7 +85,7 @@ extension HDF5File {
         for prefix in prefixes(of: path) {
             guard H5Lexists(id, prefix, hid_t(H5P_DEFAULT)) > 0 else {
                 _ = H5Eclear2(hid_t(H5E_DEFAULT))
-                throw HDF5Error(call: "H5Lexists", place: place(path), reason: "there is no \(prefix)")
+                throw HDF5Error(call: "H5Lexists", place: place(path), reason: "there is no \(prefix.printable)")
             }
             let type = try HDF5Library.check(CHDF5_linkType(id, prefix), "H5Lget_info", place(prefix))
             guard type == H5L_TYPE_HARD.rawValue else {

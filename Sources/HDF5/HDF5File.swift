@@ -1,4 +1,5 @@
 internal import CHDF5
+internal import Diagnostics
 internal import Synchronization
 
 /// An open HDF5 file, on disk or in memory.
@@ -149,8 +150,20 @@ package final class HDF5File {
         return id
     }
 
+    /// Of an object's name, which is the file's word and may hold anything.
     func place(_ object: String) -> String {
-        object.hasPrefix("/") ? "\(path):\(object)" : "\(path):/\(object)"
+        "\(path):" + (object.hasPrefix("/") ? object : "/" + object).printable
+    }
+
+    /// The descriptor through which the library reads a file on disk; it is the library's, and closed with the file.
+    package func descriptor() throws(HDF5Error) -> Int32 {
+        let id = try liveIdentifier()
+        var handle: UnsafeMutableRawPointer?
+        try HDF5Library.check(H5Fget_vfd_handle(id, hid_t(H5P_DEFAULT), &handle), "H5Fget_vfd_handle", path)
+        guard let handle else {
+            throw HDF5Error(call: "H5Fget_vfd_handle", place: path, reason: "the file has no descriptor")
+        }
+        return handle.load(as: Int32.self)
     }
 
     private static func createFile(

@@ -1,4 +1,5 @@
 internal import CHDF5
+internal import Diagnostics
 
 /// The state of the library in this process, and the one place where its return codes become errors.
 ///
@@ -54,7 +55,7 @@ enum HDF5Library {
         guard let innermost = entries.first, let outermost = entries.last else { return "no reason given" }
         if let text = systemError(innermost) { return text }
         let text = entries.count == 1 ? innermost : "\(innermost); \(outermost)"
-        return String(text.map { $0.isNewline ? " " : $0 })
+        return text.printable
     }
 
     /// `file write failed: time = …, errno = 28, error message = 'No space left on device', …` shortened to what counts.

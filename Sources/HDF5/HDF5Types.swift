@@ -14,8 +14,17 @@ extension Double: HDF5Scalar { package static var elementType: HDF5ElementType {
 /// What the elements of a dataset are, whatever their byte order.
 package enum HDF5ElementType: Equatable, Sendable, CustomStringConvertible {
     case uint8, int32, int64, float32, float64, string
+    /// An integer of another width or sign, which only `readIntegers` takes.
+    case integer(bits: Int, isSigned: Bool)
     /// A type that this program does not read, in words.
     case other(String)
+
+    package var isInteger: Bool {
+        switch self {
+        case .uint8, .int32, .int64, .integer: true
+        case .float32, .float64, .string, .other: false
+        }
+    }
 
     package var description: String {
         switch self {
@@ -25,6 +34,7 @@ package enum HDF5ElementType: Equatable, Sendable, CustomStringConvertible {
         case .float32: "float32"
         case .float64: "float64"
         case .string: "string"
+        case .integer(let bits, let isSigned): (isSigned ? "int" : "uint") + "\(bits)"
         case .other(let name): name
         }
     }
@@ -37,7 +47,7 @@ package enum HDF5ElementType: Equatable, Sendable, CustomStringConvertible {
         case .int64: CHDF5_typeInt64()
         case .float32: CHDF5_typeFloat()
         case .float64: CHDF5_typeDouble()
-        case .string, .other: nil
+        case .string, .integer, .other: nil
         }
     }
 
@@ -56,7 +66,7 @@ package enum HDF5ElementType: Equatable, Sendable, CustomStringConvertible {
         let bits = H5Tget_size(type) * 8
         switch H5Tget_class(type) {
         case H5T_STRING: return (.string, true)
-        case H5T_INTEGER: return (.other(H5Tget_sign(type) == H5T_SGN_NONE ? "uint\(bits)" : "int\(bits)"), false)
+        case H5T_INTEGER: return (.integer(bits: bits, isSigned: H5Tget_sign(type) != H5T_SGN_NONE), false)
         case H5T_FLOAT: return (.other("float\(bits)"), false)
         case H5T_COMPOUND: return (.other("compound"), false)
         case H5T_ENUM: return (.other("enumeration"), false)
@@ -81,8 +91,10 @@ package enum HDF5Value: Equatable, Sendable, CustomStringConvertible {
     case real(Double)
     case integers([Int64])
     case reals([Double])
+    /// No value at all, whatever its type: h5py.Empty.
+    case empty
 
-    /// The value alone: `text`, `3`, `[0.5, 1.0]`.
+    /// The value alone: `text`, `3`, `[0.5, 1.0]`, `(empty)`.
     package var description: String {
         switch self {
         case .string(let text): text
@@ -90,6 +102,7 @@ package enum HDF5Value: Equatable, Sendable, CustomStringConvertible {
         case .real(let number): "\(number)"
         case .integers(let numbers): "\(numbers)"
         case .reals(let numbers): "\(numbers)"
+        case .empty: "(empty)"
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import CZlib
+internal import Datasets
 internal import Diagnostics
 internal import Digests
 internal import Glibc
@@ -23,23 +24,27 @@ final class ByteSource {
     private var isAtEndOfFile = false
     private var isAtEndOfMember = false
     private var fileBytesRead = 0
+    /// What stands behind the last gzip member and is no further one: bytes of padding (tapes, block devices) or of something
+    /// else, which gzip leaves alone too.
+    private(set) var trailingBytes = 0
+    private(set) var hasTrailingGarbage = false
+    private static let gzipMagic: [UInt8] = [0x1F, 0x8B]
     /// Added to 15 window bits, it makes zlib expect a gzip header and check the trailer's CRC.
     private static let gzipWindowBits: Int32 = 15 + 16
 
     init(path: String) throws {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno)))")
-        }
+        descriptor = try InputDescriptor.open(path, expected: "IDX, plain or gzip")
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        guard fstat(descriptor, &status) == 0 else {
             close(descriptor)
-            throw Failure(.badData, "\(path): is not a regular file, expected IDX, plain or gzip")
+            throw Failure(.inputOutput, "\(path): \(String(cString: strerror(errno)))")
         }
         fileBytes = Int(status.st_size)
         var head: [UInt8] = [0, 0]
-        isCompressed = pread(descriptor, &head, 2, 0) == 2 && head == [0x1F, 0x8B]
+        var found = -1
+        repeat { found = pread(descriptor, &head, 2, 0) } while found < 0 && errno == EINTR
+        isCompressed = found == 2 && head == Self.gzipMagic
         buffer = .allocate(capacity: 1 << 18)
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
@@ -73,7 +78,10 @@ final class ByteSource {
 
     /// SHA-256 of the file as it lies; reads what is left of it.
     func finishDigest() throws -> String {
-        while !isAtEndOfFile { try refill() }
+        while !isAtEndOfFile {
+            available = UnsafeMutableBufferPointer(rebasing: buffer[..<0])
+            try refill()
+        }
         var complete = SHA256()
         swap(&hash, &complete)
         return complete.hexadecimal()
@@ -96,8 +104,10 @@ final class ByteSource {
         while stream.pointee.avail_out == UInt32(room) {
             if available.isEmpty { try refill() }
             if isAtEndOfMember {
-                // Members may follow each other; after the last there is nothing.
-                if available.isEmpty { return 0 }
+                guard try nextMemberFollows() else {
+                    try skipTrailingBytes()
+                    return 0
+                }
                 guard inflateReset(stream) == Z_OK else { throw damaged("cannot go on after a member") }
                 isAtEndOfMember = false
             } else if available.isEmpty {
@@ -120,6 +130,20 @@ final class ByteSource {
         return room - Int(stream.pointee.avail_out)
     }
 
+    private func nextMemberFollows() throws -> Bool {
+        if available.count == 1 { try refill() }
+        return available.starts(with: Self.gzipMagic)
+    }
+
+    private func skipTrailingBytes() throws {
+        while !available.isEmpty {
+            trailingBytes += available.count
+            if available.contains(where: { $0 != 0 }) { hasTrailingGarbage = true }
+            available = UnsafeMutableBufferPointer(rebasing: available[available.count...])
+            try refill()
+        }
+    }
+
     private func damaged(_ reason: String) -> Failure {
         Failure(
             .badData,
@@ -127,17 +151,22 @@ final class ByteSource {
                 + "Fetch the file again.")
     }
 
+    /// Reads on behind what is still available.
     private func refill() throws {
         guard !isAtEndOfFile else { return }
+        let kept = available.count
+        if kept > 0, let start = available.baseAddress { buffer.baseAddress!.update(from: start, count: kept) }
         var count = -1
-        repeat { count = Glibc.read(descriptor, buffer.baseAddress, buffer.count) } while count < 0 && errno == EINTR
+        repeat {
+            count = Glibc.read(descriptor, buffer.baseAddress! + kept, buffer.count - kept)
+        } while count < 0 && errno == EINTR
         guard count >= 0 else {
             throw Failure(
                 .inputOutput, "\(path): reading failed at byte \(fileBytesRead): \(String(cString: strerror(errno)))")
         }
         isAtEndOfFile = count == 0
         fileBytesRead += count
-        available = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
-        hash.update(UnsafeRawBufferPointer(available))
+        hash.update(UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[kept..<kept + count])))
+        available = UnsafeMutableBufferPointer(rebasing: buffer[..<(kept + count)])
     }
 }

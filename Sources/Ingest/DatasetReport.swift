@@ -17,7 +17,7 @@ package struct DatasetReport {
         sources = try file.text("sources")
         guard verifying else { return }
         for header in file.headers {
-            let place = "\(path):/\(header.name)/images"
+            let place = "\(path):/\(header.name.printable)/images"
             guard let stored = header.storedImageDigest else {
                 throw Failure(.badData, "\(place)@sha256 is missing, so nothing can be verified. Convert again.")
             }
@@ -32,18 +32,22 @@ package struct DatasetReport {
     package var text: String {
         var lines = [
             "\(file.path): dataset, \(file.classes.count) classes, images \(file.height)×\(file.width)×\(file.channels)",
-            "classes   \(file.classes.joined(separator: ", "))",
+            "classes   \(file.classes.map(\.printable).joined(separator: ", "))",
         ]
         for header in file.headers {
             lines += [
-                "\(header.name): \(header.count) images, \(header.pixelType.rawValue), \(header.storage)",
+                "\(header.name.printable): \(header.count) images, \(header.pixelType.rawValue), \(header.storage)",
                 "  counts  \(Self.list(header.counts(of: file.classes.count)))",
-                "  mean    \(Self.list(header.mean))   std \(Self.list(header.std))",
+                "  mean    \(header.mean.isEmpty ? "not stored" : "\(Self.list(header.mean))   std \(Self.list(header.std))")",
                 "  sha256  \(header.storedImageDigest ?? "not stored")",
             ]
         }
-        if let command { lines.append("command   \(command)") }
-        lines += sourceLines
+        if !file.ignoredNames.isEmpty {
+            let names = file.ignoredNames.map { "/\($0.printable)" }.joined(separator: ", ")
+            lines.append("ignored   \(names): no split, which holds images and labels")
+        }
+        if let command { lines.append("command   \(command.printable)") }
+        lines += sourceLines.map(\.printable)
         lines.append("digest    \(file.digest)")
         if isVerified { lines.append("verified  images and labels agree with their stored SHA-256") }
         return lines.joined(separator: "\n")
@@ -67,6 +71,7 @@ package struct DatasetReport {
             ("format", JSONText.string(DatasetFileFormat.name)), ("format_version", "\(DatasetFileFormat.version)"),
             ("classes", JSONText.array(file.classes.map { JSONText.string($0) })),
             ("splits", JSONText.array(splits)),
+            ("ignored", JSONText.array(file.ignoredNames.map { JSONText.string($0) })),
             ("command", command.map { JSONText.string($0) } ?? "null"),
             ("sources", sourcesJSON),
             ("digest", JSONText.string(file.digest)),

@@ -3,18 +3,22 @@ internal import Diagnostics
 internal import Digests
 internal import HDF5
 
-/// Writes a dataset file of uint8 images in pieces, then reads it back before it gets its name.
+/// Writes a dataset file in pieces, then reads it back before it gets its name.
 ///
 /// Order of calls: for each split `beginSplit`, `append` until its images are there, `endSplit`; then `finish`. The train
 /// split comes first, because its mean and deviation stand on every split.
 final class DatasetWriter {
-    struct Split {
+    private struct Split {
         let name: String
-        let labels: [UInt8]
-        let height: Int
-        let width: Int
-        let channels: Int
-        var imageBytes: Int { height * width * channels }
+        let shape: ImageShape
+        let most: Int
+        var imagesPath: String { "/\(name)/images" }
+    }
+    private struct Finished {
+        let name: String
+        let shape: ImageShape
+        let labels: [Int32]
+        let sha256: String
     }
 
     private let output: OutputFile
@@ -24,10 +28,12 @@ final class DatasetWriter {
     private var split: Split?
     private var dataset: HDF5Dataset?
     private var written = 0
+    /// Images that do not fill a chunk yet.
+    private var pending: [UInt8] = []
     private var hash = SHA256()
-    private var statistics: PixelStatistics
-    private var finished: [(split: Split, sha256: String)] = []
-    private var trainStatistics: PixelStatistics?
+    private var statistics: any ChannelStatistics
+    private var finished: [Finished] = []
+    private var trainStatistics: (any ChannelStatistics)?
 
     /// Images that make good pieces to append: about this many bytes, and whole chunks.
     private static let pieceBytes = 1 << 20
@@ -46,57 +52,103 @@ final class DatasetWriter {
 
     static func imagesPerPiece(imageBytes: Int) -> Int { max(1, pieceBytes / max(1, imageBytes)) }
 
-    func beginSplit(_ split: Split) throws {
+    /// Makes room for at most so many images; `endSplit` gives back what was not needed.
+    func beginSplit(_ name: String, shape: ImageShape, atMost most: Int) throws {
         precondition(self.split == nil, "a split is open")
-        let chunk = [Self.imagesPerPiece(imageBytes: split.imageBytes), split.height, split.width, split.channels]
-        let shape = [split.labels.count, split.height, split.width, split.channels]
-        let isChunked = options.gzipLevel != nil || options.checksum
-        dataset = try reporting {
-            try file.createDataset(
-                "/\(split.name)/images", shape: shape, type: .uint8,
-                storage: isChunked
-                    ? .chunked(
-                        shape: [min(chunk[0], shape[0])] + chunk[1...], gzipLevel: options.gzipLevel,
-                        fletcher32: options.checksum)
-                    : .contiguous)
-        }
+        let split = Split(name: name, shape: shape, most: most)
+        dataset = try reporting { try create(split, count: most) }
         self.split = split
         written = 0
         hash = SHA256()
-        statistics = PixelStatistics(channels: split.channels)
+        statistics =
+            switch shape.type {
+            case .uint8: PixelStatistics(channels: shape.channels)
+            case .float32: RealStatistics(channels: shape.channels)
+            }
     }
 
     /// Adds whole images.
-    func append(_ images: UnsafeBufferPointer<UInt8>) throws {
-        guard let split, let dataset else { preconditionFailure("no split is open") }
-        let count = images.count / split.imageBytes
-        precondition(count * split.imageBytes == images.count, "\(images.count) bytes are not whole images")
-        try reporting { try dataset.write(rows: written..<written + count, images) }
-        hash.update(UnsafeRawBufferPointer(images))
+    func append(_ images: UnsafeRawBufferPointer) throws {
+        guard let split else { preconditionFailure("no split is open") }
+        let count = images.count / split.shape.bytes
+        precondition(count * split.shape.bytes == images.count, "\(images.count) bytes are not whole images")
+        hash.update(images)
         statistics.add(images)
-        written += count
+        // Chunks are written whole, so that none is compressed twice.
+        let perChunk = Self.imagesPerPiece(imageBytes: split.shape.bytes)
+        guard isChunked, !pending.isEmpty || count % perChunk != 0 else {
+            return try write(images)
+        }
+        pending += images
+        let wholeBytes = pending.count / split.shape.bytes / perChunk * perChunk * split.shape.bytes
+        guard wholeBytes > 0 else { return }
+        try pending.withUnsafeBytes { try write(UnsafeRawBufferPointer(rebasing: $0[..<wholeBytes])) }
+        pending.removeFirst(wholeBytes)
     }
 
-    func endSplit() throws {
+    /// Ends the split with the labels of the images that came, and their names if they have any.
+    func endSplit(labels: [Int32], names: [String]) throws {
         guard let split else { preconditionFailure("no split is open") }
-        precondition(written == split.labels.count, "\(written) of \(split.labels.count) images")
-        let labels = split.labels.map { Int64($0) }
-        let labelDigest = labels.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+        try pending.withUnsafeBytes { try write($0) }
+        pending.removeAll(keepingCapacity: true)
+        precondition(written == labels.count, "\(written) images, \(labels.count) labels")
+        dataset = nil
+        let wide = labels.map { Int64($0) }
+        let labelDigest = wide.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
         var complete = SHA256()
         swap(&hash, &complete)
-        finished.append((split, complete.hexadecimal()))
+        finished.append(
+            Finished(name: split.name, shape: split.shape, labels: labels, sha256: complete.hexadecimal()))
         if trainStatistics == nil { trainStatistics = statistics }
-        dataset = nil
         self.split = nil
         try reporting {
-            try file.write("/\(split.name)/labels", shape: [labels.count], labels)
+            if written < split.most {
+                try file.shrink(split.imagesPath, toRows: written, as: storage(split, count: written))
+            }
+            try file.write("/\(split.name)/labels", shape: [wide.count], wide)
             try file.setAttribute("sha256", on: "/\(split.name)/labels", .string(labelDigest))
+            if !names.isEmpty { try file.write("/\(split.name)/names", strings: names) }
         }
+    }
+
+    private var isChunked: Bool { options.gzipLevel != nil || options.checksum }
+
+    private func create(_ split: Split, count: Int) throws(HDF5Error) -> HDF5Dataset {
+        let shape = split.shape
+        return try file.createDataset(
+            split.imagesPath, shape: [count, shape.height, shape.width, shape.channels],
+            type: shape.type == .uint8 ? .uint8 : .float32, storage: storage(split, count: count))
+    }
+
+    private func storage(_ split: Split, count: Int) -> HDF5Storage {
+        guard isChunked else { return .contiguous }
+        let shape = split.shape
+        let images = min(Self.imagesPerPiece(imageBytes: shape.bytes), count)
+        return .chunked(
+            shape: [images, shape.height, shape.width, shape.channels], gzipLevel: options.gzipLevel,
+            fletcher32: options.checksum)
+    }
+
+    private func write(_ images: UnsafeRawBufferPointer) throws {
+        guard let split, let dataset else { preconditionFailure("no split is open") }
+        let rows = written..<written + images.count / split.shape.bytes
+        try reporting {
+            switch split.shape.type {
+            case .uint8: try dataset.write(rows: rows, images.assumingMemoryBound(to: UInt8.self))
+            case .float32: try dataset.write(rows: rows, images.assumingMemoryBound(to: Float.self))
+            }
+        }
+        written = rows.upperBound
     }
 
     /// Writes what describes the data, closes, syncs, reads everything back and compares, then names the file.
     func finish(command: [String], sources: String, preprocessing: String) throws -> ConversionReport {
         guard let trainStatistics else { preconditionFailure("no split was written") }
+        func counts(_ split: Finished) -> [Int] {
+            var counts = [Int](repeating: 0, count: classes.count)
+            for label in split.labels { counts[Int(label)] += 1 }
+            return counts
+        }
         try reporting {
             try file.setAttribute("format", on: "/", .string(DatasetFileFormat.name))
             try file.setAttribute("format_version", on: "/", .integer(DatasetFileFormat.version))
@@ -105,25 +157,26 @@ final class DatasetWriter {
             try file.setAttribute("sources", on: "/", .string(sources))
             try file.setAttribute("preprocessing", on: "/", .string(preprocessing))
             try file.write("/classes", strings: classes)
-            for (split, sha256) in finished {
+            for split in finished {
                 let path = "/\(split.name)/images"
-                var counts = [Int64](repeating: 0, count: classes.count)
-                for label in split.labels { counts[Int(label)] += 1 }
+                let channels = split.shape.channels
                 try file.setAttribute("layout", on: path, .string("NHWC"))
-                try file.setAttribute("color", on: path, .string(split.channels == 1 ? "GRAY" : "RGB"))
+                try file.setAttribute(
+                    "color", on: path, .string(channels == 1 ? "GRAY" : channels == 3 ? "RGB" : "BANDS"))
                 try file.setAttribute("mean", on: path, .reals(trainStatistics.mean))
                 try file.setAttribute("std", on: path, .reals(trainStatistics.standardDeviation))
-                try file.setAttribute("counts", on: path, .integers(counts))
-                try file.setAttribute("sha256", on: path, .string(sha256))
+                try file.setAttribute("counts", on: path, .integers(counts(split).map { Int64($0) }))
+                try file.setAttribute("sha256", on: path, .string(split.sha256))
             }
             try file.close()
         }
         try output.synchronize()
         let digest = try verify()
         try output.commit()
+        let shape = finished[0].shape
         return ConversionReport(
-            path: output.path, digest: digest, splits: finished.map { ($0.split.name, $0.split.labels.count) },
-            classCount: classes.count)
+            path: output.path, digest: digest, splits: finished.map { ($0.name, $0.labels.count, counts($0)) },
+            shape: (shape.height, shape.width, shape.channels), classes: classes)
     }
 
     /// libhdf5 1.10.8 can report success on a full disk: the file counts as written when it has been read back.
@@ -137,11 +190,34 @@ final class DatasetWriter {
         } catch let failure as Failure {
             throw lost(failure.message)
         }
-        for (split, sha256) in finished {
-            let found = try again.computeImageDigest(split.name)
-            guard found == sha256 else { throw lost("/\(split.name)/images has SHA-256 \(found), expected \(sha256)") }
+        for split in finished {
+            let found = try readBack(split)
+            guard found == split.sha256 else {
+                throw lost("/\(split.name)/images has SHA-256 \(found), expected \(split.sha256)")
+            }
         }
         return again.digest
+    }
+
+    /// The digest of a split's images as they lie in the file, in pieces: a map of all would count as memory in use.
+    private func readBack(_ split: Finished) throws -> String {
+        try reporting {
+            let images = try HDF5File.open(output.temporaryPath).dataset("/\(split.name)/images")
+            let rows = Self.imagesPerPiece(imageBytes: split.shape.bytes)
+            let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: rows * split.shape.bytes, alignment: 64)
+            defer { piece.deallocate() }
+            var hash = SHA256()
+            for start in stride(from: 0, to: split.labels.count, by: rows) {
+                let range = start..<min(start + rows, split.labels.count)
+                let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<(range.count * split.shape.bytes)])
+                switch split.shape.type {
+                case .uint8: try images.read(rows: range, into: part.assumingMemoryBound(to: UInt8.self))
+                case .float32: try images.read(rows: range, into: part.assumingMemoryBound(to: Float.self))
+                }
+                hash.update(UnsafeRawBufferPointer(part))
+            }
+            return hash.hexadecimal()
+        }
     }
 
     private func reporting<Result>(_ body: () throws -> Result) throws -> Result {

@@ -9,6 +9,8 @@ package struct HDF5Tree {
         let kind: String
         let shape: [Int]?
         let attributes: [(name: String, value: String)]
+        /// In its order an object follows its group, and whatever the group holds stands together.
+        var sortKey: [UInt8] { path.utf8.map { $0 == UInt8(ascii: "/") ? 0 : $0 } }
     }
 
     private let path: String
@@ -23,7 +25,7 @@ package struct HDF5Tree {
         _ = try FileFormat.read(path)
         do {
             let file = try HDF5File.open(path)
-            try visit("/", in: file, depth: 0)
+            try visit(file)
         } catch let error as HDF5Error {
             throw Failure(.badData, error.description)
         }
@@ -32,7 +34,8 @@ package struct HDF5Tree {
     package var text: String {
         (["\(path): HDF5"]
             + entries.flatMap { entry in
-                [entry.path + "  " + Self.words(entry)] + entry.attributes.map { "    @\($0.name) = \($0.value)" }
+                [(entry.path + "  " + Self.words(entry)).printable]
+                    + entry.attributes.map { "    @\($0.name) = \($0.value)".printable }
             }).joined(separator: "\n")
     }
 
@@ -52,13 +55,39 @@ package struct HDF5Tree {
         return "\(entry.kind) (\(shape.map(String.init).joined(separator: ", ")))"
     }
 
-    /// What cannot be opened (a link, an odd type) is named with the reason, and the rest still shown.
-    private mutating func visit(_ object: String, in file: HDF5File, depth: Int) throws {
-        guard entries.count < Self.largestEntryCount, depth < Self.largestDepth else {
-            throw Failure(
-                .badData,
-                "\(path):\(object): more than \(Self.largestEntryCount) objects or \(Self.largestDepth) levels")
+    /// Looks at every object once, level by level, under the shortest of its names: links may make a tree of any size out of a
+    /// few objects, or a circle. What cannot be opened (a link, an odd type) is named with the reason, and the rest still
+    /// shown.
+    private mutating func visit(_ file: HDF5File) throws {
+        var firstNames: [UInt64: String] = [:]
+        var level: [(name: String, address: UInt64?)] = [("/", nil)]
+        for _ in 0..<Self.largestDepth {
+            var below: [(name: String, address: UInt64?)] = []
+            for (object, address) in level {
+                if let address, let first = firstNames[address] {
+                    entries.append(Entry(path: object, kind: "the same object as \(first)", shape: nil, attributes: []))
+                    continue
+                }
+                if let address { firstNames[address] = object }
+                for link in try look(at: object, in: file) {
+                    guard entries.count + below.count < Self.largestEntryCount else { throw tooMuch(object) }
+                    below.append((object == "/" ? "/\(link.name)" : "\(object)/\(link.name)", link.address))
+                }
+            }
+            level = below
         }
+        if let deeper = level.first { throw tooMuch(deeper.name) }
+        entries.sort { $0.sortKey.lexicographicallyPrecedes($1.sortKey) }
+    }
+
+    private func tooMuch(_ object: String) -> Failure {
+        Failure(
+            .badData,
+            "\(path):\(object.printable): more than \(Self.largestEntryCount) objects or \(Self.largestDepth) levels")
+    }
+
+    /// Adds an object; returns what is in it if it is a group.
+    private mutating func look(at object: String, in file: HDF5File) throws -> [HDF5File.Link] {
         do {
             let isGroup = try file.isGroup(object)
             let dataset = isGroup ? nil : try file.dataset(object)
@@ -66,13 +95,10 @@ package struct HDF5Tree {
                 Entry(
                     path: object, kind: dataset.map { "\($0.elementType), \($0.storageDescription)" } ?? "group",
                     shape: dataset?.shape, attributes: try attributes(of: object, in: file)))
-            guard isGroup else { return }
+            return isGroup ? try file.links(of: object) : []
         } catch let error as HDF5Error {
             entries.append(Entry(path: object, kind: "not read: \(error.reason)", shape: nil, attributes: []))
-            return
-        }
-        for name in try file.children(of: object) {
-            try visit(object == "/" ? "/\(name)" : "\(object)/\(name)", in: file, depth: depth + 1)
+            return []
         }
     }
 
@@ -80,7 +106,7 @@ package struct HDF5Tree {
         try file.attributeNames(on: object).map { name in
             do {
                 let value = try file.attribute(name, on: object)?.description ?? ""
-                let line = String(value.prefix(Self.longestValue).map { $0.isNewline ? " " : $0 })
+                let line = String(value.prefix(Self.longestValue))
                 return (name, value.count > Self.longestValue ? line + "…" : line)
             } catch let error as HDF5Error {
                 return (name, "not read: \(error.reason)")

@@ -19,6 +19,12 @@ final class IDXFile {
     var itemBytes: Int { extents.dropFirst().reduce(1, *) }
     var count: Int { extents[0] }
 
+    /// Of bytes behind the gzip data that are no zeros; known after `finish`.
+    var warning: String? {
+        guard source.hasTrailingGarbage else { return nil }
+        return "\(path): \(source.trailingBytes) bytes behind the gzip data are no gzip and were left alone"
+    }
+
     private let source: ByteSource
     private let headerBytes: Int
     private static let largestExtent = 65536

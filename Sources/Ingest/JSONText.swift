@@ -1,3 +1,5 @@
+internal import Diagnostics
+
 /// JSON text in a fixed order of keys, so that equal content gives equal bytes.
 package enum JSONText {
     /// A string with its quotes.
@@ -7,7 +9,8 @@ package enum JSONText {
             switch scalar {
             case "\"": quoted += "\\\""
             case "\\": quoted += "\\\\"
-            case _ where scalar.value < 0x20:
+            // Beside what JSON asks for, what a terminal could take for a command; all of them have four digits at most.
+            case _ where String(scalar).printable != String(scalar):
                 let digits = String(scalar.value, radix: 16)
                 quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: quoted.unicodeScalars.append(scalar)

@@ -23,36 +23,46 @@ package enum SyntheticDataset {
                 throw Failure(.usage, "\(name) \(count), expected 1…\(largestCount)")
             }
         }
-        let writer = try DatasetWriter(path: path, classes: GlyphShapes.names, options: options)
-        for (name, count, firstID) in [("train", train, 0), ("test", test, firstTestID)] {
-            let labels = (0..<count).map { UInt8($0 % GlyphShapes.names.count) }
-            try writer.beginSplit(
-                DatasetWriter.Split(
-                    name: name, labels: labels, height: GlyphPainter.side, width: GlyphPainter.side, channels: 1))
-            try draw(labels, firstID: firstID, seed: seed, to: writer)
-            try writer.endSplit()
-        }
-        return try writer.finish(
+        return try Conversion(
+            source: SyntheticImages(train: train, test: test, seed: seed, firstTestID: firstTestID),
             command: [
                 "swift-train", "convert", "synthetic", "--train", "\(train)", "--test", "\(test)", "--seed", "\(seed)",
-            ],
-            sources: "[]", preprocessing: JSONText.object([("drawn", JSONText.string("glyphs, version 1"))]))
+            ], options: options
+        ).run(to: path)
     }
+}
 
-    private static func draw(_ labels: [UInt8], firstID: UInt64, seed: UInt64, to writer: DatasetWriter) throws {
-        var painter = GlyphPainter(seed: seed)
-        let imagesPerPiece = DatasetWriter.imagesPerPiece(imageBytes: GlyphPainter.pixelCount)
-        let piece = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: imagesPerPiece * GlyphPainter.pixelCount)
-        defer { piece.deallocate() }
-        for start in stride(from: 0, to: labels.count, by: imagesPerPiece) {
-            let count = min(imagesPerPiece, labels.count - start)
-            for index in 0..<count {
-                let pixels = piece[index * GlyphPainter.pixelCount..<(index + 1) * GlyphPainter.pixelCount]
-                painter.draw(
-                    id: firstID + UInt64(start + index), label: Int(labels[start + index]),
-                    into: UnsafeMutableBufferPointer(rebasing: pixels))
-            }
-            try writer.append(UnsafeBufferPointer(rebasing: piece[0..<count * GlyphPainter.pixelCount]))
+private final class SyntheticImages: ImageSource {
+    let form = ImageForm.pixels(ImageShape(height: GlyphPainter.side, width: GlyphPainter.side, channels: 1))
+    let classes = GlyphShapes.names
+    let splits: [SourceSplit]
+    let isConcurrent = true
+    let preprocessing = [("drawn", JSONText.string("glyphs, version 1"))]
+    private let seed: UInt64
+    private let firstIDs: [UInt64]
+
+    init(train: Int, test: Int, seed: UInt64, firstTestID: UInt64) {
+        self.seed = seed
+        firstIDs = [0, firstTestID]
+        splits = [("train", train), ("test", test)].enumerated().map { part, split in
+            SourceSplit(
+                name: split.0, part: part, samples: Array(0..<split.1),
+                labels: (0..<split.1).map { Int32($0 % GlyphShapes.names.count) }, names: [])
         }
     }
+
+    func rewind(to part: Int) {}
+
+    func fetch(_ samples: ArraySlice<Int>, of part: Int, head: Int?, into images: FetchedImages) {
+        var painter = GlyphPainter(seed: seed)
+        for sample in samples {
+            painter.draw(
+                id: firstIDs[part] + UInt64(sample), label: sample % GlyphShapes.names.count,
+                into: images.room(GlyphPainter.pixelCount).bindMemory(to: UInt8.self))
+            images.fill(GlyphPainter.pixelCount)
+            images.endImage()
+        }
+    }
+
+    func sources(_ files: EncodedFiles) -> String { "[]" }
 }

@@ -10,13 +10,7 @@ extension ActivationLayer {
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
 
-    package func laneForm(for input: Shape) -> LaneForm? {
-        switch activation {
-        case .relu: .activation(.relu)
-        case .tanh: .activation(.tanh)
-        default: nil
-        }
-    }
+    package func operation(for inputs: [Shape]) -> Operation { .activation(activation) }
 
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()

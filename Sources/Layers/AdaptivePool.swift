@@ -20,6 +20,10 @@ package struct AdaptiveAvgPool<Rank: SpatialRank>: PoolingLayer {
     static var extreme: Pooling.Extreme? { nil }
     package var typeName: String { "AdaptiveAvgPool\(Rank.suffix)" }
 
+    package func operation(for inputs: [Shape]) throws -> Operation {
+        .pooling(.mean(countsPadding: false), try adaptive(over: inputs[0]))
+    }
+
     func spans(axis: Int, input: Int) throws(WindowArithmetic.Misfit) -> PoolingSpans {
         try PoolingSpans(input: input, adaptingTo: positive(output.resolved(rank: Rank.rank)[axis]))
     }
@@ -35,6 +39,10 @@ package struct AdaptiveMaxPool<Rank: SpatialRank>: PoolingLayer {
 
     static var extreme: Pooling.Extreme? { .maximum }
     package var typeName: String { "AdaptiveMaxPool\(Rank.suffix)" }
+
+    package func operation(for inputs: [Shape]) throws -> Operation {
+        .pooling(.maximum, try adaptive(over: inputs[0]))
+    }
 
     func spans(axis: Int, input: Int) throws(WindowArithmetic.Misfit) -> PoolingSpans {
         try PoolingSpans(input: input, adaptingTo: positive(output.resolved(rank: Rank.rank)[axis]))

@@ -27,13 +27,10 @@ package struct AvgPool<Rank: SpatialRank>: PoolingLayer {
     static var extreme: Pooling.Extreme? { nil }
     package var typeName: String { "AvgPool\(Rank.suffix)" }
 
-    package func laneForm(for input: Shape) -> LaneForm? {
-        guard Rank.rank == 2, !ceilMode,
-            let window = LaneWindow(
-                channels: input[0], extents: Array(input.dimensions.dropFirst()), kernel: kernel, stride: stride,
-                padding: padding)
-        else { return nil }
-        return .average(window, countsPadding: countIncludePad)
+    package func operation(for inputs: [Shape]) throws -> Operation {
+        .pooling(
+            .mean(countsPadding: countIncludePad),
+            try sliding(over: inputs[0], kernel: kernel, stride: stride, padding: padding, ceilMode: ceilMode))
     }
 
     func spans(axis: Int, input: Int) throws(WindowArithmetic.Misfit) -> PoolingSpans {

@@ -39,13 +39,16 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
     }
 
     package func multiplyAdds(for input: Shape) -> Int { 0 }
+    package func operation(for inputs: [Shape]) -> Operation {
+        .batchNormalization(epsilon: epsilon, momentum: momentum)
+    }
 
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
         if site.isTraining {
             demand.backwardReadsInput = true
             demand.savedBytes = BatchNormMemory.byteCount(site)
-            demand.partialGradientBytes = site.shards * 2 * site.input[0] * MemoryLayout<Float>.stride
+            demand.partialGradientBytes = Int.product(2 * site.shards, site.input[0], MemoryLayout<Float>.stride)
         } else {
             demand.sharing = .mayOverwriteInput
         }

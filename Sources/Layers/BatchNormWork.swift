@@ -13,7 +13,7 @@ struct BatchNormMemory {
 
     /// Means, inverse deviations and two gradient sums for each shard; three vectors of the whole batch.
     static func byteCount(_ site: PlanSite) -> Int {
-        (site.shards * 4 * site.input[0] + 4 * site.input[0] + 1) * MemoryLayout<Double>.stride
+        Int.product(4 * site.shards + 4, site.input[0], MemoryLayout<Double>.stride) + MemoryLayout<Double>.stride
     }
 
     func mean(_ shard: Int) -> UnsafeMutablePointer<Double> { base + shard * 4 * channels }

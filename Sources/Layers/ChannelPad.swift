@@ -14,6 +14,9 @@ package struct ChannelPad: SingleInputLayer {
     package var typeName: String { "ChannelPad" }
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
+    package func operation(for inputs: [Shape]) -> Operation {
+        .channelPadding(before: before, after: after)
+    }
     package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
 
     package func outputShape(for input: Shape) throws -> Shape {

@@ -9,6 +9,7 @@ package struct Concatenation: Layer {
     package var typeName: String { "Concatenation" }
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
+    package func operation(for inputs: [Shape]) -> Operation { .concatenation }
     package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
 
     package func outputShape(for inputs: [Shape]) throws -> Shape {

@@ -41,7 +41,7 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
     package var typeName: String { "Conv\(Rank.suffix)" }
 
     package func outputShape(for input: Shape) throws -> Shape {
-        let window = try operation(on: input).convolution.window
+        let window = try geometry(on: input).convolution.window
         return Shape([outChannels] + window.axes.map(\.output))
     }
 
@@ -55,36 +55,26 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
     }
 
     package func multiplyAdds(for input: Shape) throws -> Int {
-        let operation = try operation(on: input).convolution
-        return operation.weightCount * operation.window.outputVolume
+        let operation = try geometry(on: input).convolution
+        return Int.product(operation.weightCount, operation.window.outputVolume)
     }
 
-    package func reception(for input: Shape) -> Reception {
-        guard let window = try? operation(on: input).convolution.window else { return .varying }
-        return .windows(
-            window.axes.map {
-                .init(reach: WindowArithmetic.reach(kernel: $0.kernel, dilation: $0.dilation), stride: $0.stride)
-            })
-    }
-
-    package func laneForm(for input: Shape) -> LaneForm? {
-        guard groups == 1, !flipsKernel, paddingMode == .zeros,
-            let convolution = try? operation(on: input).convolution,
-            let window = LaneWindow(convolution.window)
-        else { return nil }
-        return .convolution(LaneConvolution(window: window, outChannels: outChannels), hasBias: bias)
+    package func operation(for inputs: [Shape]) throws -> Operation {
+        .convolution(try geometry(on: inputs[0]), hasBias: bias)
     }
 
     package func demand(for site: PlanSite) throws -> MemoryDemand {
         var demand = MemoryDemand()
         demand.backwardReadsInput = true
-        demand.workspaceBytes = try operation(on: site.input).workspaceCount * MemoryLayout<Float>.stride
+        demand.workspaceBytes = Int.product(
+            try geometry(on: site.input).workspaceCount, MemoryLayout<Float>.stride)
         if site.isTraining { demand.partialGradientBytes = gradients(at: site).byteCount }
         return demand
     }
 
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
-        let operation = try operation(on: site.plan.input)
+        let operation = try geometry(on: site.plan.input)
+        try Rank.checkProduct(operation.convolution, typeName, site.plan.input)
         let chunks = ImageChunks(shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard, imagesPerChunk: 4)
         let (context, inCount, outCount) = (site.context, site.plan.input.count, site.plan.output.count)
         let weightOffset = site.parameterOffsets[0]
@@ -105,7 +95,7 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
 
     package func backwardPasses(at site: BoundSite) throws -> [Pass] {
         guard let dy = site.dy else { return [] }
-        let operation = try operation(on: site.plan.input)
+        let operation = try geometry(on: site.plan.input)
         let (inCount, outCount) = (site.plan.input.count, site.plan.output.count)
         let weightCount = operation.convolution.weightCount
         let hasBias = bias
@@ -125,7 +115,7 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
     }
 
     /// Throws: `ShapeMismatch`.
-    private func operation(on input: Shape) throws -> PaddedConvolution {
+    private func geometry(on input: Shape) throws -> PaddedConvolution {
         try Rank.check(input, for: typeName)
         guard groups >= 1, outChannels >= 1, input[0] % groups == 0, outChannels % groups == 0 else {
             throw ShapeMismatch(

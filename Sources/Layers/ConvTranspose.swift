@@ -36,7 +36,7 @@ package struct ConvTranspose<Rank: SpatialRank>: SingleInputLayer {
     package var typeName: String { "ConvTranspose\(Rank.suffix)" }
 
     package func outputShape(for input: Shape) throws -> Shape {
-        Shape([outChannels] + (try operation(on: input).window.axes.map(\.input)))
+        Shape([outChannels] + (try geometry(on: input).window.axes.map(\.input)))
     }
 
     package func parameters(for input: Shape) -> [ParameterDescription] {
@@ -49,22 +49,26 @@ package struct ConvTranspose<Rank: SpatialRank>: SingleInputLayer {
     }
 
     package func multiplyAdds(for input: Shape) throws -> Int {
-        let operation = try operation(on: input)
-        return operation.weightCount * operation.window.outputVolume
+        let operation = try geometry(on: input)
+        return Int.product(operation.weightCount, operation.window.outputVolume)
     }
 
-    package func reception(for input: Shape) -> Reception { .varying }
+    package func operation(for inputs: [Shape]) throws -> Operation {
+        .transposedConvolution(try geometry(on: inputs[0]), hasBias: bias)
+    }
 
     package func demand(for site: PlanSite) throws -> MemoryDemand {
         var demand = MemoryDemand()
         demand.backwardReadsInput = true
-        demand.workspaceBytes = try operation(on: site.input).workspaceCount * MemoryLayout<Float>.stride
+        demand.workspaceBytes = Int.product(
+            try geometry(on: site.input).workspaceCount, MemoryLayout<Float>.stride)
         if site.isTraining { demand.partialGradientBytes = gradients(at: site).byteCount }
         return demand
     }
 
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
-        let operation = try operation(on: site.plan.input)
+        let operation = try geometry(on: site.plan.input)
+        try Rank.checkProduct(operation, typeName, site.plan.input)
         let chunks = ImageChunks(shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard, imagesPerChunk: 4)
         let (context, inCount, outCount) = (site.context, site.plan.input.count, site.plan.output.count)
         let (outChannels, area) = (outChannels, operation.window.inputVolume)
@@ -88,7 +92,7 @@ package struct ConvTranspose<Rank: SpatialRank>: SingleInputLayer {
 
     package func backwardPasses(at site: BoundSite) throws -> [Pass] {
         guard let dy = site.dy else { return [] }
-        let operation = try operation(on: site.plan.input)
+        let operation = try geometry(on: site.plan.input)
         let (inCount, outCount) = (site.plan.input.count, site.plan.output.count)
         let (outChannels, area, hasBias) = (outChannels, operation.window.inputVolume, bias)
         return gradients(at: site.plan).passes(at: site) { slot, weight, gradient, workspace in
@@ -112,7 +116,7 @@ package struct ConvTranspose<Rank: SpatialRank>: SingleInputLayer {
     }
 
     /// The convolution that this one is the transpose of: its image is our output. Throws: `ShapeMismatch`.
-    private func operation(on input: Shape) throws -> Convolution {
+    private func geometry(on input: Shape) throws -> Convolution {
         try Rank.check(input, for: typeName)
         guard groups >= 1, outChannels >= 1, input[0] % groups == 0, outChannels % groups == 0 else {
             throw ShapeMismatch(

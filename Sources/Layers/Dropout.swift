@@ -15,13 +15,14 @@ package struct Dropout: SingleInputLayer {
     package func outputShape(for input: Shape) -> Shape { input }
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
+    package func operation(for inputs: [Shape]) -> Operation { .dropout(probability: mask.probability) }
 
     private func isIdentity(_ site: PlanSite) -> Bool { !site.isTraining || mask.probability == 0 }
 
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
         demand.sharing = isIdentity(site) ? .sameBytes : .mayOverwriteInput
-        if !isIdentity(site) { demand.savedBytes = site.slots * site.input.count }
+        if !isIdentity(site) { demand.savedBytes = Int.product(site.slots, site.input.count) }
         return demand
     }
 

@@ -6,7 +6,7 @@ package struct PlanOptions: Equatable, Sendable {
     package var batchStatistics = BatchStatistics.shard
     package var engine = EngineChoice.fastest
     /// Takes the place of the lane kernels in use.
-    package var laneKernels: LaneKernels?
+    package var kernels: KernelSet?
 
     package init() {}
 }
@@ -33,6 +33,8 @@ package final class ExecutionPlan {
     package let imagesPerShard: Int
     package let shards: Int
     package let mode: Mode
+    /// The engine that computes and what else decides its bits: "lanes (avx512)".
+    package let engine: String
     /// Bytes of the arena.
     package var arenaBytes: Int { arena.byteCount }
     /// Names of the passes in the order they run.
@@ -60,6 +62,7 @@ package final class ExecutionPlan {
         context = StepContext(shards: shards, imagesPerShard: imagesPerShard, statisticCount: network.statisticCount)
         let compiled = try engine.compile(in: arena, context: context, input: input)
         passes = compiled.passes
+        self.engine = engine.name
         logitsPointer = compiled.logits
         classes = network.description.classes
         self.imagesPerShard = imagesPerShard

@@ -47,17 +47,12 @@ package struct ExtremePool<Rank: SpatialRank, Kind: ExtremeKind>: PoolingLayer {
     static var extreme: Pooling.Extreme? { Kind.extreme }
     package var typeName: String { "\(Kind.prefix)Pool\(Rank.suffix)" }
 
-    package func laneForm(for input: Shape) -> LaneForm? {
-        guard Rank.rank == 2, Kind.extreme == .maximum, !ceilMode,
-            (try? dilation.resolved(rank: 2)) == [1, 1],
-            let window = LaneWindow(
-                channels: input[0], extents: Array(input.dimensions.dropFirst()), kernel: kernel, stride: stride,
-                padding: padding)
-        else { return nil }
-        let isPairs =
-            [kernel, stride].allSatisfy { (try? $0.resolved(rank: 2)) == [2, 2] }
-            && (try? padding.resolved(rank: 2)) == [0, 0]
-        return .maximum(window, isPairs: isPairs)
+    package func operation(for inputs: [Shape]) throws -> Operation {
+        .pooling(
+            Kind.extreme == .maximum ? .maximum : .minimum,
+            try sliding(
+                over: inputs[0], kernel: kernel, stride: stride, dilation: dilation, padding: padding,
+                ceilMode: ceilMode))
     }
 
     func spans(axis: Int, input: Int) throws(WindowArithmetic.Misfit) -> PoolingSpans {

@@ -9,7 +9,7 @@ package struct Flatten: SingleInputLayer {
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
 
-    package func laneForm(for input: Shape) -> LaneForm? { .sameValues }
+    package func operation(for inputs: [Shape]) -> Operation { .reshape }
 
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()

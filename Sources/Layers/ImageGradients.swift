@@ -9,7 +9,7 @@ struct ImageGradients {
     /// Up to eight leaves a shard let eight threads work on one shard; layers of many weights take fewer, so that the leaves
     /// of a shard stay below 16 MiB.
     init(at site: PlanSite, parameterCount: Int) {
-        let bytes = parameterCount * MemoryLayout<Float>.stride
+        let bytes = Int.product(parameterCount, MemoryLayout<Float>.stride)
         chunks = ImageChunks(
             shards: site.shards, imagesPerShard: site.imagesPerShard, treeLeaves: min(8, max(1, (16 << 20) / bytes)),
             minimumImages: 4)
@@ -17,7 +17,7 @@ struct ImageGradients {
     }
 
     /// Of the leaves.
-    var byteCount: Int { chunks.units * parameterCount * MemoryLayout<Float>.stride }
+    var byteCount: Int { Int.product(chunks.units, parameterCount, MemoryLayout<Float>.stride) }
 
     /// `perImage` adds one image's part to a leaf, which holds the layer's parameters in order and starts from zeros.
     func passes(

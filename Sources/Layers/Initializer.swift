@@ -6,9 +6,9 @@ package struct Fans: Equatable, Sendable {
 
     /// Of a weight [outputs, inputs, kernel extents], as torch.nn.init counts them (for transposed convolutions too).
     package init(ofWeight shape: Shape) {
-        let kernel = shape.dimensions.dropFirst(2).reduce(1, *)
-        fanIn = shape[1] * kernel
-        fanOut = shape[0] * kernel
+        let kernel = shape.dimensions.dropFirst(2).reduce(1, Int.product)
+        fanIn = Int.product(shape[1], kernel)
+        fanOut = Int.product(shape[0], kernel)
     }
 }
 

@@ -7,22 +7,21 @@ struct LaneEngine: PlanEngine {
     private let program: LaneProgram
     private let groups: LaneGroups
     private let memory: LaneMemory
-    private let kernels: LaneKernels
+    private let kernels: KernelSet
     /// Elements of the gradient vector that a unit of the tree joins: a quarter of a first-level cache.
     private static let blockCount = 2_048
 
-    /// Traps: a network that `LaneProgram` does not take.
-    init(_ request: PlanRequest) {
-        guard let program = LaneProgram(request.network) else { preconditionFailure("no lane program") }
+    init(_ program: LaneProgram, _ request: PlanRequest) {
         let groups = LaneGroups(
             shards: request.shards, imagesPerShard: request.imagesPerShard, mode: request.mode)
         self.request = request
         self.program = program
         self.groups = groups
         memory = LaneMemory(program, groups, request)
-        kernels = request.options.laneKernels ?? .inUse
+        kernels = request.options.kernels ?? .inUse
     }
 
+    var name: String { "lanes (\(kernels.name))" }
     var byteCount: Int { memory.byteCount }
 
     func compile(in arena: Arena, context: StepContext, input: PixelConversion) -> CompiledPlan {
@@ -76,7 +75,7 @@ struct LaneEngine: PlanEngine {
                 for lane in 0..<groups.lanes {
                     guard let slot = groups.slot(leaf: place, lane: lane, counts: context.counts) else { continue }
                     let (own, row) = (frame.floats(lastValue) + lane, logits + slot * classes)
-                    for index in 0..<classes { row[index] = own[index * LaneKernels.laneCount] }
+                    for index in 0..<classes { row[index] = own[index * KernelSet.laneCount] }
                     let score = group.score(ofLane: lane)
                     context.losses[slot] = score.loss
                     marks[slot] = (score.isCorrect1 ? 1 : 0) | (score.isCorrect5 ? 2 : 0)

@@ -22,7 +22,7 @@ struct LaneFrame {
 /// 0 ..< k, and the sum waits at level k or, where the tree ends, is the unit's. Each layer's part goes up as soon as it is
 /// computed, while it is in the cache.
 struct LaneLeaf {
-    private let kernels: LaneKernels
+    private let kernels: KernelSet
     private let carries: Int
     private let vectors: UnsafeMutablePointer<Float>
     private let stride: Int
@@ -30,7 +30,7 @@ struct LaneLeaf {
 
     /// `number` counts the unit's leaves. `vectors` are the leaf's own and one for each of `levels` levels.
     init(
-        _ kernels: LaneKernels, number: Int, levels: Int, vectors: UnsafeMutablePointer<Float>, stride: Int,
+        _ kernels: KernelSet, number: Int, levels: Int, vectors: UnsafeMutablePointer<Float>, stride: Int,
         total: UnsafeMutablePointer<Float>
     ) {
         self.kernels = kernels

@@ -18,7 +18,7 @@ struct LaneGroups {
     private static let unitsWanted = 8
 
     init(shards: Int, imagesPerShard: Int, mode: ExecutionPlan.Mode) {
-        let laneCount = LaneKernels.laneCount
+        let laneCount = KernelSet.laneCount
         let lanesPerShard = min(laneCount, Self.powerOfTwo(from: imagesPerShard))
         let groupsPerShard = Self.powerOfTwo(from: (imagesPerShard + laneCount - 1) / laneCount)
         var shardsPerGroup = 1

@@ -27,7 +27,7 @@ struct LaneMemory {
     init(_ program: LaneProgram, _ groups: LaneGroups, _ request: PlanRequest) {
         let (steps, isTraining) = (program.steps, request.mode == .training)
         let count = steps.count
-        let laneBytes = LaneKernels.laneCount * MemoryLayout<Float>.stride
+        let laneBytes = KernelSet.laneCount * MemoryLayout<Float>.stride
         var block = ArenaLayout()
         func elements(_ value: Int) -> Int { value == 0 ? steps[0].inputCount : steps[value - 1].outputCount }
         let always = 0...2 * count

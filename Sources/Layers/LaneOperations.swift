@@ -11,7 +11,7 @@ struct LaneOperations {
     let preparations: [(UnsafePointer<Float>) -> Void]
 
     init(
-        _ program: LaneProgram, _ memory: LaneMemory, _ kernels: LaneKernels, input: PixelConversion, classes: Int,
+        _ program: LaneProgram, _ memory: LaneMemory, _ kernels: KernelSet, input: PixelConversion, classes: Int,
         flipped: UnsafeMutablePointer<Float>, lanesPerShard: Int, lanes: Int, mode: ExecutionPlan.Mode
     ) {
         let image = memory.values[0]
@@ -30,7 +30,7 @@ struct LaneOperations {
             if case .none = owed { return }
             guard let dlogits else { return }
             kernels.activationBackward(
-                owed, y: frame.floats(logits), dy: frame.floats(dlogits), count: classes * LaneKernels.laneCount,
+                owed, y: frame.floats(logits), dy: frame.floats(dlogits), count: classes * KernelSet.laneCount,
                 dx: frame.floats(dlogits))
         }
         let isTraining = mode == .training
@@ -42,7 +42,7 @@ struct LaneOperations {
     private struct Builder {
         let program: LaneProgram
         let memory: LaneMemory
-        let kernels: LaneKernels
+        let kernels: KernelSet
         let flipped: UnsafeMutablePointer<Float>
         let lanesPerShard, lanes: Int
 
@@ -80,7 +80,7 @@ struct LaneOperations {
                     window.average(kernels, countsPadding: countsPadding, x: frame.floats(x), y: frame.floats(y))
                 }
             case .activation:
-                let count = step.outputCount * LaneKernels.laneCount
+                let count = step.outputCount * KernelSet.laneCount
                 return { frame in
                     kernels.activate(activation, x: frame.floats(x), count: count, y: frame.floats(y))
                 }
@@ -196,7 +196,7 @@ struct LaneOperations {
                         kernels, countsPadding: countsPadding, dy: frame.floats(dy), dx: frame.floats(dx))
                 }
             case .activation:
-                let (activation, count) = (step.activation, step.outputCount * LaneKernels.laneCount)
+                let (activation, count) = (step.activation, step.outputCount * KernelSet.laneCount)
                 return settling(owed, index) { frame in
                     kernels.activationBackward(
                         activation, y: frame.floats(y), dy: frame.floats(dy), count: count, dx: frame.floats(dx))
@@ -208,7 +208,7 @@ struct LaneOperations {
         private func settling(_ owed: LaneActivation, _ index: Int, _ operation: @escaping Operation) -> Operation {
             if case .none = owed { return operation }
             let (kernels, x, dx) = (kernels, memory.values[index], memory.gradients[index])
-            let count = program.steps[index].inputCount * LaneKernels.laneCount
+            let count = program.steps[index].inputCount * KernelSet.laneCount
             return { frame in
                 operation(frame)
                 kernels.activationBackward(

@@ -46,58 +46,78 @@ struct LaneProgram {
     static let maximumParameters = 1 << 18
     static let maximumBytesOfGroup = 4 << 20
 
-    /// Whether the network is small and every layer has its lane kernel; a matter of its description and loss alone.
-    static func takes(_ network: Network, loss: Loss) -> Bool {
-        guard loss == .crossEntropy(), network.parameterList.trainedCount <= maximumParameters,
-            network.parameterList.trainedCount == network.parameterList.count,
-            let program = LaneProgram(network)
-        else { return false }
-        let images = network.stages.flatMap { $0.inputs + [$0.output] }.filter { $0.rank == 3 }
-        let elements = program.steps.reduce(network.description.input.count) { $0 + $1.outputCount }
-        return images.allSatisfy { $0[0] <= maximumChannels }
-            && elements * LaneKernels.laneCount * MemoryLayout<Float>.stride <= maximumBytesOfGroup
-    }
-
-    /// nil where a layer has no lane kernel, where the layers are no chain, or where nothing is to be trained.
-    init?(_ network: Network) {
-        guard network.description.input.rank == 3 else { return nil }
+    /// nil where the network is not small, where a layer has no lane kernel or the layers are no chain, and where nothing is to
+    /// be trained or something without gradient is: a matter of the network's description and loss alone.
+    init?(_ network: Network, loss: Loss) {
+        guard loss == .crossEntropy(), network.description.input.rank == 3,
+            network.parameterList.trainedCount <= Self.maximumParameters,
+            network.parameterList.trainedCount == network.parameterList.count
+        else { return nil }
         for (index, stage) in network.stages.enumerated() {
-            guard stage.inputValues == [index], let form = stage.layer.laneForm(for: stage.inputs[0]) else {
-                return nil
-            }
-            join(form, of: stage, in: network)
+            guard stage.inputValues == [index], join(stage, in: network) else { return nil }
         }
         guard steps.contains(where: \.hasParameters) else { return nil }
+        let images = network.stages.flatMap { $0.inputs + [$0.output] }.filter { $0.rank == 3 }
+        let elements = steps.reduce(network.description.input.count) { $0 + $1.outputCount }
+        guard images.allSatisfy({ $0[0] <= Self.maximumChannels }),
+            elements * KernelSet.laneCount * MemoryLayout<Float>.stride <= Self.maximumBytesOfGroup
+        else { return nil }
     }
 
-    private mutating func join(_ form: LaneForm, of stage: Network.Stage, in network: Network) {
-        let last = steps.indices.last
-        switch form {
-        case .sameValues:
-            return
-        case .activation(let activation):
-            if let last, steps[last].hasParameters, case .none = steps[last].activation {
-                steps[last].activation = activation
-                steps[last].path += " \(stage.path)"
-                return
+    /// Adds a layer as a step, or to the step before it; false where no kernel computes it.
+    private mutating func join(_ stage: Network.Stage, in network: Network) -> Bool {
+        switch stage.operation {
+        case .reshape:
+            return true
+        case .activation(let function):
+            guard let activation = LaneActivation(function) else { return false }
+            guard let last = steps.last, last.hasParameters, case .none = last.activation else {
+                add(.activation, activation, of: stage, in: network)
+                return true
             }
-            add(.activation, activation, of: stage, in: network)
-        case .maximum(let window, let isPairs):
-            // A maximum may be taken before a function that never falls.
-            if let last, isPairs, case .convolution(let convolution, isPooled: false) = steps[last].kind {
-                steps[last].kind = .convolution(convolution, isPooled: true)
-                steps[last].outputCount = stage.output.count
-                steps[last].path += " \(stage.path)"
-                return
+            steps[steps.count - 1].activation = activation
+            steps[steps.count - 1].path += " \(stage.path)"
+        case .pooling(let function, .sliding(let window, ceilMode: false)):
+            // The kernels number the places of a window in 16 bits.
+            guard let lanes = LaneWindow(window), window.axes.reduce(1, { Int.product($0, $1.kernel) }) <= 1 << 16
+            else {
+                return false
             }
-            add(.maximum(window), of: stage, in: network)
-        case .average(let window, let countsPadding):
-            add(.average(window, countsPadding: countsPadding), of: stage, in: network)
-        case .convolution(let convolution, _):
-            add(.convolution(convolution, isPooled: false), of: stage, in: network)
+            return join(function, lanes, isPairs: window.isPairs, of: stage, in: network)
+        case .convolution(let padded, _):
+            let convolution = padded.convolution
+            guard convolution.groups == 1, padded.padding == nil, let window = LaneWindow(convolution.window) else {
+                return false
+            }
+            let lanes = LaneConvolution(window: window, outChannels: convolution.outChannels)
+            add(.convolution(lanes, isPooled: false), of: stage, in: network)
         case .affine(let affine, _):
-            add(.affine(affine), of: stage, in: network)
+            add(.affine(LaneAffine(inputs: affine.inputs, outputs: affine.outputs)), of: stage, in: network)
+        default:
+            return false
         }
+        return true
+    }
+
+    private mutating func join(
+        _ function: PoolingFunction, _ window: LaneWindow, isPairs: Bool, of stage: Network.Stage, in network: Network
+    ) -> Bool {
+        switch function {
+        case .minimum:
+            return false
+        case .mean(let countsPadding):
+            add(.average(window, countsPadding: countsPadding), of: stage, in: network)
+        case .maximum:
+            // A maximum may be taken before a function that never falls.
+            guard isPairs, let last = steps.last, case .convolution(let convolution, isPooled: false) = last.kind else {
+                add(.maximum(window), of: stage, in: network)
+                return true
+            }
+            steps[steps.count - 1].kind = .convolution(convolution, isPooled: true)
+            steps[steps.count - 1].outputCount = stage.output.count
+            steps[steps.count - 1].path += " \(stage.path)"
+        }
+        return true
     }
 
     private mutating func add(
@@ -118,5 +138,35 @@ struct LaneProgram {
     /// What the input gradient of a step is multiplied with.
     func activationBefore(_ index: Int) -> LaneActivation {
         index == 0 ? .none : steps[index - 1].activationOwedByConsumer
+    }
+}
+
+extension LaneActivation {
+    /// nil where the kernels have no such function.
+    fileprivate init?(_ activation: Activation) {
+        switch activation {
+        case .relu: self = .relu
+        case .tanh: self = .tanh
+        case .leakyReLU, .sigmoid, .gelu, .geluTanh: return nil
+        }
+    }
+}
+
+extension Window {
+    /// Whether windows of 2 × 2 neither overlap nor leave anything out but a last row or column.
+    fileprivate var isPairs: Bool { axes.allSatisfy { $0.kernel == 2 && $0.stride == 2 && $0.before == 0 } }
+}
+
+extension LaneWindow {
+    /// The same window over images in lanes; nil where no kernel takes it.
+    ///
+    /// Padding of a kernel's width or more would put outputs beside the image, which the kernels do not expect.
+    fileprivate init?(_ window: Window) {
+        guard window.axes.count == 2, !window.isFlipped else { return nil }
+        for axis in window.axes {
+            let after = (axis.output - 1) * axis.stride + axis.kernel - axis.before - axis.input
+            guard axis.dilation == 1, axis.before < axis.kernel, after < axis.kernel else { return nil }
+        }
+        self.init(channels: window.channels, height: window.axes[0], width: window.axes[1])
     }
 }

@@ -1,6 +1,6 @@
 package import Tensors
 
-/// One layer of a network as a description: shape rule, parameters, operations. It holds no memory and no state.
+/// One layer of a network as a description: shape rule, parameters, operation. It holds no memory and no state.
 package protocol Layer: Sendable {
     /// PyTorch's name of the module ("Conv2d").
     var typeName: String { get }
@@ -12,11 +12,8 @@ package protocol Layer: Sendable {
     /// Multiplications with an addition, for one sample.
     func multiplyAdds(for input: Shape) throws -> Int
 
-    /// Which places of its input one place of the output depends on.
-    func reception(for input: Shape) -> Reception
-
-    /// The layer over images in lanes, for inputs of this shape; nil where no kernel does that.
-    func laneForm(for input: Shape) -> LaneForm?
+    /// What the layer computes, for samples of these shapes. Throws: `ShapeMismatch`.
+    func operation(for inputs: [Shape]) throws -> Operation
 
     /// What the layer's operations need in memory besides input, output and their gradients.
     func demand(for site: PlanSite) throws -> MemoryDemand
@@ -37,40 +34,12 @@ package protocol Layer: Sendable {
 }
 
 extension Layer {
-    package func laneForm(for input: Shape) -> LaneForm? { nil }
-
-    package func reception(for input: Shape) -> Reception { .place }
-
     package func statisticCount(for input: Shape) -> Int { 0 }
 
     package func updateBuffers(
         for input: Shape, statistics: UnsafePointer<Double>, samples: Double,
         parameters: [UnsafeMutablePointer<Float>]
     ) {}
-}
-
-/// Which places of a layer's input one place of its output depends on.
-package enum Reception: Equatable, Sendable {
-    /// The same place.
-    case place
-    /// A window along each axis.
-    case windows([Window])
-    /// All of them.
-    case everything
-    /// Windows that differ from place to place.
-    case varying
-
-    package struct Window: Equatable, Sendable {
-        /// Places from the first to the last.
-        package let reach: Int
-        /// Places between the windows of neighbouring outputs.
-        package let stride: Int
-
-        package init(reach: Int, stride: Int) {
-            self.reach = reach
-            self.stride = stride
-        }
-    }
 }
 
 /// A layer that takes one value; nearly all do.

@@ -34,12 +34,10 @@ package struct Linear: SingleInputLayer {
         return [weight, ParameterDescription("bias", [outputs], .bias, biasInitialization.initializer(fans))]
     }
 
-    package func multiplyAdds(for input: Shape) -> Int { input[0] * outputs }
+    package func multiplyAdds(for input: Shape) -> Int { Int.product(input[0], outputs) }
 
-    package func reception(for input: Shape) -> Reception { .everything }
-
-    package func laneForm(for input: Shape) -> LaneForm? {
-        .affine(LaneAffine(inputs: input[0], outputs: outputs), hasBias: bias)
+    package func operation(for inputs: [Shape]) -> Operation {
+        .affine(Affine(inputs: inputs[0][0], outputs: outputs), hasBias: bias)
     }
 
     package func demand(for site: PlanSite) -> MemoryDemand {
@@ -47,12 +45,16 @@ package struct Linear: SingleInputLayer {
         demand.backwardReadsInput = true
         if site.isTraining {
             let rows = min(rowsPerUnit(inputs: site.input[0]), outputs)
-            demand.workspaceBytes = site.shards * rows * (site.input[0] + 1) * MemoryLayout<Float>.stride
+            demand.workspaceBytes = Int.product(site.shards * rows, site.input[0] + 1, MemoryLayout<Float>.stride)
         }
         return demand
     }
 
-    package func forwardPasses(at site: BoundSite) -> [Pass] {
+    package func forwardPasses(at site: BoundSite) throws -> [Pass] {
+        guard max(site.plan.input[0], outputs) <= BLAS.largestExtent else {
+            throw ShapeMismatch(
+                "Linear of \(site.plan.input[0]) × \(outputs), expected at most \(BLAS.largestExtent) each way")
+        }
         let affine = Affine(inputs: site.plan.input[0], outputs: outputs)
         let chunks = sampleChunks(at: site.plan)
         let context = site.context

@@ -5,6 +5,7 @@ package struct Network: Sendable {
     package struct Stage: Sendable {
         package let path: String
         package let layer: any Layer
+        package let operation: Operation
         /// What the layer takes, numbered as in `ModelDescription.Value`, and one sample of each.
         package let inputValues: [Int]
         package let inputs: [Shape]
@@ -15,33 +16,64 @@ package struct Network: Sendable {
         package let statisticOffset: Int
     }
 
+    /// Elements of one value or of all parameters, and multiplications with an addition, of one sample: more have no
+    /// memory and no time anywhere, and fewer keep sums and products of them within 64 bits.
+    package static let largestCount = 1 << 40
+    package static let largestMultiplyAdds = 1 << 49
+
     package let description: ModelDescription
     package let stages: [Stage]
     package let parameterList: ParameterList
     /// Sums that every shard of a training step leaves behind for the buffers of all layers.
     package let statisticCount: Int
 
-    /// Throws: `ShapeMismatch`, naming the layer, when a layer cannot take what the one before it gives, or when the last
-    /// one does not give one logit a class.
+    /// Throws: `ShapeMismatch`, naming the layer, when a layer cannot take what the one before it gives, when something is
+    /// too large to be counted, or when the last one does not give one logit a class.
     package init(_ description: ModelDescription) throws {
         var shapes = [description.input]
         var stages: [Stage] = []
         var described: [(key: String, description: ParameterDescription)] = []
         var statistics = 0
+        var (elements, multiplyAdds) = (0, 0)
+        func require(_ fits: Bool, _ place: String, _ what: @autoclosure () -> String) throws {
+            if !fits { throw ShapeMismatch("\(description.name), \(place): \(what())") }
+        }
+        try require(
+            description.input.fits(Self.largestCount)
+                && description.input.dimensions.allSatisfy { $0 <= WindowArithmetic.largestExtent }, "input",
+            "images \(description.input), expected extents up to \(WindowArithmetic.largestExtent) and at most "
+                + "\(Self.largestCount) elements")
         for node in description.nodes {
             let inputs = node.inputs.map { shapes[$0.index] }
             let output: Shape
+            let operation: Operation
             do {
                 output = try node.layer.outputShape(for: inputs)
+                operation = try node.layer.operation(for: inputs)
             } catch {
                 throw ShapeMismatch("\(description.name), layer \(node.path): \(error)")
             }
+            let place = "layer \(node.path)"
+            try require(
+                output.fits(Self.largestCount), place,
+                "\(node.layer.typeName) gives \(output), expected at most \(Self.largestCount) elements")
             let first = described.count
-            described += node.layer.parameters(for: inputs[0]).map { ("\(node.path).\($0.name)", $0) }
+            for parameter in node.layer.parameters(for: inputs[0]) {
+                try require(
+                    parameter.shape.fits(Self.largestCount - elements), place,
+                    "\(parameter.name) of \(node.layer.typeName) is \(parameter.shape), expected at most "
+                        + "\(Self.largestCount) elements in all parameters")
+                elements += parameter.shape.count
+                described.append(("\(node.path).\(parameter.name)", parameter))
+            }
+            multiplyAdds += try node.layer.multiplyAdds(for: inputs[0])
+            try require(
+                multiplyAdds <= Self.largestMultiplyAdds, place,
+                "more than \(Self.largestMultiplyAdds) multiply-adds for one image up to here")
             stages.append(
                 Stage(
-                    path: node.path, layer: node.layer, inputValues: node.inputs.map(\.index), inputs: inputs,
-                    output: output, parameters: first..<described.count, statisticOffset: statistics))
+                    path: node.path, layer: node.layer, operation: operation, inputValues: node.inputs.map(\.index),
+                    inputs: inputs, output: output, parameters: first..<described.count, statisticOffset: statistics))
             statistics += node.layer.statisticCount(for: inputs[0])
             shapes.append(output)
         }
@@ -85,6 +117,23 @@ package struct Network: Sendable {
             let multiplyAdds = try stage.layer.multiplyAdds(for: stage.inputs[0])
             defer { seenParameters = seenParameters || !stage.parameters.isEmpty }
             return sum + 2 * multiplyAdds * (seenParameters ? 3 : 2)
+        }
+    }
+
+    /// Bytes of the arena that such a plan has; allocates nothing. Throws: `ShapeMismatch`.
+    package func planBytes(
+        imagesPerShard: Int, shards: Int, mode: ExecutionPlan.Mode, options: PlanOptions = PlanOptions(), threads: Int
+    ) throws -> Int {
+        try PlanRequest(
+            network: self, imagesPerShard: imagesPerShard, shards: shards, mode: mode, options: options,
+            threads: threads
+        ).engine().byteCount
+    }
+
+    /// The layers that normalise over a batch: how many values a channel each image gives them.
+    package var batchNormalizations: [(path: String, type: String, valuesPerImage: Int)] {
+        stages.filter { $0.layer.statisticCount(for: $0.inputs[0]) > 0 }.map {
+            ($0.path, $0.layer.typeName, $0.inputs[0].count / max(1, $0.inputs[0][0]))
         }
     }
 

@@ -51,7 +51,7 @@ package struct NetworkSummary: Sendable {
         ]
         rows = try network.stages.map { stage in
             let field = Self.field(
-                of: stage.layer.reception(for: stage.inputs[0]), inputs: stage.inputValues.map { fields[$0] },
+                of: stage.operation.reception, inputs: stage.inputValues.map { fields[$0] },
                 image: network.description.input)
             fields.append(field)
             let own = network.parameterList.parameters[stage.parameters].filter { $0.role != .buffer }
@@ -96,7 +96,7 @@ package struct NetworkSummary: Sendable {
         let bytes = MemoryLayout<Float>.stride
         return Memory(
             parameters: network.parameterList.count * bytes, gradients: network.parameterList.trainedCount * bytes,
-            activations: network.stages.reduce(0) { $0 + $1.output.count } * images * bytes,
+            activations: Int.product(network.stages.reduce(0) { $0 + $1.output.count }, images, bytes),
             planned: try request.engine().byteCount)
     }
 }

@@ -5,8 +5,8 @@ internal import Tensors
 /// The plan runs what an engine compiled and knows nothing of its layouts, which differ from engine to engine and, inside one,
 /// may differ from one run of layers to the next.
 protocol PlanEngine {
-    /// Throws: `ShapeMismatch`.
-    init(_ request: PlanRequest) throws
+    /// Which engine it is and, in parentheses, what else decides its bits: "lanes (avx512)".
+    var name: String { get }
     /// Bytes of the arena that `compile` asks for.
     var byteCount: Int { get }
     /// Throws: `ShapeMismatch`.
@@ -31,9 +31,9 @@ struct PlanRequest {
     /// The engine for this network and loss. Neither batch, shards nor threads have a say, so that the bits do not depend on
     /// them. Throws: `ShapeMismatch`.
     func engine() throws -> any PlanEngine {
-        guard options.engine == .fastest, LaneProgram.takes(network, loss: options.loss) else {
-            return try ImageEngine(self)
+        if options.engine == .fastest, let program = LaneProgram(network, loss: options.loss) {
+            return LaneEngine(program, self)
         }
-        return LaneEngine(self)
+        return try ReferenceEngine(self)
     }
 }

@@ -40,7 +40,7 @@ struct PlanMemory {
 
         var layout = ArenaLayout()
         func shape(_ value: Int) -> Shape { value == 0 ? network.description.input : stages[value - 1].output }
-        func bytes(_ value: Int) -> Int { slots * shape(value).count * MemoryLayout<Float>.stride }
+        func bytes(_ value: Int) -> Int { Int.product(slots, shape(value).count, MemoryLayout<Float>.stride) }
 
         // A value is alive from the stage that makes it to the last pass that reads it, forward or backward.
         let lifetimes: [ClosedRange<Int>?] = (0...count).map { value in
@@ -79,7 +79,7 @@ struct PlanMemory {
         }
         // One workspace a worker serves all stages, forward and backward.
         workspaceStride = demands.map { ($0.workspaceBytes + 63) & ~63 }.max() ?? 0
-        workspace = layout.request(byteCount: workspaceStride * threads, lifetime: 0...2 * count)
+        workspace = layout.request(byteCount: Int.product(workspaceStride, threads), lifetime: 0...2 * count)
         solution = layout.solve()
         self.network = network
     }

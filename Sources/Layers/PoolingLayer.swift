@@ -17,22 +17,21 @@ extension PoolingLayer {
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
 
-    package func reception(for input: Shape) -> Reception {
-        guard let pooling = try? pooling(on: input) else { return .varying }
-        if pooling.axes.allSatisfy({ $0.output == 1 && $0.window?.reach == $0.input }) { return .everything }
-        let windows = pooling.axes.compactMap(\.window)
-        guard windows.count == pooling.axes.count else { return .varying }
-        return .windows(windows.map { .init(reach: $0.reach, stride: $0.stride) })
-    }
-
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
-        if Self.extreme != nil { demand.savedBytes = site.slots * site.output.count * MemoryLayout<Int32>.stride }
+        if Self.extreme != nil {
+            demand.savedBytes = Int.product(site.slots, site.output.count, MemoryLayout<Int32>.stride)
+        }
         return demand
     }
 
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
         let pooling = try pooling(on: site.plan.input)
+        guard Self.extreme == nil || pooling.numbersFit else {
+            throw ShapeMismatch(
+                "\(typeName) on \(site.plan.input): expected at most \(Int32.max) places a channel, which 32 bits can number"
+            )
+        }
         let (context, chunks) = (site.context, chunks(at: site.plan))
         let (inCount, outCount) = (site.plan.input.count, site.plan.output.count)
         let winners = site.saved.assumingMemoryBound(to: Int32.self)
@@ -70,6 +69,31 @@ extension PoolingLayer {
                 }
             }
         ]
+    }
+
+    /// The windows of a kernel of these extents. Throws: `ShapeMismatch`.
+    func sliding(
+        over input: Shape, kernel: Extents, stride: Extents, dilation: Extents = 1, padding: Extents, ceilMode: Bool
+    ) throws -> PoolingWindows {
+        let pooling = try pooling(on: input)
+        return try Rank.fitting(typeName, input) { () throws(WindowArithmetic.Misfit) in
+            let kernel = try kernel.resolved(rank: Rank.rank)
+            let stride = try stride.resolved(rank: Rank.rank)
+            let dilation = try dilation.resolved(rank: Rank.rank)
+            let padding = try padding.resolved(rank: Rank.rank)
+            let axes = pooling.axes.indices.map {
+                Window.Axis(
+                    input: input[$0 + 1], kernel: kernel[$0], stride: stride[$0], dilation: dilation[$0],
+                    before: padding[$0], output: pooling.axes[$0].output)
+            }
+            return .sliding(Window(channels: input[0], axes: axes), ceilMode: ceilMode)
+        }
+    }
+
+    /// The parts that an adaptive pooling cuts its input into. Throws: `ShapeMismatch`.
+    func adaptive(over input: Shape) throws -> PoolingWindows {
+        let axes = try pooling(on: input).axes
+        return .adaptive(input: axes.map(\.input), output: axes.map(\.output))
     }
 
     private func pooling(on input: Shape) throws -> Pooling {

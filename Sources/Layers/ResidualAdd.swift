@@ -9,6 +9,7 @@ package struct ResidualAdd: Layer {
     package var typeName: String { "ResidualAdd" }
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
+    package func operation(for inputs: [Shape]) -> Operation { .add }
     package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
 
     package func outputShape(for inputs: [Shape]) throws -> Shape {

@@ -10,6 +10,7 @@ package struct Softmax: SingleInputLayer {
     package var typeName: String { "Softmax" }
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
+    package func operation(for inputs: [Shape]) -> Operation { .softmax }
 
     package func outputShape(for input: Shape) throws -> Shape {
         guard input.rank >= 1 else { throw ShapeMismatch("Softmax takes [C, …], found \(input)") }

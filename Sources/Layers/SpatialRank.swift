@@ -29,6 +29,15 @@ extension SpatialRank {
         }
     }
 
+    /// Throws: `ShapeMismatch` for matrices that the library of matrix products cannot number.
+    static func checkProduct(_ convolution: Convolution, _ layer: String, _ input: Shape) throws {
+        guard convolution.largestExtent <= BLAS.largestExtent else {
+            throw ShapeMismatch(
+                "\(layer) on \(input): a matrix with an extent of \(convolution.largestExtent), expected at most "
+                    + "\(BLAS.largestExtent)")
+        }
+    }
+
     /// Runs `body` and says on which layer and input a window did not fit.
     static func fitting<T>(_ layer: String, _ input: Shape, _ body: () throws(WindowArithmetic.Misfit) -> T) throws -> T
     {

@@ -13,7 +13,7 @@ package struct Unfold: SingleInputLayer {
     package var typeName: String { "Unfold" }
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
-    package func reception(for input: Shape) -> Reception { .varying }
+    package func operation(for inputs: [Shape]) -> Operation { .opaque }
     package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
 
     package func outputShape(for input: Shape) throws -> Shape {
@@ -56,7 +56,7 @@ package struct Fold: SingleInputLayer {
     package var typeName: String { "Fold" }
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
-    package func reception(for input: Shape) -> Reception { .varying }
+    package func operation(for inputs: [Shape]) -> Operation { .opaque }
     package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
 
     package func outputShape(for input: Shape) throws -> Shape {

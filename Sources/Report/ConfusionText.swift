@@ -1,3 +1,4 @@
+internal import Diagnostics
 internal import Foundation
 
 /// A confusion matrix and its classes' scores as text: for the terminal, and as comma-separated values.
@@ -95,8 +96,7 @@ package enum ConfusionText {
 
     /// A class name that fits a column and moves no cursor.
     private static func label(_ name: String) -> String {
-        let clean = String(
-            String.UnicodeScalarView(name.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
+        let clean = name.printable
         return clean.count <= nameWidth ? clean : clean.prefix(nameWidth - 1) + "…"
     }
 

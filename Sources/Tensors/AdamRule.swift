@@ -19,13 +19,26 @@ package struct AdamRule: Sendable {
             shrink: decoupled ? Float(1 - learningRate * weightDecay) : 1, gradientScale: gradientScale)
     }
 
+    /// Raises bounds of weights and sums to those after an update with mean gradients up to `gradient`; returns a bound of
+    /// every other number on the way.
+    package func bound(gradient: Double, weight: inout Double, mean: inout Double, square: inout Double) -> Double {
+        let step = gradient + Double(rule.weightDecay) * weight
+        let far = step + mean
+        mean = max(step, mean)
+        square = Double(rule.beta2) * square + Double(rule.oneMinusBeta2) * step * step
+        let way = Double(rule.stepSize) * mean
+        let root = square.squareRoot() / Double(rule.secondCorrection)
+        weight = weight * Double(abs(rule.shrink)) + way / Double(rule.epsilon)
+        return far + way + root
+    }
+
     /// `means` and `squares` are PyTorch's exp_avg and exp_avg_sq.
     package func apply(
         gradients: UnsafePointer<Float>, count: Int, weights: UnsafeMutablePointer<Float>,
         means: UnsafeMutablePointer<Float>, squares: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: rule) {
-            CKernels_adam_f32__portable($0, gradients, Int64(count), weights, means, squares)
+            KernelSet.inUse.table.pointee.adam_f32($0, gradients, Int64(count), weights, means, squares)
         }
     }
 }

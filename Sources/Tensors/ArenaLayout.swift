@@ -18,9 +18,11 @@ package struct ArenaLayout {
 
     package init() {}
 
-    /// Asks for a buffer that is alive from the first to the last step of `lifetime`, both included.
+    /// Asks for a buffer that is alive from the first to the last step of `lifetime`, both included. No system has
+    /// `Int.largestProduct` bytes: what is larger counts as that.
     package mutating func request(byteCount: Int, lifetime: ClosedRange<Int>) -> Slot {
         precondition(byteCount >= 0, "negative size \(byteCount)")
+        let byteCount = min(byteCount, Int.largestProduct)
         let rounded = max(Self.alignment, (byteCount + Self.alignment - 1) & ~(Self.alignment - 1))
         requests.append(Request(byteCount: rounded, lifetime: lifetime))
         return Slot(index: requests.count - 1)

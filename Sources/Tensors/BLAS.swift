@@ -18,6 +18,9 @@ package enum BLAS {
         }
     }
 
+    /// The largest extent of a matrix.
+    package static let largestExtent = Int(CInt.max)
+
     /// Loads the library, which the first product would do too. Call at the start, to tell the user what is missing.
     package static func load() throws(LoadError) { _ = try loaded.get() }
 

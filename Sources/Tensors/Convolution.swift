@@ -21,8 +21,10 @@ package struct Convolution: Sendable {
         self.groups = groups
     }
 
-    package var workspaceCount: Int { window.patchCount * window.outputVolume }
-    package var weightCount: Int { outChannels * groupPatch }
+    package var workspaceCount: Int { Int.product(window.patchCount, window.outputVolume) }
+    package var weightCount: Int { Int.product(outChannels, groupPatch) }
+    /// The largest extent of the matrices that are multiplied.
+    package var largestExtent: Int { max(window.patchCount, window.outputVolume, outChannels) }
 
     /// Rows of the unfolded image, and output channels, of one group.
     private var groupPatch: Int { window.patchCount / groups }

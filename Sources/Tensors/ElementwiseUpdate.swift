@@ -6,13 +6,13 @@ package enum ElementwiseUpdate {
     package static func clip(
         _ gradients: UnsafeMutablePointer<Float>, count: Int, scale: Float, coefficient: Float, limit: Float
     ) {
-        CKernels_clip_f32__portable(scale, coefficient, limit, Int64(count), gradients)
+        KernelSet.inUse.table.pointee.clip_f32(scale, coefficient, limit, Int64(count), gradients)
     }
 
     /// Moves an average by `share` of its way towards the values, as torch.lerp does.
     package static func average(
         _ average: UnsafeMutablePointer<Float>, towards values: UnsafePointer<Float>, share: Float, count: Int
     ) {
-        CKernels_average_f32__portable(share, values, Int64(count), average)
+        KernelSet.inUse.table.pointee.average_f32(share, values, Int64(count), average)
     }
 }

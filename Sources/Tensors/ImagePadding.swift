@@ -16,12 +16,14 @@ package final class ImagePadding: Sendable {
     package let channels: Int
     package let input: [Int]
     package let padded: [Int]
+    package let mode: PaddingMode
     /// The source place of every padded place, axis by axis, for three axes.
     private let sources: [[Int32]]
 
     /// Throws: `WindowArithmetic.Misfit` where the mode has no value for so wide a padding.
     package init(image: Shape, sides: [(before: Int, after: Int)], mode: PaddingMode) throws(WindowArithmetic.Misfit) {
         precondition(mode != .zeros && image.rank == sides.count + 1, "\(mode) padding of \(image)")
+        self.mode = mode
         channels = image[0]
         input = Array(image.dimensions.dropFirst())
         padded = zip(input, sides).map { $0 + $1.before + $1.after }
@@ -44,8 +46,8 @@ package final class ImagePadding: Sendable {
         self.sources = sources
     }
 
-    package var inputCount: Int { channels * input.reduce(1, *) }
-    package var paddedCount: Int { channels * padded.reduce(1, *) }
+    package var inputCount: Int { input.reduce(channels, Int.product) }
+    package var paddedCount: Int { padded.reduce(channels, Int.product) }
 
     package func pad(_ image: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>) {
         withExtents { CKernels_pad_f32__portable($0, image, result) }

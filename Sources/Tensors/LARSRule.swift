@@ -8,12 +8,15 @@ package struct LARSRule: Sendable {
 
     /// `rate` is the global rate times the local one.
     package init(rate: Double, momentum: Double, weightDecay: Double, gradientScale: Float) {
+        // A rate beyond float32 belongs to a gradient that is next to nothing: infinity times its zeros would be NaN.
         rule = CKernels_LARS(
-            rate: Float(rate), momentum: Float(momentum), weightDecay: Float(weightDecay),
+            rate: Float(min(rate, Double(Float.greatestFiniteMagnitude))), momentum: Float(momentum),
+            weightDecay: Float(weightDecay),
             gradientScale: gradientScale)
     }
 
-    /// trust · |w| / (|g| + decay · |w|): how far a parameter may move, relative to its size; 1 where either norm is 0.
+    /// trust · |w| / (|g| + decay · |w|): how far a parameter may move, relative to its size; 1 where either norm is 0,
+    /// with or without decay.
     package static func localRate(trust: Double, weightNorm: Double, gradientNorm: Double, weightDecay: Double)
         -> Double
     {
@@ -26,7 +29,7 @@ package struct LARSRule: Sendable {
         velocities: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: rule) {
-            CKernels_lars_f32__portable($0, gradients, Int64(count), weights, velocities)
+            KernelSet.inUse.table.pointee.lars_f32($0, gradients, Int64(count), weights, velocities)
         }
     }
 }

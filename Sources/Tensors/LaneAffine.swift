@@ -13,7 +13,7 @@ package struct LaneAffine: Sendable {
 
     /// y = activation(weight · x + bias).
     package func forward(
-        _ kernels: LaneKernels, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+        _ kernels: KernelSet, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
         activation: LaneActivation, y: UnsafeMutablePointer<Float>
     ) {
         kernels.table.pointee.linear_f32_forward(Int64(inputs), Int64(outputs), x, weights, bias, activation.c, y)
@@ -21,7 +21,7 @@ package struct LaneAffine: Sendable {
 
     /// dx, times the derivative of the activation that made x.
     package func inputGradient(
-        _ kernels: LaneKernels, dy: UnsafePointer<Float>, weights: UnsafePointer<Float>, activation: LaneActivation,
+        _ kernels: KernelSet, dy: UnsafePointer<Float>, weights: UnsafePointer<Float>, activation: LaneActivation,
         x: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>
     ) {
         kernels.table.pointee.linear_f32_inputGradient(
@@ -30,7 +30,7 @@ package struct LaneAffine: Sendable {
 
     /// Overwrites dweights and dbias with those of the group: a chain over each shard's lanes, then the tree over shards.
     package func weightGradient(
-        _ kernels: LaneKernels, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, lanesPerShard: Int, lanes: Int,
+        _ kernels: KernelSet, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, lanesPerShard: Int, lanes: Int,
         workspace: UnsafeMutablePointer<Float>, dweights: UnsafeMutablePointer<Float>,
         dbias: UnsafeMutablePointer<Float>?
     ) {

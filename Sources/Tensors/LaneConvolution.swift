@@ -17,27 +17,27 @@ package struct LaneWindow: Sendable {
 
     /// `winners` keeps the place in its window that each output came from.
     package func maximum(
-        _ kernels: LaneKernels, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
+        _ kernels: KernelSet, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
         winners: UnsafeMutablePointer<UInt16>
     ) {
         withUnsafePointer(to: c) { kernels.table.pointee.maxpool2d_f32_forward($0, x, y, winners) }
     }
 
     package func maximumBackward(
-        _ kernels: LaneKernels, dy: UnsafePointer<Float>, winners: UnsafePointer<UInt16>,
+        _ kernels: KernelSet, dy: UnsafePointer<Float>, winners: UnsafePointer<UInt16>,
         dx: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: c) { kernels.table.pointee.maxpool2d_f32_backward($0, dy, winners, dx) }
     }
 
     package func average(
-        _ kernels: LaneKernels, countsPadding: Bool, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>
+        _ kernels: KernelSet, countsPadding: Bool, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: c) { kernels.table.pointee.avgpool2d_f32_forward($0, countsPadding ? 1 : 0, x, y) }
     }
 
     package func averageBackward(
-        _ kernels: LaneKernels, countsPadding: Bool, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>
+        _ kernels: KernelSet, countsPadding: Bool, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: c) { kernels.table.pointee.avgpool2d_f32_backward($0, countsPadding ? 1 : 0, dy, dx) }
     }
@@ -64,7 +64,7 @@ package struct LaneConvolution: Sendable {
 
     /// y = activation(convolution + bias).
     package func forward(
-        _ kernels: LaneKernels, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+        _ kernels: KernelSet, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
         activation: LaneActivation, y: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: c) {
@@ -74,7 +74,7 @@ package struct LaneConvolution: Sendable {
 
     /// y [K, P/2, Q/2, 16] = activation(maximum over 2 × 2 of (convolution + bias)).
     package func forwardPooled(
-        _ kernels: LaneKernels, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+        _ kernels: KernelSet, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
         activation: LaneActivation, workspace: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>,
         winners: UnsafeMutablePointer<UInt16>
     ) {
@@ -86,14 +86,14 @@ package struct LaneConvolution: Sendable {
 
     /// The weights in the order that `inputGradient` reads.
     package func flip(
-        _ kernels: LaneKernels, weights: UnsafePointer<Float>, into flipped: UnsafeMutablePointer<Float>
+        _ kernels: KernelSet, weights: UnsafePointer<Float>, into flipped: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: c) { kernels.table.pointee.conv2d_f32_flip($0, weights, flipped) }
     }
 
     /// dx, times the derivative of the activation that made x.
     package func inputGradient(
-        _ kernels: LaneKernels, dy: UnsafePointer<Float>, flipped: UnsafePointer<Float>, activation: LaneActivation,
+        _ kernels: KernelSet, dy: UnsafePointer<Float>, flipped: UnsafePointer<Float>, activation: LaneActivation,
         x: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: c) {
@@ -103,7 +103,7 @@ package struct LaneConvolution: Sendable {
 
     /// Overwrites dweights and dbias with those of the group's first `lanes` lanes.
     package func weightGradient(
-        _ kernels: LaneKernels, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, lanes: Int,
+        _ kernels: KernelSet, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, lanes: Int,
         workspace: UnsafeMutablePointer<Float>, dweights: UnsafeMutablePointer<Float>,
         dbias: UnsafeMutablePointer<Float>?
     ) {
@@ -115,7 +115,7 @@ package struct LaneConvolution: Sendable {
 
     /// The same from the gradient behind a fused pooling.
     package func weightGradientPooled(
-        _ kernels: LaneKernels, x: UnsafePointer<Float>, y: UnsafePointer<Float>, dy: UnsafePointer<Float>,
+        _ kernels: KernelSet, x: UnsafePointer<Float>, y: UnsafePointer<Float>, dy: UnsafePointer<Float>,
         winners: UnsafePointer<UInt16>, activation: LaneActivation, lanes: Int,
         workspace: UnsafeMutablePointer<Float>, dweights: UnsafeMutablePointer<Float>,
         dbias: UnsafeMutablePointer<Float>?
@@ -128,7 +128,7 @@ package struct LaneConvolution: Sendable {
 
     /// The gradient of the convolution's own output, from that behind a fused activation and pooling.
     package func unpool(
-        _ kernels: LaneKernels, y: UnsafePointer<Float>, dy: UnsafePointer<Float>, winners: UnsafePointer<UInt16>,
+        _ kernels: KernelSet, y: UnsafePointer<Float>, dy: UnsafePointer<Float>, winners: UnsafePointer<UInt16>,
         activation: LaneActivation, into full: UnsafeMutablePointer<Float>
     ) {
         kernels.table.pointee.unpool_f32_backward(

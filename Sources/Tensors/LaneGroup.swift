@@ -16,23 +16,23 @@ package struct LaneGroup {
 
     /// No lane holds an image.
     package func clear(lanesPerShard: Int, lanes count: Int) {
-        for lane in 0..<LaneKernels.laneCount { place(nil, label: 0, in: lane) }
+        for lane in 0..<KernelSet.laneCount { place(nil, label: 0, in: lane) }
         lanes.pointee.lanesPerShard = Int32(lanesPerShard)
         lanes.pointee.lanes = Int32(count)
     }
 
     package func place(_ image: UnsafeRawPointer?, label: Int32, in lane: Int) {
         withUnsafeMutablePointer(to: &lanes.pointee.images) {
-            $0.withMemoryRebound(to: UnsafeRawPointer?.self, capacity: LaneKernels.laneCount) { $0[lane] = image }
+            $0.withMemoryRebound(to: UnsafeRawPointer?.self, capacity: KernelSet.laneCount) { $0[lane] = image }
         }
         withUnsafeMutablePointer(to: &lanes.pointee.labels) {
-            $0.withMemoryRebound(to: Int32.self, capacity: LaneKernels.laneCount) { $0[lane] = label }
+            $0.withMemoryRebound(to: Int32.self, capacity: KernelSet.laneCount) { $0[lane] = label }
         }
     }
 
     /// What the loss said of one lane.
     package func score(ofLane lane: Int) -> (loss: Double, isCorrect1: Bool, isCorrect5: Bool) {
-        let count = LaneKernels.laneCount
+        let count = KernelSet.laneCount
         return withUnsafePointer(to: &scores.pointee.loss) { losses in
             withUnsafePointer(to: &scores.pointee.correct1) { first in
                 withUnsafePointer(to: &scores.pointee.correct5) { fifth in

@@ -4,7 +4,8 @@
 /// Memory: `workspace` holds `workspaceCount` floats and is overwritten; nothing is allocated.
 package struct PaddedConvolution: Sendable {
     package let convolution: Convolution
-    private let padding: ImagePadding?
+    /// nil where the margins are zeros.
+    package let padding: ImagePadding?
 
     package init(_ convolution: Convolution, padding: ImagePadding?) {
         self.convolution = convolution

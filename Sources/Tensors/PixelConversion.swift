@@ -33,16 +33,16 @@ package struct PixelConversion: Sendable {
     package func convert(_ pixels: UnsafeRawPointer, to planes: UnsafeMutablePointer<Float>) {
         switch pixelType {
         case .uint8:
-            CKernels_pixels_u8_forward__portable(
+            KernelSet.inUse.table.pointee.planes_u8_forward(
                 pixels.assumingMemoryBound(to: UInt8.self), table, Int64(channels), Int64(area), planes)
         case .float32:
-            CKernels_pixels_f32_forward__portable(
+            KernelSet.inUse.table.pointee.planes_f32_forward(
                 pixels.assumingMemoryBound(to: Float.self), mean, std, Int64(channels), Int64(area), planes)
         }
     }
 
     /// The images of a group to one value [C, H, W, 16]; lanes without an image hold zeros.
-    package func convert(_ group: LaneGroup, _ kernels: LaneKernels, to values: UnsafeMutablePointer<Float>) {
+    package func convert(_ group: LaneGroup, _ kernels: KernelSet, to values: UnsafeMutablePointer<Float>) {
         switch pixelType {
         case .uint8:
             kernels.table.pointee.pixels_u8_forward(group.lanes, table, Int64(channels), Int64(area), values)

@@ -67,8 +67,10 @@ package struct Pooling: Sendable {
         all = [PoolingSpans](repeating: PoolingSpans(input: 1, adaptingTo: 1), count: 3 - axes.count) + axes
     }
 
-    package var inputCount: Int { axes.reduce(channels) { $0 * $1.input } }
-    package var outputCount: Int { axes.reduce(channels) { $0 * $1.output } }
+    package var inputCount: Int { axes.reduce(channels) { Int.product($0, $1.input) } }
+    package var outputCount: Int { axes.reduce(channels) { Int.product($0, $1.output) } }
+    /// Whether every place of a channel has a number that `winners` can hold.
+    package var numbersFit: Bool { axes.reduce(1) { Int.product($0, $1.input) } <= Int(Int32.max) }
 
     /// `winners` keeps the place in its channel that each output came from.
     package func extreme(

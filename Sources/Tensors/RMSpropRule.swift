@@ -16,6 +16,27 @@ package struct RMSpropRule: Sendable {
             momentum: Float(momentum), weightDecay: Float(weightDecay), gradientScale: gradientScale)
     }
 
+    /// Raises bounds of weights and sums to those after an update with mean gradients up to `gradient`; returns a bound of
+    /// every other number on the way.
+    package func bound(
+        gradient: Double, weight: inout Double, square: inout Double, mean: inout Double, velocity: inout Double
+    ) -> Double {
+        let step = gradient + Double(rule.weightDecay) * weight
+        let far = step + mean
+        mean = max(step, mean)
+        square = Double(rule.alpha) * square + Double(rule.oneMinusAlpha) * step * step
+        let share = step / Double(rule.epsilon)
+        let way = Double(rule.rate) * step
+        if rule.momentum == 0 {
+            weight += way / Double(rule.epsilon)
+        } else {
+            velocity = Double(rule.momentum) * velocity + share
+            weight += Double(rule.rate) * velocity
+        }
+        // The square of the mean is taken off that of the gradients.
+        return far + way + share + mean * mean
+    }
+
     /// `squares`, `means` and `velocities` are PyTorch's square_avg, grad_avg (nil unless centered) and momentum_buffer (nil
     /// with momentum 0).
     package func apply(
@@ -25,7 +46,8 @@ package struct RMSpropRule: Sendable {
     ) {
         precondition(velocities != nil || rule.momentum == 0, "momentum without velocities")
         withUnsafePointer(to: rule) {
-            CKernels_rmsprop_f32__portable($0, gradients, Int64(count), weights, squares, means, velocities)
+            KernelSet.inUse.table.pointee.rmsprop_f32(
+                $0, gradients, Int64(count), weights, squares, means, velocities)
         }
     }
 }

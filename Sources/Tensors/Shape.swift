@@ -1,3 +1,18 @@
+extension Int {
+    /// More than any memory has bytes, and so little that sums of many such numbers still fit an Int.
+    package static let largestProduct = 1 << 50
+
+    /// The product of sizes from 0, at most `largestProduct`.
+    package static func product(_ a: Int, _ b: Int) -> Int {
+        let (product, overflow) = a.multipliedReportingOverflow(by: b)
+        return overflow ? largestProduct : Swift.min(product, largestProduct)
+    }
+
+    package static func product(_ a: Int, _ b: Int, _ c: Int) -> Int {
+        a == 0 || b == 0 ? 0 : product(product(a, b), c)
+    }
+}
+
 /// The extents of a tensor, outermost first, row-major.
 package struct Shape: Equatable, Sendable, ExpressibleByArrayLiteral, CustomStringConvertible {
     package let dimensions: [Int]
@@ -11,8 +26,10 @@ package struct Shape: Equatable, Sendable, ExpressibleByArrayLiteral, CustomStri
         self.init(elements)
     }
 
-    /// Number of elements; 1 for a scalar.
+    /// Number of elements; 1 for a scalar. Shapes of a network have been checked to fit (`Network`).
     package var count: Int { dimensions.reduce(1, *) }
+    /// Whether there are at most so many elements.
+    package func fits(_ elements: Int) -> Bool { dimensions.reduce(1, Int.product) <= elements }
     package var rank: Int { dimensions.count }
     package subscript(_ axis: Int) -> Int { dimensions[axis] }
 

@@ -22,6 +22,20 @@ package struct SGDRule: Sendable {
         self.fresh = fresh
     }
 
+    /// Raises bounds of weights and velocities to those after an update with mean gradients up to `gradient`; returns a bound
+    /// of every other number on the way.
+    package func bound(gradient: Double, weight: inout Double, velocity: inout Double) -> Double {
+        let step = gradient + Double(weightDecay) * weight
+        if momentum == 0 {
+            weight += Double(learningRate) * step
+            return step
+        }
+        velocity = Double(momentum) * velocity + Double(fresh) * step
+        let way = step + velocity
+        weight += Double(learningRate) * way
+        return way
+    }
+
     /// With momentum 0 the velocities are neither read nor written.
     package func apply(
         gradients: UnsafePointer<Float>, count: Int, weights: UnsafeMutablePointer<Float>,
@@ -30,6 +44,6 @@ package struct SGDRule: Sendable {
         var rule = CKernels_SGD(
             rate: learningRate, momentum: momentum, weightDecay: weightDecay, gradientScale: gradientScale,
             fresh: fresh, nesterov: nesterov ? 1 : 0)
-        LaneKernels.inUse.table.pointee.sgd_f32(&rule, gradients, Int64(count), weights, velocities)
+        KernelSet.inUse.table.pointee.sgd_f32(&rule, gradients, Int64(count), weights, velocities)
     }
 }

@@ -11,7 +11,7 @@ package enum SumOfSquares {
     package static func ofBlock(_ block: Int, _ x: UnsafePointer<Float>, count: Int) -> Double {
         let start = block * blockCount
         var sum = 0.0
-        LaneKernels.inUse.table.pointee.sumOfSquares_f32(x + start, Int64(min(blockCount, count - start)), &sum)
+        KernelSet.inUse.table.pointee.sumOfSquares_f32(x + start, Int64(min(blockCount, count - start)), &sum)
         return sum
     }
 

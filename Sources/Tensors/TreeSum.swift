@@ -8,7 +8,7 @@ package enum TreeSum {
         into total: UnsafeMutablePointer<Float>
     ) {
         precondition(leaves > 0 && leaves & (leaves - 1) == 0, "\(leaves) leaves, expected a power of two")
-        CKernels_treeSum_f32__portable(leafArrays, Int64(leaves), Int64(stride), Int64(count), total)
+        KernelSet.inUse.table.pointee.treeSum_f32(leafArrays, Int64(leaves), Int64(stride), Int64(count), total)
     }
 
     /// Joins a power of two of values in the same tree.

@@ -39,11 +39,11 @@ package struct Window: Sendable {
             flipped: isFlipped ? 1 : 0)
     }
 
-    package var inputVolume: Int { axes.reduce(1) { $0 * $1.input } }
-    package var kernelVolume: Int { axes.reduce(1) { $0 * $1.kernel } }
-    package var outputVolume: Int { axes.reduce(1) { $0 * $1.output } }
+    package var inputVolume: Int { axes.reduce(1) { Int.product($0, $1.input) } }
+    package var kernelVolume: Int { axes.reduce(1) { Int.product($0, $1.kernel) } }
+    package var outputVolume: Int { axes.reduce(1) { Int.product($0, $1.output) } }
     /// Rows of the unfolded image: C · kernel.
-    package var patchCount: Int { channels * kernelVolume }
+    package var patchCount: Int { Int.product(channels, kernelVolume) }
 
     /// Columns [C·kernel, outputs] of an image; places outside are 0.
     package func unfold(_ image: UnsafePointer<Float>, into columns: UnsafeMutablePointer<Float>) {

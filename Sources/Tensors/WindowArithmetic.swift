@@ -11,6 +11,9 @@ package enum WindowArithmetic {
         }
     }
 
+    /// Extents up to here keep every number of a kernel within 32 bits, and every product of two of them within 64.
+    package static let largestExtent = 1 << 24
+
     /// Places from the first to the last that a kernel reads: dilation·(kernel − 1) + 1.
     package static func reach(kernel: Int, dilation: Int) -> Int { dilation * (kernel - 1) + 1 }
 
@@ -25,12 +28,13 @@ package enum WindowArithmetic {
                 description: "input \(input), kernel \(kernel), stride \(stride), dilation \(dilation) and padding "
                     + "\(before), \(after): expected at least 1, 1, 1, 1 and 0, 0")
         }
+        try check(input, kernel, stride, dilation, before, after)
         let reach = reach(kernel: kernel, dilation: dilation)
         guard input + before + after >= reach else {
             throw Misfit(
                 description: "the kernel reaches over \(reach) places, the padded input has \(input + before + after)")
         }
-        return (input + before + after - reach) / stride + 1
+        return try checked((input + before + after - reach) / stride + 1)
     }
 
     /// Of a pooling: as a convolution's with `padding` on both sides; with `ceilMode` a window that starts inside the input
@@ -45,6 +49,7 @@ package enum WindowArithmetic {
                 description: "input \(input), kernel \(kernel), stride \(stride), dilation \(dilation) and padding "
                     + "\(padding): expected at least 1, 1, 1, 1 and 0")
         }
+        try check(input, kernel, stride, dilation, padding)
         let reach = reach(kernel: kernel, dilation: dilation)
         guard padding * 2 <= kernel else {
             throw Misfit(
@@ -56,7 +61,7 @@ package enum WindowArithmetic {
                 description: "the kernel reaches over \(reach) places, the padded input has \(input + 2 * padding)")
         }
         let extent = free / stride + 1
-        return ceilMode && (extent - 1) * stride >= input + padding ? extent - 1 : extent
+        return try checked(ceilMode && (extent - 1) * stride >= input + padding ? extent - 1 : extent)
     }
 
     /// Of a transposed convolution: (input − 1)·stride − 2·padding + reach + outputPadding.
@@ -76,11 +81,23 @@ package enum WindowArithmetic {
                 description:
                     "output padding \(outputPadding), expected less than stride \(stride) or dilation \(dilation)")
         }
+        try check(input, kernel, stride, dilation, padding, outputPadding)
         let extent =
             (input - 1) * stride - 2 * padding + reach(kernel: kernel, dilation: dilation) + outputPadding
         guard extent >= 1 else {
             throw Misfit(
                 description: "padding \(padding) takes away the whole output, which has \(extent + 2 * padding)")
+        }
+        return try checked(extent)
+    }
+
+    private static func check(_ extents: Int...) throws(Misfit) {
+        for extent in extents { _ = try checked(extent) }
+    }
+
+    private static func checked(_ extent: Int) throws(Misfit) -> Int {
+        guard extent <= largestExtent else {
+            throw Misfit(description: "an extent of \(extent), expected at most \(largestExtent)")
         }
         return extent
     }

@@ -1,5 +1,6 @@
 package import DataParallel
 internal import Datasets
+internal import Diagnostics
 package import Layers
 package import Tensors
 
@@ -33,6 +34,27 @@ package final class Benchmark {
     private let communicator: any Communicator
     private let pool: ThreadPool
 
+    private static let largestBatch = 1 << 20
+
+    /// Throws: `Failure(.internalError)` when the machine has not the memory for it.
+    private static func checkMemory(
+        _ work: Work, _ network: Network, batchSize: Int, shards: Int, _ communicator: any Communicator,
+        _ pool: ThreadPool
+    ) throws {
+        let ranks = communicator.size
+        let isTraining = work == .training
+        let plan = try network.planBytes(
+            imagesPerShard: isTraining ? batchSize / shards : batchSize / ranks,
+            shards: isTraining ? max(1, shards / ranks) : 1, mode: isTraining ? .training : .evaluation,
+            threads: pool.threads)
+        let vectors = (isTraining ? 3 : 1) * network.parameterList.count * MemoryLayout<Float>.stride
+        try MemoryLimit.check(
+            [
+                ("activations and scratch", plan), ("weights, gradients and optimizer state", vectors),
+                ("images", Int.product(batchSize / ranks, network.description.input.count)),
+            ], localRanks: communicator.localSize)
+    }
+
     /// `batchSize` counts over all ranks; `shards` matters to training alone.
     ///
     /// Throws: `Failure`, `ShapeMismatch`, `Arena.OutOfMemory`.
@@ -40,6 +62,10 @@ package final class Benchmark {
         _ work: Work, network: Network, batchSize: Int, shards: Int, communicator: any Communicator, pool: ThreadPool
     ) throws {
         let image = network.description.input
+        guard (1...Self.largestBatch).contains(batchSize) else {
+            throw Failure(.usage, "a batch of \(batchSize), expected 1…\(Self.largestBatch)")
+        }
+        try Self.checkMemory(work, network, batchSize: batchSize, shards: shards, communicator, pool)
         let input = PixelConversion(
             pixelType: .uint8, image: image, mean: [Float](repeating: 0, count: image[0]),
             std: [Float](repeating: 1, count: image[0]))

@@ -55,12 +55,20 @@ package struct Checkpoint: Sendable {
         package var hasPendingEvaluation = false
         /// Length of metrics.jsonl when the checkpoint was made.
         package var metricsBytes = 0
-        /// Which kernels computed; others give other bits.
+        /// The engine that computed and what decides its bits; empty in checkpoints of versions that did not say.
+        package var engine = ""
+        /// All kernels of the machine.
         package var kernelSet = ""
         package var build = ""
         package var libraries = ""
 
         package init() {}
+
+        /// What computed so far and what will, where the two do not give the same bits; nil where they do.
+        package func otherKernels(engine: String, kernelSet: String) -> (before: String, now: String)? {
+            if self.engine.isEmpty { return self.kernelSet == kernelSet ? nil : (self.kernelSet, kernelSet) }
+            return self.engine == engine ? nil : (self.engine, engine)
+        }
     }
 
     package var header: Header

@@ -107,6 +107,7 @@ extension CheckpointFile {
             ("epoch_score", .reals(header.epochScore.fields)), ("skipped_steps", .integer(Int64(header.skippedSteps))),
             ("pending_evaluation", .integer(header.hasPendingEvaluation ? 1 : 0)),
             ("metrics_bytes", .integer(Int64(header.metricsBytes))), ("kernel_set", .string(header.kernelSet)),
+            ("engine", .string(header.engine)),
             ("build", .string(header.build)),
             ("libraries", .string(header.libraries)),
         ]
@@ -156,6 +157,8 @@ extension CheckpointFile {
         header.hasPendingEvaluation = try attributes.flag("pending_evaluation")
         header.metricsBytes = try attributes.integer("metrics_bytes")
         header.kernelSet = try attributes.text("kernel_set")
+        // Checkpoints of earlier versions do not have it.
+        if try file.attribute("engine", on: "/") != nil { header.engine = try attributes.text("engine") }
         header.build = try attributes.text("build")
         header.libraries = try attributes.text("libraries")
         header.classes = try dataset("/classes", in: file, imageBytes).readStrings()

@@ -20,9 +20,10 @@ package struct CheckpointReport {
             "batch_size": header.batchSize, "shards": header.shards,
             "parameters": checkpoint.weights.reduce(0) { $0 + $1.values.count },
             "optimizer": checkpoint.optimizer.map(\.slot), "config_digest": header.configurationDigest,
-            "dataset_digest": header.datasetDigest, "build": header.build,
+            "dataset_digest": header.datasetDigest, "build": header.build, "kernel_set": header.kernelSet,
             "weights_sha256": checkpoint.weightsDigest(),
         ]
+        if !header.engine.isEmpty { values["engine"] = header.engine }
         if let digest = checkpoint.averageDigest() { values["ema_sha256"] = digest }
         if let best = header.best {
             values["best"] = [
@@ -43,6 +44,7 @@ package struct CheckpointReport {
         if let best = header.best {
             lines.append("best  epoch \(best.epoch)  loss \(best.loss)  acc1 \(best.accuracy1)")
         }
+        lines.append(header.engine.isEmpty ? "kernels  \(header.kernelSet)" : "engine  \(header.engine)")
         lines.append("parameters  \(checkpoint.weights.reduce(0) { $0 + $1.values.count })")
         lines += checkpoint.weights.map { "  \($0.key)  \($0.shape)" }
         lines.append("dataset digest  \(header.datasetDigest)")

@@ -80,7 +80,7 @@ package struct Configuration: Equatable, Sendable {
 
         package func steps(perEpoch: Int) -> Int {
             switch self {
-            case .epochs(let epochs): epochs * perEpoch
+            case .epochs(let epochs): Int.product(epochs, perEpoch)
             case .steps(let steps): steps
             }
         }

@@ -96,7 +96,8 @@ struct ConfigurationNode: Sendable {
         guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
             throw Failure(.usage, "--set \(assignment): expected key=value, as in --set optimizer.learning_rate=0.01")
         }
-        let path = assignment[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        let key = assignment[..<equals].trimmingCharacters(in: .whitespaces)
+        let path = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         let place = Self.assignmentPlace + assignment
         let text = assignment[assignment.index(after: equals)...].trimmingCharacters(in: .whitespaces)
         var value = ConfigurationNode(place: place, content: .scalar(text))
@@ -108,7 +109,7 @@ struct ConfigurationNode: Sendable {
             }
         }
         value.place = place
-        if let other = Self.alternatives[assignment[..<equals].description] { removeUnassigned(other) }
+        if let other = Self.alternatives[key] { removeUnassigned(other) }
         set(path[...], to: value)
     }
 

@@ -95,7 +95,7 @@ struct ConfigurationSection {
     }
 
     func boolean(_ key: String) throws -> Bool? {
-        try value(key, expected: "true or false") { ["true": true, "false": false][$0] }
+        try choice(key, ["true", "false"]).map { $0 == "true" }
     }
 
     func interval(_ key: String, units: [Interval.Unit]) throws -> Interval? {
@@ -113,6 +113,9 @@ struct ConfigurationSection {
         return try items.map { item in
             guard case .scalar(let text) = item.content, let number = Float(text), number.isFinite else {
                 throw Failure(.configuration, "\(item.place): \(name(of: key)) holds something that is no number")
+            }
+            if let misfit = Double(text).flatMap(SinglePrecision.misfit) {
+                throw Failure(.configuration, "\(item.place): \(name(of: key)) holds \(text), which \(misfit)")
             }
             return number
         }
@@ -167,7 +170,8 @@ struct ConfigurationSection {
         "top1": "acc1", "top5": "acc5", "valloss": "loss", "valacc": "acc1", "momentum": "sgd", "nesterov": "sgd",
         "steplr": "step", "multisteplr": "multi_step", "cosineannealing": "cosine", "cosineannealinglr": "cosine",
         "onecyclelr": "one_cycle", "reducelronplateau": "plateau", "poly": "polynomial", "linear": "polynomial",
-        "none": "constant", "batch": "global", "sync": "global", "ignore": "skip", "error": "stop", "raise": "stop",
+        "none": "constant", "yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false",
+        "batch": "global", "sync": "global", "ignore": "skip", "error": "stop", "raise": "stop",
     ]
 
     /// "; did you mean adam?", or nothing.

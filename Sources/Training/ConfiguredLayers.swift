@@ -157,7 +157,7 @@ private struct LayerReader {
         case "BatchNorm2d": return try batchNorm(section, TwoAxes.self)
         case "ReLU": return ReLU()
         case "LeakyReLU":
-            let slope = try section.number("negative_slope", expected: "a number from 0") { $0 >= 0 }
+            let slope = try section.single("negative_slope", expected: "a number from 0") { $0 >= 0 }
             return LeakyReLU(slope: Float(slope ?? 0.01))
         case "Tanh": return Tanh()
         case "Sigmoid": return Sigmoid()
@@ -206,7 +206,7 @@ private struct LayerReader {
 
     private func batchNorm<Rank>(_ section: ConfigurationSection, _: Rank.Type) throws -> BatchNorm<Rank> {
         BatchNorm(
-            epsilon: try section.number("eps", expected: "a number above 0") { $0 > 0 } ?? 1e-5,
+            epsilon: try section.single("eps", expected: "a number above 0") { $0 > 0 } ?? 1e-5,
             momentum: try section.number("momentum", expected: "a number from 0 to 1") { (0...1).contains($0) } ?? 0.1)
     }
 }

@@ -33,50 +33,39 @@ extension TrainingSession {
                 mayHoldRun: options.runDirectory == nil || options.mayContinue,
                 isParent: options.runDirectory == nil)
         }
-        let (step, evaluator) = try prepare()
+        let (step, _) = try prepare()
         let totalSteps = configuration.length.steps(perEpoch: geometry.stepsPerEpoch)
-        let first = options.resume?.checkpoint.header.step ?? 0
+        // Of a run that has all its steps, the last one again.
+        let first = min(options.resume?.checkpoint.header.step ?? 0, max(0, totalSteps - 1))
         let loader = try BatchLoader(
             split: training, geometry: geometry, localShards: layout.range, seed: configuration.seed,
             steps: first..<first + 1)
         var rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: totalSteps)
-        rate.observe(options.resume?.checkpoint.header.evaluations ?? [])
-        let batch = loader.next()
+        rate.observe(
+            configuration.evaluate.every.due(
+                options.resume?.checkpoint.header.evaluations ?? [], stepsPerEpoch: geometry.stepsPerEpoch))
+        let batch = try RankAgreement.together(communicator) { try loader.next() }
         let start = Machine.now()
         let outcome = try step.run(
             batch, epoch: first / geometry.stepsPerEpoch, learningRate: rate.rate(afterSteps: first),
             stopRequested: false)
         let seconds = try slowest(Machine.now() - start)
-        guard outcome.isFinite else {
+        switch outcome.verdict {
+        case .updated, .weightless: break
+        case .notFinite, .beyondRange:
             throw Failure(
                 .notFinite,
-                "step \(first + 1): the loss is \(outcome.score.meanLoss), the gradient's norm \(outcome.gradientNorm), "
-                    + "expected finite numbers; look at the data and at optimizer.learning_rate")
+                "step \(first + 1): the loss is \(outcome.score.meanLoss.words), the gradient's norm "
+                    + "\(outcome.gradientNorm.words), expected finite numbers and an update within float32; look at the data "
+                    + "and at optimizer.learning_rate")
         }
         return DryRun(
-            facts: startBlock(step: step), summary: try NetworkSummary(network),
-            images: layout.shardsPerRank * geometry.imagesPerShard, memory: memory(step, evaluator),
+            facts: startBlock(step: step) + warnings().map { ("warning", $0) }, summary: try NetworkSummary(network),
+            images: layout.shardsPerRank * geometry.imagesPerShard, memory: try memoryNeed(),
             peakResidentBytes: Machine.peakResidentBytes(), loss: outcome.score.meanLoss,
             gradientNorm: outcome.gradientNorm, steps: max(0, totalSteps - first), stepSeconds: seconds)
-    }
-
-    private func memory(_ step: TrainingStep, _ evaluator: Evaluator) -> [(name: String, bytes: Int)] {
-        let list = network.parameterList
-        let float = MemoryLayout<Float>.stride
-        let slots = step.state.optimizerSlots.count * list.trainedCount * float
-        let average = step.state.average == nil ? 0 : list.count * float
-        let saved = list.count * float + slots + average
-        let waiting = (layout.shardsPerRank / step.plan.shards).trailingZeroBitCount
-        return [
-            ("parameters and buffers", list.count * float), ("gradients", (1 + waiting) * list.trainedCount * float),
-            ("optimizer state", slots), ("average of the weights", average),
-            ("activations and scratch, training", step.plan.arenaBytes),
-            ("activations and scratch, evaluation", evaluator.arenaBytes),
-            ("batches", BatchLoader.batches * layout.shardsPerRank * geometry.imagesPerShard * training.imageBytes),
-            ("a checkpoint on its way, rank 0 only", 2 * saved),
-        ]
     }
 
     private func slowest(_ seconds: Double) throws -> Double {

@@ -52,7 +52,12 @@ package final class EvaluationSession {
         let splitName = split ?? configuration.evaluate.split
         let (dataset, samples) = try RankAgreement.together(communicator) {
             let dataset = try Self.dataset(dataFile, isStored: data == nil)
-            return (dataset, try dataset.split(splitName))
+            let samples = try dataset.split(splitName)
+            guard communicator.localRank == 0 else { return (dataset, samples) }
+            // Standard output carries the result.
+            func say(_ text: String) { if communicator.rank == 0 { StandardError.line(text) } }
+            for warning in try dataset.checkPixels(of: [splitName], onLongWork: say) { say("warning: \(warning)") }
+            return (dataset, samples)
         }
         try RankAgreement.check(
             [.init("dataset digest", dataset.digest), .init("kernel set", Machine.kernelSet)], over: communicator)
@@ -64,6 +69,11 @@ package final class EvaluationSession {
         let network: Network
         do {
             network = try Network(description)
+            try RankAgreement.together(communicator) {
+                try MemoryLimit.check(
+                    [("parameters and buffers", network.parameterList.count * MemoryLayout<Float>.stride)],
+                    localRanks: communicator.localSize)
+            }
             state = ModelState(parameterList: network.parameterList)
         } catch let error as ShapeMismatch {
             throw Failure(.configuration, "\(error); the images of \(dataFile) are \(input)")

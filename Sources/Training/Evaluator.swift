@@ -1,5 +1,6 @@
 package import DataParallel
 package import Datasets
+internal import Diagnostics
 package import Layers
 package import Tensors
 
@@ -7,7 +8,7 @@ package import Tensors
 ///
 /// The blocks' scores are added in block order, so that any number of ranks gives the same bits.
 package final class Evaluator {
-    package let split: DatasetSplit
+    package let split: any SampleSource
     /// Class numbers as the network has them.
     package let labels: [Int32]
     package let blocks: EvaluationBlocks
@@ -20,6 +21,8 @@ package final class Evaluator {
     package var arenaBytes: Int { plan.arenaBytes }
     private let plan: ExecutionPlan
     private let communicator: any Communicator
+    /// The images and labels of a block.
+    private let block: Batch
 
     /// What this rank has just computed: the logits of `samples` of the split, by their place among these.
     package typealias RoundHandler = (
@@ -28,14 +31,19 @@ package final class Evaluator {
 
     /// `labels` are the split's own unless the network numbers its classes otherwise. Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
-        network: Network, split: DatasetSplit, labels: [Int32]? = nil, blockSamples: Int, loss: Loss = .crossEntropy(),
+        network: Network, split: any SampleSource, labels: [Int32]? = nil, blockSamples: Int,
+        loss: Loss = .crossEntropy(),
         input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
+        // What a block has room for beyond the split decides no bits.
+        let blockSamples = min(blockSamples, max(1, split.count))
         self.split = split
         self.labels = labels ?? split.labels
         blocks = EvaluationBlocks(sampleCount: split.count, blockSamples: blockSamples, ranks: communicator.size)
         self.communicator = communicator
+        block = Batch(
+            shards: 1, imagesPerShard: min(blockSamples, split.count), imageBytes: split.imageBytes)
         var options = PlanOptions()
         options.loss = loss
         plan = try network.plan(
@@ -45,21 +53,33 @@ package final class Evaluator {
     /// The score of the whole split with these weights. Collective; equal on all ranks.
     ///
     /// `afterRound` is called on all ranks after each round, also on those that had no block left; it may communicate.
+    /// Throws: `Failure`, the same on all ranks, when one of them cannot read its samples; what `afterRound` throws; the
+    ///         communicator's errors.
     package func score(
         weights: UnsafeMutableBufferPointer<Float>, afterRound: RoundHandler = { _, _, _ in }
     ) throws -> Score {
         let (rounds, ranks) = (blocks.rounds, communicator.size)
         var own = [Double](repeating: 0, count: rounds * Score.fieldCount)
+        var failure: Failure?
         for round in 0..<rounds {
             let samples = blocks.samples(round: round, rank: communicator.rank)
-            if !samples.isEmpty {
-                let score = try scoreBlock(samples, weights: weights)
+            // The others count on this rank in what `afterRound` does, whatever becomes of its blocks.
+            if !samples.isEmpty, failure == nil {
+                do {
+                    try readBlock(samples)
+                } catch let error as Failure {
+                    failure = error
+                }
+            }
+            if !samples.isEmpty, failure == nil {
+                let score = try scoreBlock(weights: weights)
                 own.withUnsafeMutableBufferPointer {
                     score.write(to: UnsafeMutableBufferPointer(rebasing: $0[(round * Score.fieldCount)...]))
                 }
             }
             try afterRound(round, samples, plan.logits(ofSlot:))
         }
+        try RankAgreement.agreeOnFailure(failure, over: communicator)
         var all = [Double](repeating: 0, count: own.count * ranks)
         try own.withUnsafeBytes { block in
             try all.withUnsafeMutableBytes { try communicator.allGather(block, into: $0) }
@@ -73,13 +93,19 @@ package final class Evaluator {
         }
     }
 
-    private func scoreBlock(_ samples: Range<Int>, weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
-        let first = samples.lowerBound
-        var count = Int32(samples.count)
-        return try labels.withUnsafeBufferPointer { labels in
-            try plan.run(
-                images: split.images.baseAddress! + first * split.imageBytes, labels: labels.baseAddress! + first,
-                counts: &count, weights: UnsafePointer(weights.baseAddress!), gradients: nil)[0]
+    private func readBlock(_ samples: Range<Int>) throws {
+        for (slot, sample) in samples.enumerated() {
+            try split.fill(block.images + slot * block.imageBytes, sample: sample)
+            block.labels[slot] = labels[sample]
+            block.ids[slot] = Int64(sample)
         }
+        block.counts[0] = Int32(samples.count)
+        try split.confirm()
+    }
+
+    private func scoreBlock(weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
+        try plan.run(
+            images: block.images, labels: block.labels, counts: block.counts,
+            weights: UnsafePointer(weights.baseAddress!), gradients: nil)[0]
     }
 }

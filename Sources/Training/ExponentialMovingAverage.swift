@@ -17,9 +17,8 @@ extension Configuration {
     mutating func readAveraging(_ top: ConfigurationSection) throws {
         if top.isNone("ema") { averaging = nil }
         guard !top.isNone("ema"), let section = try top.section("ema") else { return }
-        let expected = "a number from 0, below 1"
-        guard let decay = try section.number("decay", expected: expected, where: { $0 >= 0 && $0 < 1 }) else {
-            throw section.failure("decay", "is missing, expected \(expected), or ema: none")
+        guard let decay = try section.singleFraction("decay") else {
+            throw section.failure("decay", "is missing, expected \(ConfigurationSection.fraction), or ema: none")
         }
         averaging = Averaging(decay: decay)
     }

@@ -21,8 +21,8 @@ extension Configuration {
     mutating func readClip(_ top: ConfigurationSection) throws {
         if top.isNone("clip") { clip = .none }
         guard !top.isNone("clip"), let section = try top.section("clip") else { return }
-        let norm = try section.number("norm", expected: "a number above 0") { $0 > 0 }
-        let value = try section.number("value", expected: "a number above 0") { $0 > 0 }
+        let norm = try section.single("norm", expected: "a number above 0") { $0 > 0 }
+        let value = try section.single("value", expected: "a number above 0") { $0 > 0 }
         switch (norm, value) {
         case (let norm?, nil): clip = .norm(norm)
         case (nil, let value?): clip = .value(value)

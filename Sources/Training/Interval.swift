@@ -1,3 +1,5 @@
+internal import Tensors
+
 /// How often something happens: "1 epoch", "30 epochs", "500 steps", "60 seconds".
 package struct Interval: Equatable, Sendable, CustomStringConvertible {
     package enum Unit: String, CaseIterable, Sendable {
@@ -26,17 +28,22 @@ package struct Interval: Equatable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(count) \(unit.rawValue)\(count == 1 ? "" : "s")" }
 
-    /// The interval in steps. Traps: seconds, which no count of steps knows.
+    /// The interval in steps, at most as many as a counter holds. Traps: seconds, which no count of steps knows.
     package func steps(perEpoch stepsPerEpoch: Int) -> Int {
         precondition(unit != .second, "\(self) in steps")
-        return unit == .epoch ? count * stepsPerEpoch : count
+        return unit == .epoch ? Int.product(count, stepsPerEpoch) : count
+    }
+
+    /// Those of a history that the interval alone asked for; a run's last evaluation may stand elsewhere.
+    func due(_ evaluations: [Checkpoint.Evaluation], stepsPerEpoch: Int) -> [Checkpoint.Evaluation] {
+        evaluations.filter { isDue(stepsDone: $0.step, stepsPerEpoch: stepsPerEpoch) }
     }
 
     /// Whether the interval ends with this step, the last of which number is `stepsDone` since the run began.
     package func isDue(stepsDone: Int, stepsPerEpoch: Int) -> Bool {
         switch unit {
         case .step: stepsDone % count == 0
-        case .epoch: stepsDone % (count * stepsPerEpoch) == 0
+        case .epoch: stepsDone % steps(perEpoch: stepsPerEpoch) == 0
         case .second: false
         }
     }

@@ -3,7 +3,8 @@ internal import Tensors
 
 /// Layer-wise adaptive rate scaling: each parameter moves at the global rate times trust · |w| / (|g| + decay · |w|).
 /// Biases and parameters of normalisations move at the global rate, without decay. A parameter whose weights or gradient
-/// are all 0 does too.
+/// are all 0 moves at the global rate too, with its decay: the ratio has no meaning there, and says nothing of a gradient
+/// that is a little above 0. So do optax.lars and NVIDIA's LARC; the paper leaves it open.
 ///
 /// Numerics: norms in float64 over blocks of 4,096 elements of a parameter, in order, the blocks in a binary tree.
 /// Source: You, Gitman and Ginsburg 2017, "Large batch training of convolutional networks", algorithm 1.
@@ -11,13 +12,13 @@ final class LARS: Optimizer {
     private let options: Configuration.Optimizer
     private let memory: OptimizerMemory
     private let pool: ThreadPool
-    private let weights: UnsafeMutablePointer<Float>
-    private let velocities: UnsafeMutablePointer<Float>
     /// Σ w² and Σ g² of every block.
     private let weightSquares: UnsafeMutableBufferPointer<Double>
     private let gradientSquares: UnsafeMutableBufferPointer<Double>
     /// Of every trained parameter, in this update.
     private let rates: UnsafeMutableBufferPointer<Double>
+    /// The longest step of any element in this update, the velocity left aside.
+    private var longestStep = 0.0
     private var update = Update(number: 1, learningRate: 0, gradientScale: 1)
     private let squaresBody: ThreadPool.Body
 
@@ -25,8 +26,8 @@ final class LARS: Optimizer {
         self.options = options
         self.memory = memory
         self.pool = pool
-        guard let velocities = memory.slot("momentum") else { preconditionFailure("LARS without its slot") }
-        let weights = memory.weights
+        precondition(memory.vectors.velocities != nil, "LARS without its slot")
+        let weights = memory.vectors.weights
         let (blocks, gradients) = (memory.blocks.blocks, memory.gradients)
         let weightSquares = UnsafeMutableBufferPointer<Double>.allocate(capacity: blocks.count)
         let gradientSquares = UnsafeMutableBufferPointer<Double>.allocate(capacity: blocks.count)
@@ -39,7 +40,6 @@ final class LARS: Optimizer {
             weightSquares[number] = SumOfSquares.ofBlock(0, weights + block.start, count: block.count)
             gradientSquares[number] = SumOfSquares.ofBlock(0, gradients + block.start, count: block.count)
         }
-        (self.weights, self.velocities) = (weights, velocities)
         (self.weightSquares, self.gradientSquares) = (weightSquares, gradientSquares)
     }
 
@@ -52,18 +52,19 @@ final class LARS: Optimizer {
     func prepare(_ update: Update) {
         self.update = update
         pool.run(weightSquares.count, squaresBody)
+        longestStep = 0
         for number in rates.indices {
-            guard memory.blocks.parameters[number].role == .weight else {
-                rates[number] = update.learningRate
-                continue
-            }
             let range = memory.blocks.ranges[number]
-            rates[number] =
-                update.learningRate
-                * LARSRule.localRate(
-                    trust: options.trust, weightNorm: norm(weightSquares, range),
-                    gradientNorm: norm(gradientSquares, range) * Double(update.gradientScale),
-                    weightDecay: memory.decays[number])
+            let decay = memory.decays[number]
+            let weightNorm = norm(weightSquares, range)
+            let gradientNorm = norm(gradientSquares, range) * Double(update.gradientScale)
+            rates[number] = update.learningRate
+            if memory.blocks.parameters[number].role == .weight {
+                rates[number] *= LARSRule.localRate(
+                    trust: options.trust, weightNorm: weightNorm, gradientNorm: gradientNorm, weightDecay: decay)
+            }
+            let step = rates[number] * (gradientNorm + decay * weightNorm)
+            if step > longestStep || step.isNaN { longestStep = step }
         }
     }
 
@@ -71,12 +72,18 @@ final class LARS: Optimizer {
         SumOfSquares.join(UnsafeMutableBufferPointer(rebasing: squares[range])).squareRoot()
     }
 
-    func apply(to block: UpdateBlocks.Block) {
+    func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors) {
         let rule = LARSRule(
             rate: rates[block.parameter], momentum: options.momentum, weightDecay: memory.decays[block.parameter],
             gradientScale: update.gradientScale)
         rule.apply(
-            gradients: memory.gradients + block.start, count: block.count, weights: weights + block.start,
-            velocities: velocities + block.start)
+            gradients: memory.gradients + block.start, count: block.count, weights: vectors.weights,
+            velocities: vectors.velocities!)
+    }
+
+    func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double {
+        magnitudes.velocities = options.momentum * magnitudes.velocities + longestStep
+        magnitudes.weights += magnitudes.velocities
+        return gradient + memory.largestDecay * magnitudes.weights
     }
 }

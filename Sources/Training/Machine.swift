@@ -37,17 +37,17 @@ package enum Machine {
 
     /// The kernels that compute, as far as they decide bits: those of small networks, those of all others, and OpenBLAS's.
     package static var kernelSet: String {
-        "lanes \(LaneKernels.inUse.name) + portable + OpenBLAS \(BLAS.coreName)"
+        "lanes \(KernelSet.inUse.name) + portable + OpenBLAS \(BLAS.coreName)"
     }
 
     /// Throws: `Failure(.usage)` where the environment names kernels that are not there or do not run here.
     package static func checkKernelSet() throws {
-        guard let name = LaneKernels.refusedName else { return }
-        let runnable = LaneKernels.names.filter { LaneKernels.named($0) != nil }
-        let reason = LaneKernels.names.contains(name) ? "which this processor cannot run" : "which is no kernel set"
+        guard let name = KernelSet.refusedName else { return }
+        let runnable = KernelSet.runnable.map(\.name)
+        let reason = KernelSet.names.contains(name) ? "which this processor cannot run" : "which is no kernel set"
         throw Failure(
             .usage,
-            "\(LaneKernels.variable) = \(name), \(reason); expected \(runnable.joined(separator: ", ")), or unset for the first "
+            "\(KernelSet.variable) = \(name), \(reason); expected \(runnable.joined(separator: ", ")), or unset for the first "
                 + "of them")
     }
     package static var libraries: String { BLAS.configuration }

@@ -35,6 +35,11 @@ package final class ModelState {
         updates = 0
     }
 
+    /// What layers keep with the weights and change themselves.
+    var buffers: UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(rebasing: weights[parameterList.trainedCount...])
+    }
+
     /// What evaluations score: the average if one is kept.
     package var evaluated: UnsafeMutableBufferPointer<Float> { average ?? weights }
 

@@ -19,6 +19,12 @@ package struct Normalization: Sendable {
             self.init(
                 mean: [Float](repeating: 0, count: split.channels), std: [Float](repeating: 1, count: split.channels))
         case .dataset:
+            guard !split.mean.isEmpty else {
+                throw Failure(
+                    .configuration,
+                    "data.normalize = dataset, but \(file) holds no mean and std; give {mean: […], std: […]} or none, or store "
+                        + "them as attributes of the images")
+            }
             guard split.std.allSatisfy({ $0 > 0 }) else {
                 throw Failure(
                     .configuration,
@@ -34,6 +40,15 @@ package struct Normalization: Sendable {
                         + "\(split.channels) channels of \(file)")
             }
             self.init(mean: mean, std: std)
+        }
+        for (mean, std) in zip(mean, std) {
+            // Pixels from 0 to 1.
+            guard std.isNormal, ((0 - mean) / std).isFinite, ((1 - mean) / std).isFinite else {
+                throw Failure(
+                    .configuration,
+                    "data.normalize takes off \(mean) and divides by \(std), which leaves the range of float32; "
+                        + "expected numbers in units of 0…1")
+            }
         }
     }
 

@@ -7,8 +7,11 @@ internal import Tensors
 package protocol Optimizer: AnyObject {
     /// Takes the numbers of the next update, and whatever the optimizer must know of all gradients.
     func prepare(_ update: Update)
-    /// Updates the weights and the optimizer's own vectors of one block.
-    func apply(to block: UpdateBlocks.Block)
+    /// Updates the weights and the optimizer's own vectors of one block, whose first elements `vectors` points at.
+    func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors)
+    /// Raises bounds of the largest magnitudes to those after the prepared update, whose mean gradient has no element
+    /// beyond `gradient`; returns a bound of every other number on the way. NaN where there is none.
+    func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double
 }
 
 /// The numbers of one update.
@@ -20,27 +23,64 @@ package struct Update: Sendable {
     package let gradientScale: Float
 }
 
+/// What an update changes: the weights and the running sums that the optimizer keeps of them, by what they are.
+package struct OptimizerVectors {
+    package let weights: UnsafeMutablePointer<Float>
+    /// nil where the optimizer keeps none.
+    package let means, squares, velocities: UnsafeMutablePointer<Float>?
+
+    package static func + (vectors: OptimizerVectors, offset: Int) -> OptimizerVectors {
+        OptimizerVectors(
+            weights: vectors.weights + offset, means: vectors.means.map { $0 + offset },
+            squares: vectors.squares.map { $0 + offset }, velocities: vectors.velocities.map { $0 + offset })
+    }
+}
+
+/// Bounds of the largest magnitude in each of the vectors of an update; 0 where there is none.
+package struct Magnitudes: Sendable {
+    package var weights = 0.0, means = 0.0, squares = 0.0, velocities = 0.0
+
+    /// At least each of them; NaN if one is.
+    var sum: Double { weights + means + squares + velocities }
+
+    mutating func scale(by factor: Double) {
+        weights *= factor
+        means *= factor
+        squares *= factor
+        velocities *= factor
+    }
+}
+
 /// The vectors that an optimizer works on, and what each parameter's weight decay is.
 struct OptimizerMemory {
     let blocks: UpdateBlocks
     let gradients: UnsafePointer<Float>
-    let state: ModelState
+    let vectors: OptimizerVectors
     /// One for each trained parameter.
     let decays: [Double]
+    let largestDecay: Double
 
     init(
         _ options: Configuration.Optimizer, blocks: UpdateBlocks, gradients: UnsafePointer<Float>, state: ModelState
     ) {
         self.blocks = blocks
         self.gradients = gradients
-        self.state = state
+        vectors = OptimizerVectors(state)
         decays = blocks.parameters.map { options.weightDecay(of: $0.role) }
+        largestDecay = decays.max() ?? 0
     }
+}
 
-    var weights: UnsafeMutablePointer<Float> { state.weights.baseAddress! }
-
-    func slot(_ name: String) -> UnsafeMutablePointer<Float>? {
-        state.optimizerSlots.first { $0.name == name }?.vector.baseAddress
+extension OptimizerVectors {
+    /// By the names that checkpoints file them under.
+    init(_ state: ModelState) {
+        func slot(_ names: String...) -> UnsafeMutablePointer<Float>? {
+            state.optimizerSlots.first { names.contains($0.name) }?.vector.baseAddress
+        }
+        weights = state.weights.baseAddress!
+        means = slot("exp_avg", "grad_avg")
+        squares = slot("exp_avg_sq", "square_avg")
+        velocities = slot("momentum")
     }
 }
 

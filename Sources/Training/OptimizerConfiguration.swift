@@ -120,24 +120,23 @@ extension Configuration.Optimizer {
             throw section.failure(
                 key.rawValue, "belongs to \(others.joined(separator: ", ")), not to \(name.rawValue)")
         }
-        let fraction = "a number from 0, below 1"
-        func isFraction(_ value: Double) -> Bool { value >= 0 && value < 1 }
         func number(_ key: Key, _ current: Double) throws -> Double {
-            try section.number(key.rawValue, expected: "a number from 0") { $0 >= 0 } ?? current
+            try section.single(key.rawValue, expected: "a number from 0") { $0 >= 0 } ?? current
         }
         learningRate = try number(.learningRate, learningRate)
-        momentum = try section.number(Key.momentum.rawValue, expected: fraction, where: isFraction) ?? momentum
+        momentum = try section.singleFraction(Key.momentum.rawValue) ?? momentum
         dampening =
             try section.number(Key.dampening.rawValue, expected: "a number from 0 to 1") { $0 >= 0 && $0 <= 1 }
             ?? dampening
         nesterov = try section.boolean(Key.nesterov.rawValue) ?? nesterov
         weightDecay = try number(.weightDecay, weightDecay)
-        epsilon = try number(.epsilon, epsilon)
-        alpha = try section.number(Key.alpha.rawValue, expected: fraction, where: isFraction) ?? alpha
+        // Nothing else keeps 0/0 from a weight without gradient.
+        epsilon = try section.single(Key.epsilon.rawValue, expected: "a number above 0") { $0 > 0 } ?? epsilon
+        alpha = try section.singleFraction(Key.alpha.rawValue) ?? alpha
         centered = try section.boolean(Key.centered.rawValue) ?? centered
-        trust = try section.number(Key.trust.rawValue, expected: "a number above 0") { $0 > 0 } ?? trust
-        let betas = try section.list(Key.betas.rawValue, expected: "two numbers from 0, below 1") { text in
-            Double(text).flatMap { isFraction($0) ? $0 : nil }
+        trust = try section.single(Key.trust.rawValue, expected: "a number above 0") { $0 > 0 } ?? trust
+        let betas = try section.list(Key.betas.rawValue, expected: "two numbers from 0, below 1 in float32") { text in
+            Double(text).flatMap { $0 >= 0 && Float($0) < 1 && SinglePrecision.misfit($0) == nil ? $0 : nil }
         }
         if let betas {
             guard betas.count == 2 else {

@@ -4,32 +4,31 @@ internal import Tensors
 final class RMSprop: Optimizer {
     private let options: Configuration.Optimizer
     private let memory: OptimizerMemory
-    private let weights: UnsafeMutablePointer<Float>
-    private let squares: UnsafeMutablePointer<Float>
-    private let means: UnsafeMutablePointer<Float>?
-    private let velocities: UnsafeMutablePointer<Float>?
     private var update = Update(number: 1, learningRate: 0, gradientScale: 1)
 
     init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory) {
+        precondition(memory.vectors.squares != nil, "RMSprop without its slots")
         self.options = options
         self.memory = memory
-        weights = memory.weights
-        guard let squares = memory.slot("square_avg") else { preconditionFailure("RMSprop without its slots") }
-        self.squares = squares
-        means = memory.slot("grad_avg")
-        velocities = memory.slot("momentum")
     }
 
     func prepare(_ update: Update) { self.update = update }
 
-    func apply(to block: UpdateBlocks.Block) {
-        let rule = RMSpropRule(
+    func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors) {
+        rule(weightDecay: memory.decays[block.parameter]).apply(
+            gradients: memory.gradients + block.start, count: block.count, weights: vectors.weights,
+            squares: vectors.squares!, means: vectors.means, velocities: vectors.velocities)
+    }
+
+    func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double {
+        rule(weightDecay: memory.largestDecay).bound(
+            gradient: gradient, weight: &magnitudes.weights, square: &magnitudes.squares, mean: &magnitudes.means,
+            velocity: &magnitudes.velocities)
+    }
+
+    private func rule(weightDecay: Double) -> RMSpropRule {
+        RMSpropRule(
             learningRate: update.learningRate, alpha: options.alpha, epsilon: options.epsilon,
-            momentum: options.momentum, weightDecay: memory.decays[block.parameter],
-            gradientScale: update.gradientScale)
-        rule.apply(
-            gradients: memory.gradients + block.start, count: block.count, weights: weights + block.start,
-            squares: squares + block.start, means: means.map { $0 + block.start },
-            velocities: velocities.map { $0 + block.start })
+            momentum: options.momentum, weightDecay: weightDecay, gradientScale: update.gradientScale)
     }
 }

@@ -89,7 +89,7 @@ package struct ResumePoint {
         let isSameRun = belongs(folder + "/last", to: runDirectory)
         guard let found = try newest(in: folder, isSameRun: isSameRun, keepingBytes: keepingBytes) else {
             throw Failure(
-                .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
+                .badData, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
         }
         return found
     }

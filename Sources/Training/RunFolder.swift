@@ -63,11 +63,15 @@ package final class RunFolder {
         close(lock)
     }
 
+    private static let ownNames = [
+        "config.yaml", "command.txt", "environment.json", "train.log", "metrics.jsonl", "samples.bin",
+    ]
+
     /// Refuses a folder that holds something else than a run, which a mistyped name leads to. Hidden files do not count.
     private static func requireRunOrNothing(_ path: String) throws {
         let names = (try? Folder(path).names()) ?? []
         guard !names.contains("run.lock"), !names.contains("checkpoints"),
-            let other = names.first(where: { !$0.hasPrefix(".") })
+            let other = names.first(where: { !$0.hasPrefix(".") && !ownNames.contains($0) })
         else { return }
         throw Failure(
             .cannotCreate,

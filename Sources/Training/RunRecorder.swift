@@ -90,7 +90,7 @@ package final class RunRecorder {
             : interval.isDue(stepsDone: progress.stepsDone, stepsPerEpoch: progress.stepsPerEpoch)
         guard isDue else { return }
         let elapsed = Machine.now() - started
-        let imagesPerSecond = Double(window.samples) / seconds
+        let imagesPerSecond = Double(window.samples) / max(seconds, 1e-9)
         let (loss, accuracy) = (window.loss / window.divisor, window.correct1 / Double(window.samples))
         record(
             .step,
@@ -191,7 +191,7 @@ package final class RunRecorder {
         let steps = "\(progress.stepsDone) of \(progress.totalSteps) steps, \(Self.decimal(seconds, 1)) s"
         line("\(exitCode == .done ? "done" : "stopped early")  \(steps)  \(digests)")
         if progress.skippedSteps > 0 {
-            line("\(progress.skippedSteps) steps were left out because they were not finite")
+            line("\(progress.skippedSteps) steps were left out: not finite, or without a label that has a class weight")
         }
         if let last { line("\(split) accuracy \(Self.decimal(last.accuracy1, 4))") }
         if let folder { endFolder(folder, progress, isDone: exitCode == .done) }

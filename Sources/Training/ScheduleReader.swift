@@ -49,7 +49,7 @@ struct ScheduleReader {
         case "exponential":
             return .exponential(every: try interval("every") ?? Interval(1, .epoch), factor: try factor())
         case "cosine":
-            return .cosine(length: try length(), minimum: try number("minimum", 0, from: 0))
+            return .cosine(length: try length(), minimum: try minimum(0))
         case "polynomial":
             return .polynomial(length: try length(), power: try number("power", 1, from: 0))
         case "one_cycle":
@@ -91,7 +91,7 @@ struct ScheduleReader {
         plateau.patience = try section.integer("patience", in: 0...1_000_000) ?? plateau.patience
         plateau.threshold = try number("threshold", plateau.threshold, from: 0)
         plateau.cooldown = try section.integer("cooldown", in: 0...1_000_000) ?? plateau.cooldown
-        plateau.minimum = try number("minimum", plateau.minimum, from: 0)
+        plateau.minimum = try minimum(plateau.minimum)
         return plateau
     }
 
@@ -126,6 +126,10 @@ struct ScheduleReader {
         let factor = try section.number("factor", expected: expected) { $0 > 0 && $0 <= 1 }
         guard let factor else { throw section.failure("factor", "is missing, expected \(expected)") }
         return factor
+    }
+
+    private func minimum(_ current: Double) throws -> Double {
+        try section.single("minimum", expected: "a number from 0.0") { $0 >= 0 } ?? current
     }
 
     private func number(_ key: String, _ current: Double, from lowest: Double) throws -> Double {

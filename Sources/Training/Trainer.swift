@@ -1,6 +1,7 @@
 package import DataParallel
 package import Datasets
 package import Diagnostics
+internal import Tensors
 
 /// The training loop of one rank.
 package final class Trainer {
@@ -21,24 +22,37 @@ package final class Trainer {
     private var failedSaves = 0
     /// Steps that another run did, whose best weights need not be in this folder.
     private let foreignSteps: Int
-    /// A failure of this rank alone, which all ranks learn of at the next step boundary.
+    /// A failure of this rank alone, which all ranks learn of at the next step boundary: of its saves, of its data.
     private var alarm: Failure?
+    private var dataFailure: Failure?
+    /// What takes the place of a batch that cannot be read.
+    private let placeholder: () -> Batch
+    /// The newest checkpoint of this process, or the one it goes on from.
+    private var lastSaved: String?
+    private var leftOutInRow = 0
+    private var hasNamedWeightless = false
+    private var hasNamedGuessing = false
 
     /// Failed periodic saves in a row that end a run.
     private static let toleratedFailedSaves = 2
     private static let namedSamples = 8
+    /// Steps in a row that may be left out before nothing is expected of the next ones.
+    private static let toleratedLeftOut = 100
+    /// Before so many steps an accuracy says little of what will come.
+    private static let stepsToLearn = 100
 
     /// `header` holds what never changes during the run; `resume` is where it goes on. The state of the step has been
     /// initialised or restored. Throws: `Failure`.
     package init(
-        configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: DatasetSplit,
+        configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: any SampleSource,
         geometry: BatchGeometry, header: Checkpoint.Header, resume: ResumePoint?, recorder: RunRecorder?,
         communicator: any Communicator, activity: Activity, targetLoss: Double? = nil
     ) throws {
         progress = TrainingProgress(
             stepsPerEpoch: geometry.stepsPerEpoch,
             totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch),
-            earlyStopping: configuration.earlyStopping, targetLoss: targetLoss)
+            evaluateEvery: configuration.evaluate.every, earlyStopping: configuration.earlyStopping,
+            targetLoss: targetLoss)
         if let resume { progress.restore(resume.checkpoint.header) }
         foreignSteps = resume.map { $0.isSameRun ? -1 : $0.checkpoint.header.step } ?? -1
         self.configuration = configuration
@@ -56,10 +70,16 @@ package final class Trainer {
         rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: progress.totalSteps)
-        rate.observe(progress.evaluations)
+        rate.observe(progress.followedEvaluations)
+        lastSaved = resume?.path
         loader = try BatchLoader(
             split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
             steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps)
+        placeholder = {
+            .placeholder(
+                shards: step.layout.shardsPerRank, imagesPerShard: geometry.imagesPerShard,
+                imageBytes: training.imageBytes)
+        }
         sampleLog =
             configuration.log.samples
             ? try SampleLog(
@@ -92,7 +112,7 @@ package final class Trainer {
         while !progress.isFinished {
             activity.enter(.reading, step: progress.stepsDone + 1)
             let waitStart = Machine.now()
-            let batch = loader.next()
+            let batch = nextBatch()
             step.dataWaitSeconds = Machine.now() - waitStart
             try sampleLog?.append(batch)
 
@@ -101,9 +121,9 @@ package final class Trainer {
             let outcome = try step.run(
                 batch, epoch: progress.stepsDone / progress.stepsPerEpoch, learningRate: learningRate,
                 stopRequested: StopSignals.isRequested,
-                saveRequested: isSaveDueByClock, hasAlarm: alarm != nil)
-            if outcome.alarms > 0 { try RankAgreement.agreeOnFailure(alarm, over: communicator) }
-            if outcome.isFinite { progress.addStep(outcome.score) } else { try leaveOut(outcome, batch) }
+                saveRequested: isSaveDueByClock, hasAlarm: alarm != nil || dataFailure != nil)
+            if outcome.alarms > 0 { try giveUp() }
+            try take(outcome, batch)
 
             recorder?.step(outcome, progress: progress, rate: learningRate)
             if progress.isAtEpochEnd { recorder?.epoch(progress) }
@@ -117,6 +137,17 @@ package final class Trainer {
             takeSaveResult(waiting: false)
         }
         return try finish(.done)
+    }
+
+    /// The next batch, or one that stands in for it: a rank that cannot read takes part in the step all the same, so that the
+    /// others do not wait for it.
+    private func nextBatch() -> Batch {
+        do {
+            return try loader.next()
+        } catch {
+            dataFailure = error as? Failure ?? Failure(.inputOutput, "\(error)")
+            return placeholder()
+        }
     }
 
     private func isDue(_ interval: Interval) -> Bool {
@@ -139,14 +170,39 @@ package final class Trainer {
     private func evaluate() throws -> Bool {
         activity.enter(.evaluating, step: progress.stepsDone)
         let start = Machine.now()
-        let score = try evaluator.score(weights: step.state.evaluated)
+        let score: Score
+        do {
+            score = try evaluator.score(weights: step.state.evaluated)
+        } catch let failure as Failure {
+            progress.hasPendingEvaluation = true
+            throw try saving(failure)
+        }
         let isBest = progress.addEvaluation(score, metric: configuration.bestMetric)
-        rate.observe(progress.evaluations)
+        rate.observe(progress.followedEvaluations)
         if let evaluation = progress.evaluations.last {
             recorder?.evaluation(
                 evaluation, split: evaluator.split.name, isBest: isBest, seconds: Machine.now() - start)
+            warnOfGuessing(evaluation)
         }
         return isBest
+    }
+
+    /// Says once that a network which has had its time does no better than one that always names the same class.
+    private func warnOfGuessing(_ evaluation: Checkpoint.Evaluation) {
+        guard let recorder, !hasNamedGuessing, progress.targetLoss == nil else { return }
+        let (steps, epoch) = (progress.stepsDone, progress.stepsPerEpoch)
+        guard steps >= (progress.isFinished ? epoch : max(epoch, Self.stepsToLearn)) else { return }
+        hasNamedGuessing = true
+        var counts: [Int32: Int] = [:]
+        for label in evaluator.split.labels { counts[label, default: 0] += 1 }
+        let share = Double(counts.values.max() ?? 0) / Double(max(1, evaluator.split.count))
+        let best = progress.evaluations.map(\.accuracy1).max() ?? 0
+        guard share < 1, best <= share else { return }
+        recorder.warn(
+            "\(evaluator.split.name) accuracy \(RunRecorder.decimal(evaluation.accuracy1, 4)) at step \(evaluation.step) is as good as "
+                + "guessing: always naming the most frequent class gives \(RunRecorder.decimal(share, 4)). Try another "
+                + "optimizer.learning_rate (\(configuration.optimizer.learningRate) now), and look at data.normalize, pixels and labels"
+        )
     }
 
     // ---- Saving
@@ -182,6 +238,7 @@ package final class Trainer {
         case .success(let path):
             failedSaves = 0
             alarm = nil
+            lastSaved = path
             recorder.checkpoint(path, step: result.step, seconds: result.seconds)
         case .failure(let failure):
             failedSaves += 1
@@ -210,8 +267,36 @@ package final class Trainer {
         return try finish(.stoppedEarly)
     }
 
+    /// Ends the run on all ranks after a step in which one of them met a failure and which updated nothing. Collective.
+    private func giveUp() throws {
+        let savesFail = try communicator.broadcast([alarm == nil ? 0 : 1], from: 0) == [1]
+        do {
+            try RankAgreement.agreeOnFailure(alarm ?? dataFailure, over: communicator)
+        } catch let failure as Failure {
+            throw savesFail ? failure : try saving(failure)
+        }
+    }
+
+    /// Saves the state of the last step boundary on the way out, and adds what became of it to the failure. Collective.
+    private func saving(_ failure: Failure) throws -> Failure {
+        takeSaveResult(waiting: true)
+        do {
+            try save(isBest: false, isFinal: true)
+        } catch let second as Failure {
+            return Failure(failure.code, "\(failure.message). The state could not be saved: \(second.message)")
+        }
+        guard saver != nil else { return failure }
+        return Failure(failure.code, "\(failure.message). The state after step \(progress.stepsDone) is saved")
+    }
+
     private func finish(_ code: ExitCode) throws -> ExitCode {
         activity.enter(.ending, step: progress.stepsDone)
+        if code == .done, progress.stepsDone > 0, progress.skippedSteps == progress.stepsDone {
+            throw Failure(
+                .notFinite,
+                "none of \(progress.stepsDone) steps could be taken, the weights are the first ones. Lower "
+                    + "optimizer.learning_rate, look at the data, the loss and its class weights")
+        }
         if code == .done, let best = progress.best, best.step > foreignSteps {
             try RankAgreement.together(communicator) { try saver?.requireBest() }
         }
@@ -225,31 +310,80 @@ package final class Trainer {
         return code
     }
 
-    /// A step whose loss or gradient is not finite: ends the run, or is counted and left out. Collective.
-    private func leaveOut(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws {
+    /// Counts a step, or what became of it. Collective. Throws: `Failure(.notFinite)`.
+    private func take(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws {
         let number = progress.stepsDone + 1
-        let place = step.firstParameterNotFinite().map { "the gradient of \($0.key)" } ?? "the loss"
-        let samples = try samplesNotFinite(batch)
-        let named = samples.prefix(Self.namedSamples).map(String.init).joined(separator: ", ")
-        let cause =
-            samples.isEmpty
-            ? "no sample's own loss" : "samples \(named)\(samples.count > Self.namedSamples ? " and others" : "")"
-        let text =
-            "step \(number): \(place) is not finite (loss \(outcome.score.meanLoss), gradient norm \(outcome.gradientNorm)), "
-            + "starting from \(cause)"
+        switch outcome.verdict {
+        case .updated:
+            progress.addStep(outcome.score)
+            leftOutInRow = 0
+        case .weightless:
+            if !hasNamedWeightless {
+                recorder?.warn(
+                    "step \(number): all labels of the batch have class weight 0: nothing to learn from, the step is left out; "
+                        + "more of the kind are counted at the end")
+            }
+            hasNamedWeightless = true
+            progress.skipStep(samples: Int(outcome.score.samples))
+        case .notFinite:
+            try leaveOut(outcome, try cause(outcome, batch), remedy: ", look at those samples")
+        case .beyondRange(let key):
+            let optimizer = configuration.optimizer.name.rawValue
+            let rate = rate.rate(afterSteps: progress.stepsDone)
+            try leaveOut(
+                outcome,
+                "step \(number): the update of \(key) by \(optimizer) at the learning rate \(rate) leaves the range of float32 "
+                    + "(loss \(outcome.score.meanLoss.words), gradient norm \(outcome.gradientNorm.words))",
+                remedy: ", clip the gradient")
+        }
+    }
+
+    /// A step that would have led to numbers that are not finite: ends the run, or is counted and left out.
+    private func leaveOut(_ outcome: TrainingStep.Outcome, _ text: String, remedy: String) throws {
+        let saved = lastSaved.map { "; the newest checkpoint is \($0)" } ?? ""
         guard configuration.onNotFinite == .skip else {
             throw Failure(
                 .notFinite,
-                text + "; the weights are those before this step. Lower optimizer.learning_rate, look at those "
-                    + "samples, or set on_not_finite: skip")
+                text
+                    + "; the weights are those before this step\(saved). Lower optimizer.learning_rate\(remedy), or set "
+                    + "on_not_finite: skip")
+        }
+        leftOutInRow += 1
+        guard leftOutInRow <= Self.toleratedLeftOut else {
+            throw Failure(
+                .notFinite,
+                text + "; \(Self.toleratedLeftOut) steps before it were left out one after the other\(saved). Lower "
+                    + "optimizer.learning_rate, or look at the data")
         }
         recorder?.warn(text + "; the step is left out")
         progress.skipStep(samples: Int(outcome.score.samples))
     }
 
-    /// Numbers of the samples whose loss is not finite, in batch order; enough of each rank to name the first ones, however
-    /// many ranks there are. Collective.
-    private func samplesNotFinite(_ batch: Batch) throws -> [Int64] {
+    /// What is not finite in loss or gradient, and from which samples on. Collective.
+    private func cause(_ outcome: TrainingStep.Outcome, _ batch: Batch) throws -> String {
+        guard !outcome.isFinite else {
+            return
+                "step \(progress.stepsDone + 1): the class weights of the labels add up to \(outcome.score.divisor), "
+                + "expected a sum whose inverse float32 can hold"
+        }
+        let place = step.firstParameterNotFinite().map { "the gradient of \($0.key)" } ?? "the loss"
+        let (count, samples) = try samplesNotFinite(batch)
+        var cause = "no sample's own loss"
+        if count > 0 {
+            cause = "samples \(samples.prefix(Self.namedSamples).map(String.init).joined(separator: ", "))"
+            if count > Self.namedSamples { cause += " and others" }
+            if count > 1, count == Int(outcome.score.samples) {
+                cause += ", the whole batch: the weights are at fault, not they"
+            }
+        }
+        return
+            "step \(progress.stepsDone + 1): \(place) is not finite (loss \(outcome.score.meanLoss.words), gradient norm "
+            + "\(outcome.gradientNorm.words)), starting from \(cause)"
+    }
+
+    /// How many samples have a loss that is not finite, and the numbers of the first ones in batch order: enough of each rank,
+    /// however many ranks there are. Collective.
+    private func samplesNotFinite(_ batch: Batch) throws -> (count: Int, first: [Int64]) {
         var own: [Int64] = []
         for shard in 0..<batch.shards {
             for image in 0..<Int(batch.counts[shard]) {
@@ -257,13 +391,20 @@ package final class Trainer {
                 if !step.loss(ofSlot: slot).isFinite { own.append(batch.ids[slot]) }
             }
         }
-        let bytes = own.prefix(Self.namedSamples + 1).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
-        return try communicator.allGather(bytes).flatMap { bytes in
+        let numbers = [Int64(own.count)] + own.prefix(Self.namedSamples)
+        let all = try communicator.allGather(numbers.flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) })
+        let ranks = all.map { bytes in
             bytes.withUnsafeBytes { bytes in
                 (0..<bytes.count / 8).map {
                     Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
                 }
             }
         }
+        return (ranks.reduce(0) { $0 + Int($1[0]) }, ranks.flatMap { $0.dropFirst() })
     }
+}
+
+extension Double {
+    /// The number as people write it; the sign of a NaN says nothing.
+    var words: String { isNaN ? "nan" : "\(self)" }
 }

@@ -15,17 +15,20 @@ package struct TrainingProgress: Sendable {
     /// A run is over when the mean loss of a step is below this.
     package let targetLoss: Double?
     package private(set) var hasReachedTarget = false
+    private let evaluateEvery: Interval
     package let earlyStopping: Configuration.EarlyStopping?
     /// Whether early stopping has ended the run.
     package private(set) var hasStalled = false
 
     package init(
-        stepsPerEpoch: Int, totalSteps: Int, earlyStopping: Configuration.EarlyStopping? = nil,
+        stepsPerEpoch: Int, totalSteps: Int, evaluateEvery: Interval = Interval(1, .step),
+        earlyStopping: Configuration.EarlyStopping? = nil,
         targetLoss: Double? = nil
     ) {
         self.targetLoss = targetLoss
         self.stepsPerEpoch = stepsPerEpoch
         self.totalSteps = totalSteps
+        self.evaluateEvery = evaluateEvery
         self.earlyStopping = earlyStopping
     }
 
@@ -36,6 +39,12 @@ package struct TrainingProgress: Sendable {
     package var stepInEpoch: Int { stepsDone == 0 ? 0 : (stepsDone - 1) % stepsPerEpoch + 1 }
     package var isFinished: Bool { stepsDone >= totalSteps || hasStalled || hasReachedTarget }
     package var isAtEpochEnd: Bool { stepsDone > 0 && stepsDone % stepsPerEpoch == 0 }
+
+    /// What learning rate and early stopping follow: the evaluations that are due whatever the length of the run, so that a
+    /// shorter run that goes on comes to the same weights.
+    package var followedEvaluations: [Checkpoint.Evaluation] {
+        evaluateEvery.due(evaluations, stepsPerEpoch: stepsPerEpoch)
+    }
 
     package mutating func addStep(_ score: Score) {
         if stepsDone % stepsPerEpoch == 0 { epochScore = Score() }
@@ -58,7 +67,7 @@ package struct TrainingProgress: Sendable {
         stepsDone = header.step
         samplesSeen = header.samplesSeen
         evaluations = header.evaluations
-        hasStalled = earlyStopping?.ends(evaluations) ?? false
+        hasStalled = earlyStopping?.ends(followedEvaluations) ?? false
         best = header.best
         epochScore = header.epochScore
         skippedSteps = header.skippedSteps
@@ -82,7 +91,7 @@ package struct TrainingProgress: Sendable {
             epoch: epochsDone, step: stepsDone, loss: score.meanLoss, accuracy1: score.accuracy1,
             accuracy5: score.accuracy5)
         evaluations.append(evaluation)
-        hasStalled = earlyStopping?.ends(evaluations) ?? false
+        hasStalled = earlyStopping?.ends(followedEvaluations) ?? false
         hasPendingEvaluation = false
         guard let best, !Self.isBetter(evaluation, than: best, metric) else {
             self.best = evaluation

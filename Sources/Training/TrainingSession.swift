@@ -30,13 +30,15 @@ package final class TrainingSession {
     let options: Options
     private let dataset: DatasetFile
     let training: DatasetSplit
-    private let evaluation: DatasetSplit
+    let evaluation: DatasetSplit
     let network: Network
     let layout: ShardLayout
     let geometry: BatchGeometry
-    private let pool: ThreadPool
+    let pool: ThreadPool
     private let input: PixelConversion
     private let normalization: Normalization
+    /// What the user should hear of the data.
+    private let dataWarnings: [String]
 
     /// Collective. Throws: `Failure`, the same on every rank.
     package init(
@@ -70,6 +72,7 @@ package final class TrainingSession {
             return (dataset, training, try dataset.split(configuration.evaluate.split))
         }
         try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
+        dataWarnings = try Self.checkPixels(of: dataset, over: communicator)
         try options.resume?.check(configuration, datasetDigest: dataset.digest, models: options.models)
         self.dataset = dataset
         self.training = training
@@ -79,6 +82,7 @@ package final class TrainingSession {
         input = normalization.conversion(for: training)
         geometry = BatchGeometry(
             sampleCount: training.count, batchSize: configuration.batchSize, shards: configuration.shards)
+        try RunChecks(configuration, geometry: geometry, network: network, evaluation: evaluation).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
@@ -86,7 +90,9 @@ package final class TrainingSession {
     /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
     package func run(environment: [String: String]) throws -> ExitCode {
         let (step, evaluator) = try prepare()
-        let recorder = try RankAgreement.together(communicator) { try makeRecorder(environment: environment) }
+        let recorder = try RankAgreement.together(communicator) {
+            try makeRecorder(engine: step.plan.engine, environment: environment)
+        }
         let neighbours = try Watchdog.neighbours(of: communicator)
         let watchdog = try RankAgreement.together(communicator) {
             try Watchdog(
@@ -95,10 +101,12 @@ package final class TrainingSession {
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
-            header: try header(), resume: options.resume, recorder: recorder, communicator: communicator,
+            header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
+            communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
         recorder?.start(startBlock(step: step))
-        if let resume = options.resume { announce(resume, recorder, trainer.progress) }
+        for warning in dataWarnings + warnings() { recorder?.warn(warning) }
+        if let resume = options.resume { announce(resume, engine: step.plan.engine, recorder, trainer.progress) }
         let code = try trainer.run()
         if code == .done { try options.overfit?.judge(trainer.progress, recorder) }
         return code
@@ -108,9 +116,12 @@ package final class TrainingSession {
     func prepare() throws -> (step: TrainingStep, evaluator: Evaluator) {
         let (step, evaluator) = try RankAgreement.together(communicator) {
             do {
+                try MemoryLimit.check(try memoryNeed(), localRanks: communicator.localSize)
                 return (try makeStep(), try makeEvaluator())
             } catch let error as Arena.OutOfMemory {
                 throw Failure(.internalError, "\(error); lower batch_size or use more ranks")
+            } catch let error as ShapeMismatch {
+                throw Failure(.configuration, "\(error)")
             }
         }
         if let resume = options.resume {
@@ -121,12 +132,14 @@ package final class TrainingSession {
         return (step, evaluator)
     }
 
-    private func announce(_ resume: ResumePoint, _ recorder: RunRecorder?, _ progress: TrainingProgress) {
+    private func announce(
+        _ resume: ResumePoint, engine: String, _ recorder: RunRecorder?, _ progress: TrainingProgress
+    ) {
         for warning in resume.warnings { recorder?.warn("\(warning); using an earlier checkpoint") }
-        if resume.checkpoint.header.kernelSet != Machine.kernelSet {
+        if let (before, now) = resume.checkpoint.header.otherKernels(engine: engine, kernelSet: Machine.kernelSet) {
             recorder?.warn(
-                "the run so far used the kernels \(resume.checkpoint.header.kernelSet), this machine has "
-                    + "\(Machine.kernelSet): the weights will differ in their last bits from an uninterrupted run's")
+                "the run so far used \(before), here it goes on with \(now): the weights will differ in their last bits "
+                    + "from an uninterrupted run's")
         }
         recorder?.line(
             progress.hasStalled
@@ -137,6 +150,19 @@ package final class TrainingSession {
     }
 
     // ---- Parts
+
+    /// Compares the pixels with the stored digests, which the run's and the checkpoints' digest is made of. One rank of each
+    /// host reads what the host reads: disks differ, and network file systems may show each host something else; on a shared
+    /// one every host reads the file once. Collective.
+    private static func checkPixels(of dataset: DatasetFile, over communicator: any Communicator) throws -> [String] {
+        try RankAgreement.together(communicator) {
+            guard communicator.localRank == 0 else { return [] }
+            return try dataset.checkPixels { text in
+                guard communicator.rank == 0 else { return }
+                StandardOutput.note(text)
+            }
+        }
+    }
 
     private static func facts(of configuration: Configuration) -> [RankAgreement.Fact] {
         configuration.entries.map { .init($0.key, $0.value) } + [
@@ -175,6 +201,45 @@ package final class TrainingSession {
         }
     }
 
+    /// Bytes on this rank, by what they are for; nothing is allocated. Throws: `ShapeMismatch`.
+    func memoryNeed() throws -> [(name: String, bytes: Int)] {
+        let list = network.parameterList
+        let float = MemoryLayout<Float>.stride
+        let shards = layout.shardsPerRank
+        let inFlight = min(configuration.shardsInFlight ?? shards, shards)
+        let slots = configuration.optimizer.slots.count * list.trainedCount * float
+        let average = configuration.averaging == nil ? 0 : list.count * float
+        let saved = list.count * float + slots + average
+        let waiting = (shards / inFlight).trailingZeroBitCount
+        // No sample ever comes to the slots of a batch beyond the split.
+        let images = min(geometry.imagesPerShard, geometry.sampleCount)
+        let batch = Int.product(min(shards * geometry.imagesPerShard, geometry.sampleCount), training.imageBytes)
+        return [
+            ("parameters and buffers", list.count * float), ("gradients", (1 + waiting) * list.trainedCount * float),
+            ("optimizer state", slots), ("average of the weights", average),
+            (
+                "activations and scratch, training",
+                try network.planBytes(
+                    imagesPerShard: images, shards: inFlight, mode: .training, options: configuration.planOptions,
+                    threads: pool.threads)
+            ),
+            (
+                "activations and scratch, evaluation",
+                try network.planBytes(
+                    imagesPerShard: min(configuration.evaluate.batchSize, evaluation.count), shards: 1,
+                    mode: .evaluation,
+                    options: configuration.planOptions, threads: pool.threads)
+            ),
+            ("batches", BatchLoader.batches * batch),
+            ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
+        ]
+    }
+
+    func warnings() -> [String] {
+        guard options.overfit == nil else { return [] }
+        return RunChecks(configuration, geometry: geometry, network: network, evaluation: evaluation).warnings
+    }
+
     private func makeStep() throws -> TrainingStep {
         try TrainingStep(
             network: network, geometry: geometry, layout: layout, optimizer: configuration.optimizer,
@@ -190,7 +255,7 @@ package final class TrainingSession {
             communicator: communicator, pool: pool)
     }
 
-    private func makeRecorder(environment: [String: String]) throws -> RunRecorder? {
+    private func makeRecorder(engine: String, environment: [String: String]) throws -> RunRecorder? {
         guard communicator.rank == 0 else { return nil }
         let bar = ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment)
         if options.overfit != nil, options.runDirectory == nil {
@@ -203,7 +268,8 @@ package final class TrainingSession {
             configuration: try configuration.yaml(), command: options.command,
             environment: [
                 "version": Machine.version, "processor": Machine.processorName(), "host": RankAgreement.hostName(),
-                "kernel_set": Machine.kernelSet, "libraries": Machine.libraries, "ranks": communicator.size,
+                "engine": engine, "kernel_set": Machine.kernelSet, "libraries": Machine.libraries,
+                "ranks": communicator.size,
                 "threads": pool.threads, "dataset_digest": dataset.digest,
                 "variables": environment.filter { name, _ in
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
@@ -223,7 +289,7 @@ package final class TrainingSession {
                 : nil)
     }
 
-    private func header() throws -> Checkpoint.Header {
+    private func header(engine: String) throws -> Checkpoint.Header {
         var header = Checkpoint.Header()
         header.model = configuration.model.name
         header.input = network.description.input.dimensions
@@ -239,6 +305,7 @@ package final class TrainingSession {
         header.build = "swift-train \(Machine.version)"
         header.libraries = Machine.libraries
         header.kernelSet = Machine.kernelSet
+        header.engine = engine
         return header
     }
 
@@ -252,6 +319,7 @@ package final class TrainingSession {
             || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
         return [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),
+            ("engine", step.plan.engine),
             ("kernels", Machine.kernelSet),
             (
                 "threads",

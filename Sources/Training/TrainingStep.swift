@@ -17,12 +17,15 @@ package final class TrainingStep {
     private let clipping: GradientClipping
     private let average: ExponentialMovingAverage?
     private let blocks: UpdateBlocks
+    private let range: UpdateRange
     private let seed: UInt64
     private let tree: GradientTree
     private let pool: ThreadPool
     private let gradients: UnsafeMutableBufferPointer<Float>
     private let statistics: UnsafeMutableBufferPointer<Double>
     private let squares: UnsafeMutableBufferPointer<Double>
+    /// The buffers as they were before the step.
+    private let formerBuffers: UnsafeMutableBufferPointer<Float>
     private var squaresBody: ThreadPool.Body = { _, _ in }
     private var updateBody: ThreadPool.Body = { _, _ in }
 
@@ -38,8 +41,21 @@ package final class TrainingStep {
         /// Means over the ranks; communication is that of the step before.
         package let dataWaitSeconds: Double
         package let communicationSeconds: Double
+        package fileprivate(set) var verdict = Verdict.updated
 
+        /// Whether loss and gradient are.
         package var isFinite: Bool { score.loss.isFinite && gradientNorm.isFinite }
+    }
+
+    /// What has become of the update. Weights, buffers, optimizer and average are as before the step unless it was made.
+    package enum Verdict: Equatable, Sendable {
+        case updated
+        /// No label has a weight in the loss: there is no mean gradient.
+        case weightless
+        /// Loss or gradient is NaN or infinite.
+        case notFinite
+        /// The update would have taken this parameter or buffer, or its sums in the optimizer, out of the range of float32.
+        case beyondRange(key: String)
     }
 
     /// Where the sums over ranks lie behind the score's fields.
@@ -87,6 +103,9 @@ package final class TrainingStep {
         blocks = UpdateBlocks(network.parameterList)
         self.optimizer = optimizer.make(
             blocks: blocks, gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool)
+        range = UpdateRange(self.optimizer, blocks: blocks, state: state, pool: pool)
+        formerBuffers = .allocate(capacity: network.parameterList.count - count)
+        formerBuffers.initialize(repeating: 0)
         makeBodies()
         let tree = tree
         plan.addOverRanks = { vector in
@@ -98,10 +117,11 @@ package final class TrainingStep {
         gradients.deallocate()
         statistics.deallocate()
         squares.deallocate()
+        formerBuffers.deallocate()
     }
 
-    /// Runs one step and, unless loss or gradient is not finite, updates the weights. Collective. `epoch` counts finished
-    /// epochs; random choices depend on it.
+    /// Runs one step and updates the weights, unless a number that is not finite would come of it or a rank has an alarm.
+    /// Collective. `epoch` counts finished epochs; random choices depend on it.
     ///
     /// Throws: the communicator's errors; the weights are then as they were before.
     package func run(
@@ -123,23 +143,52 @@ package final class TrainingStep {
 
         pool.run(squares.count, squaresBody)
         let score = Score(reading: statistics)
-        let scale = Float(1 / score.divisor)
-        let outcome = Outcome(
+        let isWeightless = score.divisor == 0
+        let scale = isWeightless ? 0 : Float(1 / score.divisor)
+        var outcome = Outcome(
             score: score, gradientNorm: SumOfSquares.join(squares).squareRoot() * Double(scale),
             stopRequests: Int(statistics[Statistic.stopRequests]),
             saveRequests: Int(statistics[Statistic.saveRequests]), alarms: Int(statistics[Statistic.alarms]),
             dataWaitSeconds: statistics[Statistic.dataWaitSeconds] / Double(layout.ranks),
             communicationSeconds: statistics[Statistic.communicationSeconds] / Double(layout.ranks))
-        guard outcome.isFinite else { return outcome }
-
-        state.updates += 1
-        let rest = clipping.apply(norm: outcome.gradientNorm, scale: scale)
-        optimizer.prepare(Update(number: state.updates, learningRate: learningRate, gradientScale: rest))
-        pool.run(blocks.blocks.count, updateBody)
-        network.updateBuffers(
-            state.weights.baseAddress!, statistics: statistics.baseAddress! + Statistic.count, samples: score.samples)
-        average?.follow()
+        // A scale that is not normal has lost digits, or is infinite; the gradients of a rank that could not read its samples are
+        // worth nothing.
+        guard outcome.isFinite, isWeightless || scale.isNormal, outcome.alarms == 0 else {
+            outcome.verdict = .notFinite
+            return outcome
+        }
+        if isWeightless {
+            outcome.verdict = .weightless
+        } else {
+            outcome.verdict = update(outcome, scale: scale, learningRate: learningRate)
+        }
         return outcome
+    }
+
+    private func update(_ outcome: Outcome, scale: Float, learningRate: Double) -> Verdict {
+        if let key = updateBuffers(samples: outcome.score.samples) { return .beyondRange(key: key) }
+        let rest = clipping.apply(norm: outcome.gradientNorm, scale: scale)
+        optimizer.prepare(Update(number: state.updates + 1, learningRate: learningRate, gradientScale: rest))
+        if let parameter = range.firstParameterBeyond(gradientNorm: outcome.gradientNorm) {
+            _ = state.buffers.update(from: formerBuffers)
+            return .beyondRange(key: blocks.parameters[parameter].key)
+        }
+        state.updates += 1
+        pool.run(blocks.blocks.count, updateBody)
+        average?.follow()
+        return .updated
+    }
+
+    /// Returns the key of the first buffer that would leave the range of float32; all are then as they were.
+    private func updateBuffers(samples: Double) -> String? {
+        let buffers = state.buffers
+        _ = formerBuffers.update(from: buffers)
+        network.updateBuffers(
+            state.weights.baseAddress!, statistics: statistics.baseAddress! + Statistic.count, samples: samples)
+        guard let place = buffers.indices.first(where: { !buffers[$0].isFinite }) else { return nil }
+        _ = buffers.update(from: formerBuffers)
+        let element = state.parameterList.trainedCount + place
+        return state.parameterList.parameters.first { $0.range.contains(element) }?.key
     }
 
     /// The loss of one of the rank's slots in the last step.
@@ -158,6 +207,7 @@ package final class TrainingStep {
         squaresBody = { block, _ in
             squares[block] = SumOfSquares.ofBlock(block, UnsafePointer(gradients.baseAddress!), count: gradients.count)
         }
-        updateBody = { block, _ in optimizer.apply(to: blocks[block]) }
+        let vectors = OptimizerVectors(state)
+        updateBody = { block, _ in optimizer.apply(to: blocks[block], vectors + blocks[block].start) }
     }
 }

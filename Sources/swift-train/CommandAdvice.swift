@@ -43,8 +43,13 @@ struct CommandAdvice {
     private static func unknownCommand(_ word: String, in node: CommandNode) -> String {
         let known = node.subcommands.map(\.commandName).filter { $0 != "help" }
         guard node.commandName == program else {
-            return "\(node.commandName) knows nothing of \(word), expected \(known.joined(separator: " or ")), "
-                + "as in swift-train convert idx FOLDER --output FILE.h5; \(GivenFile.wayToDataset)"
+            let glance = FileGlance(word)
+            let way =
+                glance == .missing
+                ? "as in swift-train convert folder FOLDER --output FILE.h5" : GivenFile.wayToDataset(word, glance)
+            let near = Suggestion.nearest(to: word, in: known).map { ", did you mean \($0)?" } ?? ","
+            return
+                "\(node.commandName) knows nothing of \(word)\(near) expected one of \(known.joined(separator: ", ")); \(way)"
         }
         if let words = fileOrSetting(word) { return words }
         if let words = absent[word.lowercased()] { return "there is no command \(word): \(words)" }
@@ -161,10 +166,10 @@ struct CommandAdvice {
             return "ranks are started by mpirun -np \(value) swift-train, or launch/local -n \(value)"
         case ("train", "valsplit"), ("train", "validationsplit"), ("train", "holdout"):
             return "no samples are held out; the dataset file needs a split of its own for evaluate.split"
-        case ("train", _): return ConfigurationKeys.absence(of: name)
         case ("train", "output"), ("train", "outputdir"), ("train", "outdir"), ("train", "out"), ("train", "savedir"),
             ("train", "logdir"), ("train", "workdir"):
             return "the run folder is named with --run-dir \(value)"
+        case ("train", _): return ConfigurationKeys.absence(of: name)
         case ("summary", "model"), ("bench", "model"), ("summary", "network"), ("bench", "network"):
             return "the network stands without one: swift-train \(node.commandName) \(value)"
         case ("evaluate", "rundir"), ("evaluate", "run"), ("inspect", "checkpoint"), ("inspect", "file"),
@@ -183,6 +188,7 @@ private struct CommandNode: Decodable {
     struct Argument: Decodable {
         struct Name: Decodable { let name: String }
         let kind: String
+        let isRepeating: Bool?
         let names: [Name]?
 
         var longNames: [String] { (names ?? []).map(\.name).filter { $0.count > 1 } }
@@ -203,7 +209,11 @@ private struct CommandNode: Decodable {
 
     var subcommands: [CommandNode] { children ?? [] }
     var arguments: [Argument] { own ?? [] }
-    var positionals: Int { arguments.count { $0.kind == "positional" } }
+    /// How many words without an option it takes.
+    var positionals: Int {
+        let own = arguments.filter { $0.kind == "positional" }
+        return own.contains { $0.isRepeating ?? false } ? .max : own.count
+    }
 
     func argument(_ name: String) -> Argument? {
         arguments.first { $0.names?.contains { $0.name == name } ?? false }

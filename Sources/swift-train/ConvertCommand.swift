@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Diagnostics
+internal import Foundation
 internal import Ingest
 internal import Training
 
@@ -8,16 +9,19 @@ struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert", abstract: "Convert source files to a dataset file.",
         discussion: """
-            IDX files are converted, and drawn data is made. A dataset file of other sources is written with h5py:
+            A dataset file of any other source is written with h5py:
 
               f.attrs.update(format="swift-train.dataset", format_version=1)
-              f["classes"] = ["cat", "dog"]                             # K names
+              f["classes"] = ["cat", "dog"]    # K names
               for split in "train", "test":
-                  f[split + "/images"] = images                         # (N, H, W, C), uint8 or float32 in 0 to 1
-                  f[split + "/images"].attrs.update(mean=m, std=s)      # C numbers each, of the training pixels in 0 to 1
-                  f[split + "/labels"] = labels.astype("int64")         # (N,), 0 to K - 1
+                  # (N, H, W, C), uint8, or float32 in 0 to 1
+                  f[split + "/images"] = images
+                  # (N,), 0 to K - 1
+                  f[split + "/labels"] = labels
             """,
-        subcommands: [IDX.self, Synthetic.self])
+        subcommands: [
+            Folder.self, IDX.self, CIFAR10.self, CIFAR100.self, CSV.self, NumPy.self, Tar.self, Synthetic.self,
+        ])
 
     /// What every conversion takes.
     struct Output: ParsableArguments {
@@ -39,10 +43,24 @@ struct ConvertCommand: ParsableCommand {
         @Flag(name: .long, help: "Replace the output if it exists.")
         var force = false
 
+        @Option(
+            name: .long,
+            help: "Threads that read and decode; by default as many as cores. The file does not depend on it.")
+        var threads: Int?
+
         func options() throws -> ConversionOptions {
-            ConversionOptions(
+            var options = ConversionOptions(
                 gzipLevel: try compress.map { try ConversionOptions.gzipLevel($0) }, checksum: checksum,
                 replaceExisting: force)
+            if let threads {
+                guard (1...1024).contains(threads) else {
+                    throw Failure(.usage, "--threads \(threads): expected 1…1024")
+                }
+                options.threads = threads
+            }
+            options.showsProgress = true
+            options.invocation = ["swift-train"] + CommandLine.arguments.dropFirst()
+            return options
         }
     }
 
@@ -60,12 +78,26 @@ struct ConvertCommand: ParsableCommand {
             completion: .list(["fashion-mnist"]))
         var classNames: String?
 
+        @Option(
+            name: .long,
+            help:
+                "What the names of the files begin with, where a folder holds several sets: emnist-letters for example."
+        )
+        var prefix: String?
+
+        @Flag(
+            inversion: .prefixedNo,
+            help: "Turn rows into columns; by default only for files with EMNIST's names, which are stored so.")
+        var transpose: Bool?
+
         @OptionGroup var output: Output
 
         func run() throws {
             let report = try IDXConverter.convert(
-                folder: folder, to: output.output, classNames: classNames, options: output.options())
-            try StandardOutput.line(report.line)
+                folder: folder, to: output.output, classNames: classNames, prefix: prefix, transposing: transpose,
+                options: output.options())
+            for warning in report.warnings { StandardError.line("warning: \(warning)") }
+            try StandardOutput.line(report.text)
         }
     }
 
@@ -87,15 +119,7 @@ struct ConvertCommand: ParsableCommand {
         func run() throws {
             let report = try SyntheticDataset.write(
                 to: output.output, train: train, test: test, seed: seed, options: output.options())
-            try StandardOutput.line(report.line)
+            try StandardOutput.line(report.text)
         }
-    }
-}
-
-extension ConversionReport {
-    /// `data/x.h5: train 60,000, test 10,000 images, 10 classes, digest 0123…`
-    fileprivate var line: String {
-        let counts = splits.map { "\($0.name) \(NumberText.grouped($0.count))" }.joined(separator: ", ")
-        return "\(path): \(counts) images, \(classCount) classes, digest \(digest)"
     }
 }

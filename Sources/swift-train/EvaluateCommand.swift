@@ -129,19 +129,18 @@ struct EvaluateCommand: Command {
                 .init("--config", config ?? "(none)"), .init("--logits", logits ?? "(none)"),
             ], over: communicator)
         try RankAgreement.together(communicator) {
-            if let given = checkpoint {
-                let path = try GivenFile.checkpoint(given, choices: ["best.h5", "last"])
-                try GivenFile.requireCheckpoint(path)
-                checkpoint = path
-            }
-            if let weights { try GivenFile.requireWeights(weights) }
-            if let data { try GivenFile.requireDataset(data) }
+            checkpoint = try checkpoint.map { try GivenFile.checkpoint($0, choices: ["best.h5", "last"]) }
         }
         let source = try source(over: communicator)
         let inputs = [checkpoint, weights, config, data].compactMap { $0 }
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0 else { return }
             for path in outputs { try DurableFile.requireWritable(path, unlike: inputs) }
+        }
+        try RankAgreement.together(communicator) {
+            if let checkpoint { try GivenFile.requireCheckpoint(checkpoint) }
+            if let weights { try GivenFile.requireWeights(weights) }
+            if let data { try GivenFile.requireDataset(data) }
         }
         let session = try EvaluationSession(
             source: source, data: data, split: split, threads: threads, models: ModelRegistry.names,

@@ -13,9 +13,24 @@ enum GivenFile {
         case logits = "swift-train.logits"
     }
 
-    static let wayToDataset =
-        "folders of pictures, tables and NumPy files are not converted: swift-train convert --help shows the layout of a "
-        + "dataset file, to write one with h5py"
+    /// The command that makes a dataset file of what lies at a path.
+    static func wayToDataset(_ path: String, _ glance: FileGlance) -> String {
+        let command: String
+        switch glance {
+        case .folder:
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+            command =
+                names.contains { $0.contains("-ubyte") }
+                ? "idx" : names.contains { $0.hasSuffix(".bin") } ? "cifar10" : "folder"
+        case .csv: command = "csv"
+        case .numpyArchive, .numpyArray: command = "numpy"
+        case .tar: command = "tar"
+        case .picture: return "swift-train convert folder FOLDER --output FILE.h5 takes folders of pictures"
+        default: return "swift-train convert --help lists what is converted"
+        }
+        return "make one with swift-train convert \(command) \(path) --output FILE.h5"
+    }
+
     private static let searchedBytes = 1 << 16
 
     /// Of an HDF5 file, by its bytes alone: libhdf5 must not see a checkpoint before its seal has been checked.
@@ -52,22 +67,12 @@ enum GivenFile {
                     "\(path): is a checkpoint, expected a dataset file; a checkpoint is named with evaluate --checkpoint, or "
                         + "train --resume")
             case .logits: throw Failure(.badData, "\(path): holds logits, expected a dataset file")
-            case nil:
-                guard (try? FileFormat.read(path)) == .some(nil) else { break }
-                throw Failure(
-                    .badData,
-                    "\(path): is an HDF5 file of another layout (it has no attribute format), expected \(Format.dataset.rawValue); "
-                        + "swift-train inspect shows what it holds, swift-train convert --help what is expected")
+            case nil: break
             }
-        case .folder:
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-            throw words(
-                names.contains { $0.contains("-ubyte") }
-                    ? "make one with swift-train convert idx \(path) --output FILE.h5" : wayToDataset)
         case .special: throw Failure(.badData, "\(path): is not a regular file, expected a dataset file (HDF5)")
         case .yaml: throw words("a configuration is named with --config")
         case .pytorch, .safetensors, .pickle: throw words("weights are named with evaluate --weights")
-        default: throw words(wayToDataset)
+        default: throw words(wayToDataset(path, glance))
         }
     }
 
@@ -82,7 +87,7 @@ enum GivenFile {
                 for name in choices where access("\(folder)/\(name)", F_OK) == 0 { return "\(folder)/\(name)" }
             }
             throw Failure(
-                .inputMissing, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
+                .badData, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
         case .special:
             throw Failure(
                 .badData, "\(path): is not a regular file, expected a checkpoint such as RUN/checkpoints/last")

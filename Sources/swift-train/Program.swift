@@ -105,6 +105,6 @@ enum Program {
     /// A failure without words has nothing to say that the user does not know.
     private static func complain(_ error: any Error, by rank: String = "") {
         if let failure = error as? Failure, failure.message.isEmpty { return }
-        StandardError.line("\(rank)\(error)")
+        StandardError.line("\(rank)\(error)".printableLines)
     }
 }

@@ -14,7 +14,7 @@ struct SummaryReport {
             [
                 row.path, row.type, "\(Shape([batch] + row.output.dimensions))",
                 row.parameters == 0 ? "–" : NumberText.grouped(row.parameters),
-                row.multiplyAdds == 0 ? "–" : NumberText.grouped(row.multiplyAdds * batch),
+                row.multiplyAdds == 0 ? "–" : NumberText.grouped(Int.product(row.multiplyAdds, batch)),
                 Self.reach(row.receptiveField),
                 Self.stride(row.receptiveField),
             ]
@@ -30,7 +30,10 @@ struct SummaryReport {
         let totals = [
             ("parameters", NumberText.grouped(summary.parameters)),
             ("buffers", NumberText.grouped(summary.buffers)),
-            ("multiply-adds", "\(NumberText.grouped(summary.multiplyAdds * batch)) for a batch of \(batch)"),
+            (
+                "multiply-adds",
+                "\(NumberText.grouped(Int.product(summary.multiplyAdds, batch))) for a batch of \(batch)"
+            ),
             ("memory of parameters", NumberText.megabytes(memory.parameters)),
             ("memory of gradients", NumberText.megabytes(memory.gradients)),
             ("memory of activations", NumberText.megabytes(memory.activations)),
@@ -49,13 +52,13 @@ struct SummaryReport {
     var values: [String: Any] {
         [
             "model": summary.name, "input": summary.input.dimensions, "batch": batch, "parameters": summary.parameters,
-            "buffers": summary.buffers, "multiply_adds": summary.multiplyAdds * batch,
+            "buffers": summary.buffers, "multiply_adds": Int.product(summary.multiplyAdds, batch),
             "parameter_bytes": memory.parameters, "gradient_bytes": memory.gradients,
             "activation_bytes": memory.activations, "plan_bytes": memory.planned,
             "layers": summary.rows.map { row in
                 var values: [String: Any] = [
                     "path": row.path, "type": row.type, "output": [batch] + row.output.dimensions,
-                    "parameters": row.parameters, "multiply_adds": row.multiplyAdds * batch,
+                    "parameters": row.parameters, "multiply_adds": Int.product(row.multiplyAdds, batch),
                 ]
                 if let field = row.receptiveField {
                     values["receptive_field"] = field.reach

@@ -13,11 +13,11 @@ struct SwiftTrain: ParsableCommand {
             Without a command: train.
 
             Examples:
-              swift-train                                       a first run on drawn data
-              swift-train --config FILE.yaml --data FILE.h5     a run of your own
-              swift-train --run-dir RUN                         go on with a run, with the settings it keeps
-              swift-train evaluate RUN                          score a run's best checkpoint
-              mpirun -np 4 swift-train --config FILE.yaml       the same run on four ranks
+              swift-train                               a first run on drawn data
+              swift-train --config FILE --data FILE     a run of your own
+              swift-train --run-dir RUN                 go on with a run as it was
+              swift-train evaluate RUN                  score its best checkpoint
+              mpirun -np 4 swift-train --config FILE    the same on four ranks
 
             Exit codes: 0 done, 64 usage, 65 bad data or checkpoint, 66 input missing, 70 internal error or \
             watchdog, 73 cannot create output, 74 input or output failed (a full disk, a lost standard output), 75 \

@@ -93,19 +93,20 @@ struct TrainCommand: Command {
                 .init("--run-dir", runDir ?? "(none)"), .init("--resume", resume ?? "(default)"),
                 .init("--dry-run", "\(dryRun)"), .init("--overfit", overfit.map(String.init) ?? "(none)"),
             ], over: communicator)
-        let text = try ConfigurationFile.text(ofFile: config, over: communicator)
         try RankAgreement.together(communicator) {
             if communicator.rank == 0, let resume { try Self.check(resume: resume) }
         }
         let mode = resume.map(ResumePoint.Mode.init) ?? (runDir == nil || overfit != nil ? .never : .auto)
         let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
+        let file = try config ?? (resumePoint == nil && mode == .auto ? keptConfiguration(over: communicator) : nil)
+        let text = try ConfigurationFile.text(ofFile: file, over: communicator)
         var configuration = try RankAgreement.together(communicator) {
             // Without a configuration a run goes on with its own.
             let defaults =
                 try text == nil
                 ? resumePoint?.storedConfiguration(models: ModelRegistry.names) ?? .builtIn : Configuration()
             var configuration = try Configuration(
-                yaml: text, file: config ?? "built-in configuration", assignments: assignments,
+                yaml: text, file: file ?? "built-in configuration", assignments: assignments,
                 models: ModelRegistry.names, defaults: defaults)
             if let data { configuration.data.file = data }
             return configuration
@@ -119,13 +120,13 @@ struct TrainCommand: Command {
         }
         _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         var scratch: ScratchFolder?
-        if configuration.data.file == Configuration.builtIn.data.file {
+        // A run that goes on has its data somewhere, most likely below another folder.
+        if configuration.data.file == Configuration.builtIn.data.file, resumePoint == nil {
             if dryRun, !FileManager.default.fileExists(atPath: configuration.data.file) {
                 scratch = try ScratchFolder(over: communicator)
                 configuration.data.file = scratch?.file("synthetic.h5") ?? configuration.data.file
             }
-            // A run that goes on has its data somewhere, most likely below another folder.
-            if resumePoint == nil { try makeSyntheticData(configuration.data.file, over: communicator) }
+            try makeSyntheticData(configuration.data.file, over: communicator)
         }
         try RankAgreement.together(communicator) {
             try GivenFile.requireDataset(
@@ -153,6 +154,13 @@ struct TrainCommand: Command {
             return .done
         }
         return try session.run(environment: environment)
+    }
+
+    /// The configuration that the run folder keeps, of a run that has not saved anything yet; nil without one. Collective.
+    private func keptConfiguration(over communicator: any Communicator) throws -> String? {
+        guard let path = runDir.map({ $0 + "/config.yaml" }) else { return nil }
+        let isKept = communicator.rank == 0 && access(path, F_OK) == 0
+        return try communicator.broadcast([isKept ? 1 : 0], from: 0) == [1] ? path : nil
     }
 
     /// Throws: `Failure` for words that are neither a mode nor a checkpoint nor a run folder.
@@ -183,7 +191,8 @@ struct TrainCommand: Command {
             StandardOutput.note("drawing the synthetic dataset \(path)")
             let folder = (path as NSString).deletingLastPathComponent
             if !folder.isEmpty { try Folder.make(folder) }
-            try SyntheticDataset.write(to: path)
+            // Another run that starts here at the same time draws the same bytes.
+            try SyntheticDataset.write(to: path, options: ConversionOptions(replaceExisting: true))
         }
     }
 }

@@ -6,18 +6,18 @@
 
 static _Atomic int64_t calls;
 
-#define ROW(kernel, parameters, arguments)                                                                             \
+#define ROW(agreement, kernel, parameters, arguments)                                                                  \
     static void counted_##kernel parameters {                                                                          \
         atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);                                                    \
-        CKernels_laneKernels()->kernel arguments;                                                                      \
+        CKernels_setInUse()->kernel arguments;                                                                         \
     }
-CKERNELS_LANES(ROW)
+CKERNELS(ROW)
 #undef ROW
 
-static const CKernels_LaneKernels table = {
+static const CKernels_Set table = {
     .name = "counted",
-#define ROW(kernel, parameters, arguments) .kernel = counted_##kernel,
-    CKERNELS_LANES(ROW)
+#define ROW(agreement, kernel, parameters, arguments) .kernel = counted_##kernel,
+    CKERNELS(ROW)
 #undef ROW
 };
 

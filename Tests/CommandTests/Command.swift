@@ -25,7 +25,7 @@ struct Value: Decodable {
 }
 
 /// A current folder for commands, removed with it.
-final class Workshop {
+final class Workshop: Sendable {
     let path: String
 
     init() throws {

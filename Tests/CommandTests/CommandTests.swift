@@ -33,7 +33,8 @@ struct CommandTests {
         let workshop = try Workshop.withData()
         let run = try workshop.run(
             "--data", "d.h5", "--run-dir", "run", "--set", "epochs=2", "--set", "log.every=1 step", "--threads", "1")
-        #expect(run.code == 0 && run.errors.isEmpty, "\(run.errors)")
+        // So short a run may be as good as guessing, which is a warning.
+        #expect(run.code == 0 && run.errorLines.allSatisfy { $0.hasPrefix("warning: ") }, "\(run.errors)")
         #expect(run.output.contains("run folder run\n") && run.output.contains("weights_sha256"))
         #expect(workshop.names.filter { $0.contains("tmp") || $0.hasPrefix(".") }.isEmpty)
 

@@ -58,6 +58,18 @@ struct RunFolderCommandTests {
         #expect(try workshop.events("run").count { $0["event"]?.text == "end" } == 1, "the metrics went on")
     }
 
+    @Test("a run folder that has no checkpoint yet starts with the configuration that it keeps")
+    func notSaved() throws {
+        let workshop = try Workshop.withData()
+        try workshop.write("model: mnist-classifier\ndata: {file: d.h5}\nepochs: 1\n", "c.yaml")
+        _ = try workshop.run("--config", "c.yaml", "--run-dir", "new", "--threads", "1")
+        for name in try FileManager.default.contentsOfDirectory(atPath: workshop.path + "/new/checkpoints") {
+            try FileManager.default.removeItem(atPath: workshop.path + "/new/checkpoints/" + name)
+        }
+        let again = try workshop.run("--run-dir", "new", "--threads", "1")
+        #expect(again.code == 0 && again.output.contains("mnist-classifier, "), "\(again)")
+    }
+
     @Test("from another folder a run's data is missing, which is said; nothing is drawn there")
     func elsewhere() throws {
         let workshop = try Workshop()

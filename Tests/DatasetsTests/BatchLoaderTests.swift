@@ -1,5 +1,7 @@
+import Diagnostics
 import Foundation
 import HDF5
+import Synchronization
 import Testing
 
 @testable import Datasets
@@ -47,7 +49,7 @@ struct BatchLoaderTests {
                 split: split, geometry: Self.geometry, localShards: rank * shards..<(rank + 1) * shards, seed: 9,
                 steps: steps)
         }
-        return steps.map { _ in loaders.flatMap { samples($0.next()) } }
+        return try steps.map { _ in try loaders.flatMap { samples(try $0.next()) } }
     }
 
     @Test("steps hold the samples of the epoch's order with their labels and pixels, on any number of ranks")
@@ -79,10 +81,10 @@ struct BatchLoaderTests {
         let split = try makeSplit(scratch)
         let loader = try BatchLoader(
             split: split, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 3..<5)
-        let last = loader.next()
+        let last = try loader.next()
         let expected: [Int32] = [2, 0, 0, 0]
         #expect((0..<4).allSatisfy { last.counts[$0] == expected[$0] } && last.samples == 2)
-        let full = loader.next()
+        let full = try loader.next()
         #expect((0..<4).allSatisfy { full.counts[$0] == 2 } && full.samples == 8)
     }
 
@@ -96,12 +98,55 @@ struct BatchLoaderTests {
                 watched = split
                 let loader = try BatchLoader(
                     split: split, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 0..<1_000_000)
-                for _ in 0..<taken { _ = loader.next() }
+                for _ in 0..<taken { _ = try loader.next() }
             }
             // The thread ends at its next step; give it ten seconds before calling it stuck.
             for _ in 0..<1000 where watched != nil { usleep(10_000) }
             #expect(watched == nil, "after \(taken) batches")
             try FileManager.default.removeItem(atPath: scratch.file("d.h5"))
+        }
+    }
+
+    @Test("a source that fails ends the loader at the step that it could not fill, and the steps before it arrive")
+    func failing() throws {
+        let source = FailingSource(afterBatches: 2)
+        let loader = try BatchLoader(split: source, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 0..<5)
+        #expect(try loader.next().samples == 8)
+        #expect(try loader.next().samples == 8)
+        for _ in 0..<2 {
+            let failure = #expect(throws: Failure.self) { try loader.next() }
+            #expect(failure == FailingSource.failure)
+        }
+    }
+
+    @Test("a batch that stands in for one is full, black and of the first class")
+    func placeholder() {
+        let batch = Batch.placeholder(shards: 2, imagesPerShard: 3, imageBytes: 4)
+        #expect(batch.samples == 6)
+        for slot in 0..<6 { #expect(batch.labels[slot] == 0 && batch.ids[slot] == 0) }
+    }
+}
+
+/// 26 images of 2×3 pixels whose batches count only so many times.
+private final class FailingSource: SampleSource {
+    static let failure = Failure(.inputOutput, "d.h5: is gone")
+    let name = "train"
+    let count = 26
+    let height = 2
+    let width = 3
+    let channels = 1
+    let pixelType = PixelType.uint8
+    let labels = [Int32](repeating: 0, count: 26)
+    private let batchesLeft: Mutex<Int>
+
+    init(afterBatches count: Int) { batchesLeft = Mutex(count) }
+
+    func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws {}
+
+    func confirm() throws {
+        try batchesLeft.withLock { left in
+            guard left > 0 else { throw Self.failure }
+            left -= 1
         }
     }
 }

@@ -26,6 +26,7 @@ struct HDF5HostileFileTests {
             ("storage.h5", "/hugechunk", "has chunks of more than"),
             ("storage.h5", "/unallocated", "1099511627776 float32 = 4398046511104 bytes, the file has"),
             ("storage.h5", "/null", "holds no data"),
+            ("compact.h5", "/data", "120 float32 = 480 bytes, and 452 are stored"),
             ("virtual.h5", "/virtual", "virtual layout is not read"),
         ])
     func refused(name: String, path: String, words: String) throws {
@@ -51,8 +52,10 @@ struct HDF5HostileFileTests {
         #expect(try big.readAll(as: Float.self) == [0, 1, 2, 3])
         #expect(big.isContiguous && big.fileOffset == nil)
         #expect(try file.dataset("/half").elementType == .other("float16"))
-        #expect(try file.dataset("/short").elementType == .other("uint16"))
+        #expect(try file.dataset("/short").elementType == .integer(bits: 16, isSigned: false))
         #expect(throws: HDF5Error.self) { try file.dataset("/short").readAll(as: Int32.self) }
+        #expect(try file.dataset("/short").readIntegers() == [0, 1, 2, 3])
+        #expect(throws: HDF5Error.self) { try file.dataset("/half").readIntegers() }
         #expect(try file.dataset("/fixed").readStrings() == ["ab", "c", ""])
         #expect(try file.dataset("/variable").readStrings() == ["Größe", ""])
     }
@@ -70,5 +73,46 @@ struct HDF5HostileFileTests {
             #expect(throws: HDF5Error.self, "\(name)") { try file.attribute(name, on: "/") }
         }
         #expect(file.openObjectCount == 1)
+    }
+
+    @Test("attributes without a value are empty, whatever their type")
+    func emptyAttributes() throws {
+        let file = try Self.open("odd.h5")
+        for name in ["null", "nullText", "nullReal"] { #expect(try file.attribute(name, on: "/") == .empty, "\(name)") }
+        #expect(try file.attribute("noNumbers", on: "/") == .integers([]))
+        #expect(try file.attribute("noReals", on: "/") == .reals([]))
+        #expect(try file.attribute("noText", on: "/") == .string(""))
+        #expect(throws: HDF5Error.self) { try file.attribute("noTexts", on: "/") }
+        #expect("\(HDF5Value.empty)" == "(empty)" && file.openObjectCount == 1)
+    }
+
+    @Test(
+        "integers of every width, sign and byte order arrive, and what a signed 64-bit integer cannot hold is an error")
+    func integers() throws {
+        let file = try Self.open("odd.h5")
+        for name in ["i1", "u1", "i2be", "u2", "i4", "u4be", "i8be", "u8"] {
+            #expect(try file.dataset("/integers/\(name)").readIntegers() == [0, 1, 127], "\(name)")
+        }
+        #expect(try file.dataset("/integers/negative").readIntegers() == [-1, 1])
+        let error = #expect(throws: HDF5Error.self) { try file.dataset("/integers/toolarge").readIntegers() }
+        #expect(error?.reason.contains("9223372036854775808 is beyond") == true)
+    }
+
+    @Test("names that hold control characters are escaped in messages")
+    func controlCharacters() throws {
+        let file = try Self.open("odd.h5")
+        let name = try #require(try file.children(of: "/").first { $0.hasPrefix("a") })
+        #expect(name == "a\u{1b}[31m\n\u{202e}")
+        let error = #expect(throws: HDF5Error.self) { try file.dataset("/\(name)") }
+        #expect(error?.description.contains("a\\u{1b}[31m\\n\\u{202e}") == true, "\(error?.description ?? "")")
+    }
+
+    @Test("two names of one object have one address, links that lead elsewhere have none")
+    func addresses() throws {
+        let links = try Self.open("links.h5").links(of: "/")
+        let byName = Dictionary(uniqueKeysWithValues: links.map { ($0.name, $0.address) })
+        let inGroup = try Self.open("links.h5").links(of: "/group")
+        #expect(byName["soft"] == .some(nil) && byName["external"] == .some(nil))
+        #expect(byName["hard"] == inGroup.first { $0.name == "data" }?.address && byName["hard"] != byName["group"])
     }
 }

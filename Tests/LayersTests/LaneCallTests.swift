@@ -11,7 +11,7 @@ struct LaneCallTests {
     /// Calls of one step of the Fashion classifier.
     private func calls(imagesPerShard: Int, shards: Int, mode: ExecutionPlan.Mode = .training) throws -> Int {
         var options = PlanOptions()
-        options.laneKernels = LaneKernels(table: CKernelCounter_table())
+        options.kernels = KernelSet(table: CKernelCounter_table())
         let probe = try PlanProbe(
             FashionClassifier.description(input: [1, 28, 28], classes: 10), imagesPerShard: imagesPerShard,
             shards: shards, mode: mode, options: options)

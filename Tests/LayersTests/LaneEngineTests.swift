@@ -7,9 +7,9 @@ import Testing
 /// The lane engine computes what the reference engine computes, whose results are golden.
 @Suite("Lanes agree with the reference engine")
 struct LaneEngineTests {
-    private static func options(_ kernels: LaneKernels) -> PlanOptions {
+    private static func options(_ kernels: KernelSet) -> PlanOptions {
         var options = PlanOptions()
-        options.laneKernels = kernels
+        options.kernels = kernels
         return options
     }
 
@@ -20,7 +20,7 @@ struct LaneEngineTests {
     }
 
     /// All sets that run here; the portable one does everywhere.
-    static let sets = LaneKernels.names.filter { LaneKernels.named($0) != nil }
+    static let sets = KernelSet.runnable.map(\.name)
 
     /// The largest error of an element as a share of the largest expected magnitude.
     private func error(_ actual: [Float], _ expected: [Float]) -> Double {
@@ -44,7 +44,7 @@ struct LaneEngineTests {
 
     @Test("logits, losses and gradients of random small networks", arguments: sets)
     func randomNetworks(set: String) throws {
-        let kernels = try #require(LaneKernels.named(set))
+        let kernels = try #require(KernelSet.named(set))
         var (worst, worstReference) = (0.0, 0.0)
         for number in 0..<60 {
             var draws = PropertyDraws(id: 900 + UInt64(number))
@@ -126,6 +126,19 @@ struct LaneEngineTests {
 struct EngineChoiceTests {
     private func usesLanes(_ model: ModelDescription, _ options: PlanOptions = PlanOptions()) throws -> Bool {
         try PlanProbe(model, imagesPerShard: 2, options: options).plan.passNames.contains("groups of images")
+    }
+
+    @Test("a plan says which engine computes it and what else decides its bits")
+    func names() throws {
+        let small = model([Conv2d(outChannels: 4, kernel: 3)])
+        var options = PlanOptions()
+        for set in KernelSet.runnable {
+            options.kernels = set
+            #expect(try PlanProbe(small, imagesPerShard: 2, options: options).plan.engine == "lanes (\(set.name))")
+        }
+        options.engine = .reference
+        let reference = try PlanProbe(small, imagesPerShard: 2, options: options).plan.engine
+        #expect(reference == "reference (OpenBLAS \(BLAS.coreName))")
     }
 
     private func model(_ layers: [any Layer], input: Shape = [1, 8, 8]) -> ModelDescription {

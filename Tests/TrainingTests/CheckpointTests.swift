@@ -32,6 +32,7 @@ func sampleCheckpoint(step: Int = 12, seed: UInt64 = 1) throws -> Checkpoint {
     header.skippedSteps = min(2, step)
     header.hasPendingEvaluation = true
     header.kernelSet = "kernels"
+    header.engine = "engine"
     header.metricsBytes = 4711
     header.build = "build"
     header.libraries = "libraries"
@@ -100,10 +101,10 @@ struct CheckpointTests {
         try CheckpointFile.write(sampleCheckpoint(), to: scratch.file("c.h5"))
         let good = try HDF5File.open(scratch.file("c.h5"))
         let names = try good.attributeNames(on: "/")
-        #expect(names.count == 27)
+        #expect(names.count == 28)
         for name in names {
-            // Without best_step there is no best evaluation, which is how a run begins.
-            if name != "best_step" {
+            // Without best_step there is no best evaluation, which is how a run begins; earlier versions wrote no engine.
+            if !["best_step", "engine"].contains(name) {
                 try Self.copy(good, to: scratch.file("x.h5"), changing: [name: nil])
                 let failure = #expect(throws: Failure.self, "\(name)") { try CheckpointFile.read(scratch.file("x.h5")) }
                 #expect(failure?.code == .badData)
@@ -123,6 +124,23 @@ struct CheckpointTests {
             let failure = #expect(throws: Failure.self) { try CheckpointFile.read(scratch.file("x.h5")) }
             #expect(failure?.code == .badData && failure?.message.contains(words) == true, "\(failure?.message ?? "")")
         }
+    }
+
+    @Test(
+        "what computed before is told by the engine, or by the kernel set where an earlier version wrote the checkpoint"
+    )
+    func engines() throws {
+        let scratch = try Scratch()
+        try CheckpointFile.write(sampleCheckpoint(), to: scratch.file("c.h5"))
+        let good = try HDF5File.open(scratch.file("c.h5"))
+        try Self.copy(good, to: scratch.file("old.h5"), changing: ["engine": nil])
+        let old = try CheckpointFile.read(scratch.file("old.h5")).header
+        #expect(old.engine == "" && old.kernelSet == "kernels")
+        #expect(old.otherKernels(engine: "engine", kernelSet: "kernels") == nil)
+        #expect(old.otherKernels(engine: "engine", kernelSet: "others")?.before == "kernels")
+        let new = try CheckpointFile.read(scratch.file("c.h5")).header
+        #expect(new.otherKernels(engine: "engine", kernelSet: "others") == nil)
+        #expect(new.otherKernels(engine: "another", kernelSet: "kernels")?.now == "another")
     }
 
     @Test("what is no file, no regular file or no checkpoint is refused with the right code")

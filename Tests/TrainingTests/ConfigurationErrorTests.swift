@@ -58,7 +58,7 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("optimizer: {name: adam, betas: [0.9]}", "optimizer.betas has 1 values, expected two numbers"),
         BadConfiguration("optimizer: {name: adam, betas: [0.9, 1]}", "optimizer.betas holds something else than two"),
         BadConfiguration("optimizer: {name: adam, betas: 0.9}", "optimizer.betas is no list, expected [two numbers"),
-        BadConfiguration("optimizer: {name: adam, eps: -1}", "optimizer.eps = -1, expected a number from 0"),
+        BadConfiguration("optimizer: {name: adam, eps: -1}", "optimizer.eps = -1, expected a number above 0"),
         BadConfiguration("optimizer: {name: lars, trust: 0}", "optimizer.trust = 0, expected a number above 0"),
         BadConfiguration(
             "optimizer: {no_decay: [norm]}", "no_decay holds something else than any of bias, normalization"),
@@ -170,7 +170,7 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
             "nested more than 32 levels deep"),
         BadConfiguration(
             "seed: " + String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000),
-            "c.yaml: not valid YAML"),
+            "c.yaml:3:8: not valid YAML"),
         BadConfiguration("# " + String(repeating: "x", count: 1 << 20), "bytes, expected at most 1048576"),
     ]
 }

@@ -135,7 +135,7 @@ struct ConfigurationTests {
             configuration.runsDirectory = text
             configurations.append(configuration)
         }
-        for value in [0.1, 1e-300, 123_456_789.123, Double.leastNonzeroMagnitude] {
+        for value in [0.1, 1e-30, 123_456_789.123, 3.3333333333333335e-5] {
             var configuration = Configuration()
             configuration.optimizer.learningRate = value
             configuration.data.normalize = .values(mean: [Float(value), 1e-7], std: [3.1415927, 1e30])

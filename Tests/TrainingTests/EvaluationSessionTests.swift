@@ -178,7 +178,13 @@ struct EvaluationSessionTests {
             let split = try source.split(name)
             let shape = [split.count, split.height, split.width, split.channels]
             let path = "/\(name)/images"
-            try file.write(path, shape: shape, withExtendedLifetime(split) { Array(split.images) })
+            var images = [UInt8](repeating: 0, count: split.count * split.imageBytes)
+            try images.withUnsafeMutableBytes { bytes in
+                for sample in 0..<split.count {
+                    try split.fill(bytes.baseAddress! + sample * split.imageBytes, sample: sample)
+                }
+            }
+            try file.write(path, shape: shape, images)
             try file.setAttribute("layout", on: path, .string("NHWC"))
             try file.setAttribute("color", on: path, .string("GRAY"))
             try file.setAttribute("mean", on: path, .reals(split.mean.map(Double.init)))

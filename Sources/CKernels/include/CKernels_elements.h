@@ -103,8 +103,3 @@ void NAME(crossEntropy)(const CKernels_CrossEntropy *loss, const REAL *logits, c
 /// `classes` for each sample. Otherwise as `crossEntropy`.
 void NAME(squaredError)(const REAL *x, const int32_t *labels, const REAL *targets, int64_t samples, int64_t classes,
                         CKernels_Score *score, REAL *dx, double *losses);
-
-// ---- Sums ----------------------------------------------------------------------------------------------------------
-
-/// sum = a + b, element by element. sum may be a or b.
-void NAME(add)(const REAL *a, const REAL *b, int64_t count, REAL *sum);

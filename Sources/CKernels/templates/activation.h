@@ -88,7 +88,3 @@ void PASS(softmax, backward)(const REAL *y, const REAL *dy, int64_t classes, int
 void NAME(masked)(const REAL *x, const uint8_t *mask, REAL scale, int64_t count, REAL *y) {
     for (int64_t i = 0; i < count; i++) y[i] = mask[i] ? x[i] * scale : 0;
 }
-
-void NAME(add)(const REAL *a, const REAL *b, int64_t count, REAL *sum) {
-    for (int64_t i = 0; i < count; i++) sum[i] = a[i] + b[i];
-}

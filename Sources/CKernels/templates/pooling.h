@@ -59,7 +59,7 @@ void PASS(averagePool, forward)(const CKernels_Pooling *p, const REAL *x, REAL *
                             }
                         }
                     }
-                    *y++ = sum / (REAL)(sd.divisor * sh.divisor * sw.divisor);
+                    *y++ = sum / (REAL)((int64_t)sd.divisor * sh.divisor * sw.divisor);
                 }
             }
         }
@@ -76,7 +76,7 @@ void PASS(averagePool, backward)(const CKernels_Pooling *p, const REAL *dy, REAL
                 const CKernels_Span sh = p->spans[1][r];
                 for (int64_t q = 0; q < p->output[2]; q++) {
                     const CKernels_Span sw = p->spans[2][q];
-                    const REAL share = *dy++ / (REAL)(sd.divisor * sh.divisor * sw.divisor);
+                    const REAL share = *dy++ / (REAL)((int64_t)sd.divisor * sh.divisor * sw.divisor);
                     for (int64_t d = sd.first; d < sd.last; d += sd.step) {
                         for (int64_t h = sh.first; h < sh.last; h += sh.step) {
                             for (int64_t v = sw.first; v < sw.last; v += sw.step) {

@@ -1,7 +1,7 @@
 #pragma once
 #include <stdint.h>
 
-/// The lane kernels in use, each of which counts its calls; a `CKernels_LaneKernels`.
+/// The kernels in use, each of which counts its calls; a `CKernels_Set`.
 const void *CKernelCounter_table(void);
 /// How many kernels have been called through the table so far.
 int64_t CKernelCounter_calls(void);

@@ -1,0 +1,61 @@
+#include "CKernels.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SET(set, runs) extern const CKernels_Set CKernels_set__##set;
+CKERNELS_SETS(SET)
+#undef SET
+
+const CKernels_Set *CKernels_set(int32_t number) {
+    static const CKernels_Set *const sets[] = {
+#define SET(set, runs) &CKernels_set__##set,
+        CKERNELS_SETS(SET)
+#undef SET
+    };
+    return number >= 0 && number < (int32_t)(sizeof sets / sizeof *sets) ? sets[number] : 0;
+}
+
+static int runsHere(const CKernels_Set *set) {
+#define SET(name, runs) if (set == &CKernels_set__##name) return runs;
+    CKERNELS_SETS(SET)
+#undef SET
+    return 0;
+}
+
+const CKernels_Set *CKernels_setNamed(const char *name) {
+    const CKernels_Set *set;
+    for (int32_t i = 0; (set = CKernels_set(i)); i++) {
+        if (strcmp(set->name, name) == 0) return runsHere(set) ? set : 0;
+    }
+    return 0;
+}
+
+const CKernels_Set *CKernels_widestSet(void) {
+    int32_t i = 0;
+    while (!runsHere(CKernels_set(i))) i++;
+    return CKernels_set(i);
+}
+
+const CKernels_Set *CKernels_setInUse(void) {
+    static _Atomic(const CKernels_Set *) inUse;
+    const CKernels_Set *set = atomic_load_explicit(&inUse, memory_order_acquire);
+    if (set) return set;
+    const char *wanted = getenv("SWIFT_TRAIN_ISA");
+    if (wanted && *wanted) set = CKernels_setNamed(wanted);
+    if (!set) set = CKernels_widestSet();
+    atomic_store_explicit(&inUse, set, memory_order_release);
+    return set;
+}
+
+int64_t CKernels_laneConvolutionWorkspace(const CKernels_LaneConvolution *shape) {
+    const CKernels_LaneWindow *w = &shape->window;
+    // Lane sums and what they come to, biases, two rows of every output channel.
+    int64_t count = shape->outputChannels * w->channels * w->kernelHeight * w->kernelWidth + CKernels_laneCount;
+    return count * (CKernels_laneCount + 1) + shape->outputChannels * (1 + 2 * w->outputWidth) * CKernels_laneCount;
+}
+
+int64_t CKernels_laneLinearWorkspace(int64_t inputs) {
+    return (inputs + CKernels_laneCount - 1) / CKernels_laneCount * CKernels_laneCount * CKernels_laneCount;
+}

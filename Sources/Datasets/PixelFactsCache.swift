@@ -1,0 +1,63 @@
+internal import Glibc
+
+/// What was found out about pixels, remembered for as long as their files lie unchanged: a file of lines, each a key and the
+/// facts; the newest stand last.
+///
+/// Keys are digests of what `FileIdentity` and the place in the file say, so the file names nothing. It lies in
+/// `$XDG_CACHE_HOME/swift-train`, or `~/.cache/swift-train`. Trouble with it is never an error: then the pixels are read
+/// again. Several processes may use it at once: it is replaced as a whole, and what one of them adds can be lost.
+struct PixelFactsCache {
+    private let path: String?
+    private static let largestCount = 512
+    private static let largestBytes = 1 << 18
+
+    /// nil: nothing is remembered.
+    init(path: String?) {
+        self.path = path
+    }
+
+    static var standard: PixelFactsCache {
+        func variable(_ name: String) -> String? {
+            // Other values than absolute paths are to be ignored (XDG Base Directory Specification).
+            getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
+        }
+        let folder = variable("XDG_CACHE_HOME") ?? variable("HOME").map { $0 + "/.cache" }
+        return PixelFactsCache(path: folder.map { $0 + "/swift-train/verified" })
+    }
+
+    func facts(for key: String) -> PixelFacts? {
+        lines().last { $0.hasPrefix(key + " ") }.flatMap { PixelFacts(line: $0.dropFirst(key.utf8.count + 1)) }
+    }
+
+    func remember(_ facts: PixelFacts, for key: String) {
+        guard let path else { return }
+        let kept = lines().filter { !$0.hasPrefix(key + " ") }.suffix(Self.largestCount - 1)
+        let text = (kept + ["\(key) \(facts.line)"]).map { $0 + "\n" }.joined()
+        makeFolders(of: path)
+        let temporary = "\(path).\(getpid()).tmp"
+        unlink(temporary)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return }
+        let isWhole =
+            text.utf8.count == Array(text.utf8).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        guard close(descriptor) == 0, isWhole, rename(temporary, path) == 0 else {
+            unlink(temporary)
+            return
+        }
+    }
+
+    private func lines() -> [String] {
+        guard let path, let descriptor = try? InputDescriptor.open(path, expected: "") else { return [] }
+        defer { close(descriptor) }
+        let bytes = InputDescriptor.bytes(descriptor, count: Self.largestBytes, at: 0)
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    private func makeFolders(of path: String) {
+        var folder = ""
+        for name in path.split(separator: "/").dropLast() {
+            folder += "/" + name
+            mkdir(folder, 0o700)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// Labelled images of one size by their numbers: what training and evaluation read, wherever the images come from.
+///
+/// A source is used by several threads at once. What it hands out counts only after `confirm`: a source whose file can
+/// change under it notices there.
+package protocol SampleSource: AnyObject, Sendable {
+    /// What the samples are called in messages and results: `train`, `test`.
+    var name: String { get }
+    var count: Int { get }
+    var height: Int { get }
+    var width: Int { get }
+    var channels: Int { get }
+    var pixelType: PixelType { get }
+    /// The class number of each sample.
+    var labels: [Int32] { get }
+
+    /// Copies the image of a sample, [H, W, C], to `slot`, which takes `imageBytes`.
+    ///
+    /// Traps: a sample that does not exist. Throws: `Failure`.
+    func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws
+
+    /// To be called between filling slots and using them, once for a batch.
+    ///
+    /// Throws: `Failure(.inputOutput)` naming the file when what was handed out may not be what the source held when it was
+    ///         opened; and from then on each time.
+    func confirm() throws
+}
+
+extension SampleSource {
+    /// Bytes of one image.
+    package var imageBytes: Int { height * width * channels * pixelType.byteCount }
+}

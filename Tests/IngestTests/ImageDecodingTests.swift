@@ -1,0 +1,106 @@
+import CImages
+import Foundation
+import Testing
+
+@testable import Ingest
+
+@Suite("Decoding and resizing images")
+struct ImageDecodingTests {
+    @Test("every fixture decodes to Pillow's pixels: colours, gray, CMYK, palette, alpha, depths, orientations")
+    func decoding() throws {
+        let rows = try ImageFixture.rows("decoded.csv")
+        #expect(rows.count > 80)
+        for row in rows {
+            let bytes = try ImageFixture.bytes(row[0])
+            var options = CImages_DecodeOptions(
+                largestPixels: 1 << 20, channels: try #require(Int32(row[1])), orient: row[2] == "1" ? 1 : 0,
+                smallestSide: 0)
+            var image = CImages_Image()
+            var message = [CChar](repeating: 0, count: 256)
+            #expect(CImages_decode(bytes, bytes.count, &options, &image, &message) == 0, "\(row[0])")
+            defer { CImages_free(&image) }
+            #expect([image.height, image.width, image.channels] == row[3...5].map { Int32($0) }, "\(row[0])")
+            let count = Int(image.height * image.width * image.channels)
+            let pixels = Array(UnsafeBufferPointer(start: image.pixels, count: count))
+            #expect(ImageFixture.sha256(pixels) == row[6], "\(row[0]) channels \(row[1]) oriented \(row[2])")
+            var size = CImages_Image()
+            #expect(CImages_measure(bytes, bytes.count, &options, &size, &message) == 0)
+            #expect((size.height, size.width, size.channels) == (image.height, image.width, image.channels))
+        }
+    }
+
+    @Test("resizing gives Pillow's bytes, up and down, gray and colour, bilinear and bicubic")
+    func resizing() throws {
+        let rows = try ImageFixture.rows("resized.csv")
+        #expect(rows.count == 400)
+        let scratch = ResizeScratch()
+        for row in rows {
+            let numbers = row[..<5].compactMap { Int($0) }
+            let (height, width, channels, newHeight, newWidth) = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
+            let source = (0..<height * width * channels).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 24) }
+            var target = [UInt8](repeating: 0, count: newHeight * newWidth * channels)
+            target.withUnsafeMutableBufferPointer { target in
+                scratch.resize(
+                    source, height, width, channels, to: ImagePreparation.Size(width: newWidth, height: newHeight),
+                    row[5] == "bicubic" ? .bicubic : .bilinear, target.baseAddress!)
+            }
+            #expect(ImageFixture.sha256(target) == row[6], "\(row)")
+        }
+    }
+
+    @Test("damaged, truncated, foreign and oversized images say why, and none is filled up")
+    func refusals() throws {
+        let jpeg = try ImageFixture.bytes("baseline-420.jpg")
+        let png = try ImageFixture.bytes("rgb.png")
+        var wide = png
+        wide.replaceSubrange(16..<20, with: [0, 0, 0xFF, 0xFF])
+        let cases: [([UInt8], String)] = [
+            ([], "is empty"), (Array("GIF89a".utf8), "is a GIF file, expected JPEG or PNG"),
+            (Array("hello".utf8), "is no image, expected JPEG or PNG"),
+            (Array(jpeg[..<(jpeg.count / 2)]), "Premature end"), (Array(jpeg.dropLast(2)), "Premature end"),
+            (Array(png[..<(png.count / 2)]), "ends too early"), (wide, "cannot be decoded"),
+            (Array(png[..<50]) + [png[50] ^ 1] + Array(png[51...]), "cannot be decoded"),
+        ]
+        let shape = ImageShape(height: 4, width: 4, channels: 3)
+        let preparation = ImagePreparation(size: ImagePreparation.Size(width: 4, height: 4), largestPixels: 2000)
+        let target = UnsafeMutableRawPointer.allocate(byteCount: shape.bytes, alignment: 64)
+        defer { target.deallocate() }
+        for (bytes, words) in cases {
+            let unreadable = bytes.withUnsafeBytes { preparation.decode($0, to: shape, target, ResizeScratch()) }
+            #expect(try #require(unreadable).reason.contains(words), "\(words)")
+        }
+        var small = preparation
+        small.largestPixels = 10
+        for bytes in [jpeg, png] {
+            let unreadable = bytes.withUnsafeBytes { small.decode($0, to: shape, target, ResizeScratch()) }
+            #expect(try #require(unreadable).reason.contains("37×23 pixels, expected at most 10"))
+        }
+    }
+
+    @Test(
+        "crop and pad choose torchvision's and Pillow's inner size",
+        arguments: [
+            (ImagePreparation.Fit.crop, 375, 500, 224, 298), (.crop, 500, 375, 298, 224), (.crop, 224, 224, 224, 224),
+            (.crop, 100, 333, 224, 745), (.pad, 375, 500, 168, 224), (.pad, 500, 375, 224, 168), (.pad, 1, 1000, 1, 224),
+            (.stretch, 10, 1000, 224, 224),
+        ])
+    func innerSizes(fit: ImagePreparation.Fit, height: Int, width: Int, newHeight: Int, newWidth: Int) {
+        let preparation = ImagePreparation(size: ImagePreparation.Size(width: 224, height: 224), fit: fit)
+        let inner = preparation.innerSize(height: height, width: width, of: ImageShape(height: 224, width: 224, channels: 3))
+        #expect((inner.height, inner.width) == (newHeight, newWidth))
+    }
+
+    @Test("padding centres the picture on black; cropping keeps the middle")
+    func placing() throws {
+        let shape = ImageShape(height: 2, width: 4, channels: 1)
+        var target = [UInt8](repeating: 9, count: 8)
+        let square: [UInt8] = [10, 20, 30, 40]
+        var preparation = ImagePreparation(size: ImagePreparation.Size(width: 4, height: 2), fit: .pad)
+        _ = preparation.fit(square, height: 2, width: 2, to: shape, &target, ResizeScratch())
+        #expect(target == [0, 10, 20, 0, 0, 30, 40, 0])
+        preparation.fit = .crop
+        let tall = [UInt8](repeating: 0, count: 4) + [UInt8](1...8) + [UInt8](repeating: 0, count: 4)
+        _ = preparation.fit(tall, height: 4, width: 4, to: shape, &target, ResizeScratch())
+        #expect(target == [UInt8](1...8))
+    }
+}
