@@ -101,7 +101,7 @@ let package = Package(
             "TrainingTests",
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
-                "Files", "Diagnostics", "CAllocationCounter", "CFileFaults",
+                "Files", "Interchange", "Diagnostics", "CAllocationCounter", "CFileFaults",
             ], exclude: ["Generator", "Golden", "NetworkGolden"]),
         tests("ReportTests", ["Report"]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),

@@ -16,9 +16,9 @@ package final class Safetensors: TensorFile {
     static let lengthBytes = 8
     private static let largestHeaderBytes = 8 << 20
 
-    /// Whether a file may be one, by its first bytes: a length that a header can have, and an opening brace.
+    /// Whether a file may be one, by its first bytes: an opening brace behind the header's length.
     package static func isMarked(_ head: [UInt8]) -> Bool {
-        head.count > lengthBytes && head[lengthBytes] == UInt8(ascii: "{") && headerBytes(head) < 1 << 40
+        head.count > lengthBytes && head[lengthBytes] == UInt8(ascii: "{")
     }
 
     private static func headerBytes(_ head: [UInt8]) -> UInt64 {

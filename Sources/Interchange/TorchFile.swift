@@ -28,17 +28,19 @@ package final class TorchFile: TensorFile {
         case sequence(starts: [Int])
     }
 
-    /// Whether the first bytes are those of either format.
+    /// Whether the first bytes are those of an archive or of a pickle.
     package static func isMarked(_ head: [UInt8]) -> Bool {
-        head.starts(with: [0x50, 0x4B, 0x03, 0x04]) || head.starts(with: sequenceMark)
+        head.starts(with: archiveMark) || head.count > 1 && head[0] == 0x80 && (2...5).contains(head[1])
     }
+
+    private static let archiveMark = Array("PK".utf8)
 
     /// Reads the pickle and judges what it describes against the file. Throws: `Failure(.badData)`.
     package init(_ file: InputFile) throws {
         self.file = file
         path = file.path
-        let isSequence = try file.bytes(0..<Self.sequenceMark.count) == Self.sequenceMark
-        let (root, reader, records) = try isSequence ? Self.sequence(file) : Self.archive(file)
+        let isArchive = try file.bytes(0..<Self.archiveMark.count) == Self.archiveMark
+        let (root, reader, records) = try isArchive ? Self.archive(file) : Self.sequence(file)
         self.records = records
         storages = reader.storages
         var tensors: [String: PickledTensor] = [:]
@@ -185,6 +187,10 @@ package final class TorchFile: TensorFile {
     /// about the machine, the object and the keys of its storages; then each storage, its count in front.
     private static func sequence(_ file: InputFile) throws -> Contents {
         let bytes = try file.bytes(0..<min(file.byteCount, largestPickleBytes))
+        guard bytes.starts(with: sequenceMark) else {
+            throw Failure(
+                .badData, "\(file.path): is a pickle that torch.save has not written; nothing was executed; \(advice)")
+        }
         var place = sequenceMark.count
         func next() throws -> (PickleValue, PickleReader) {
             var reader = PickleReader(bytes, from: place, path: file.path)

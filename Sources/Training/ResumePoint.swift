@@ -56,12 +56,11 @@ package struct ResumePoint {
 
     private static func findHere(_ mode: Mode, runDirectory: String?, keepingBytes: Bool) throws -> Found? {
         switch mode {
-        case .never:
-            return nil
+        case .never: nil
         case .checkpoint(let path):
-            return try find(at: path, runDirectory: runDirectory, keepingBytes: keepingBytes)
+            try find(at: path, runDirectory: runDirectory, keepingBytes: keepingBytes)
         case .auto:
-            return try runDirectory.flatMap {
+            try runDirectory.flatMap {
                 try newest(in: $0 + "/checkpoints", isSameRun: true, keepingBytes: keepingBytes)
             }
         }

@@ -138,7 +138,7 @@ package struct WeightsMatch {
             + [("not needed", notNeeded.map(\.key.printable))]
         let lines = rows.filter { $0.0 != "wrong type" || !$0.1.isEmpty }.map { name, items in
             let count = "\(items.count)"
-            return "  \(name)" + String(repeating: " ", count: max(1, 18 - name.count - count.count)) + count
+            return "  \(name)" + String(repeating: " ", count: max(1, 17 - name.count - count.count)) + count
                 + (items.isEmpty ? "" : "  " + Self.few(items))
         }
         let without = prefix.isEmpty ? "" : ", keys without \(prefix)"

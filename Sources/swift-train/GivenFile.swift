@@ -133,8 +133,8 @@ enum GivenFile {
             }
         case .numpyArchive:
             found =
-                "is \(glance.words). In Python: h5py.File('w.h5', 'w').update(dict(numpy.load('\(path)'))), then --weights "
-                + "w.h5"
+                "is \(glance.words). In Python: h5py.File('w.h5', 'w').update(dict(numpy.load('\(path)'))), then swift-train "
+                + "evaluate --model NAME --weights w.h5 --data FILE"
         default: found = "is \(glance.words)"
         }
         throw Failure(.badData, "\(path): \(found); \(WeightsFile.expected)")

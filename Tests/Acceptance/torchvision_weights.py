@@ -41,7 +41,8 @@ def write_data(path):
             attributes["counts"] = np.bincount(labels, minlength=CLASSES).astype(np.int64)
 
 
-def save(name, path):
+def random_network(name):
+    """A network whose logits tell images apart, and where its description comes from."""
     torch.manual_seed(11)
     model, source = network(name, CLASSES)
     with torch.no_grad():
@@ -57,6 +58,11 @@ def save(name, path):
                 module.running_mean.normal_(0, 0.3)
                 module.running_var.uniform_(0.3, 2)
                 module.num_batches_tracked.fill_(17)
+    return model, source
+
+
+def save(name, path):
+    model, source = random_network(name)
     with h5py.File(path, "w") as file:
         for key, tensor in model.state_dict().items():
             file.create_dataset(key, data=tensor.numpy())
@@ -68,6 +74,10 @@ def check(name, weights, logits, data):
     with h5py.File(weights) as file:
         group = file["model"] if "model" in file else file
         state = {key: torch.from_numpy(np.array(group[key])) for key in group}
+    compare(model, state, f"{name} with {source}", logits, data)
+
+
+def compare(model, state, what, logits, data):
     model.load_state_dict(state, strict=True)
     model.eval()
     with h5py.File(data) as file:
@@ -82,14 +92,15 @@ def check(name, weights, logits, data):
     assert found.shape == expected.shape, f"shape {found.shape}, expected {expected.shape}"
     error = float(np.abs(found - expected).max() / np.abs(expected).max())
     spread = float(expected.std(0).max() / np.abs(expected).max())
-    print(f"{name} with {source}: logits differ by {error:.2g} of the largest; they vary by {spread:.2g} between images")
+    print(f"{what}: logits differ by {error:.2g} of the largest; they vary by {spread:.2g} between images")
     if not error <= TOLERANCE or spread < 100 * TOLERANCE:
         sys.exit(f"expected at most {TOLERANCE}, and logits that tell images apart")
 
 
-COMMANDS = {("data", 1): write_data, ("save", 2): save, ("check", 4): check}
-command = COMMANDS.get((sys.argv[1] if len(sys.argv) > 1 else "", len(sys.argv) - 2))
-if command is None:
-    sys.exit(__doc__)
-torch.set_num_threads(1)
-command(*sys.argv[2:])
+if __name__ == "__main__":
+    commands = {("data", 1): write_data, ("save", 2): save, ("check", 4): check}
+    command = commands.get((sys.argv[1] if len(sys.argv) > 1 else "", len(sys.argv) - 2))
+    if command is None:
+        sys.exit(__doc__)
+    torch.set_num_threads(1)
+    command(*sys.argv[2:])

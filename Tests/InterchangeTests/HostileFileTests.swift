@@ -170,7 +170,7 @@ struct HostileFile: CustomTestStringConvertible {
     ]
 
     static let headers: [HostileFile] = [
-        .init("a header of 2⁶³ bytes", little(1 << 39 as UInt64) + Array("{}".utf8), "its header would have"),
+        .init("a header of 2⁶⁴ bytes", little(UInt64.max) + Array("{}".utf8), "its header would have"),
         .init(
             "a header longer than the file", little(100 as UInt64) + Array("{}".utf8), "its header would have 100 bytes"
         ),
@@ -243,6 +243,7 @@ struct HostileFile: CustomTestStringConvertible {
             .init("older: a storage that ends", file(bytes: 15), "is truncated"),
             .init("older: something behind", file(bytes: 17), "where its last storage ends"),
             .init("older: the mark alone", mark, "its end"),
+            .init("a plain pickle", good, "torch.save has not written"),
         ]
     }()
 }

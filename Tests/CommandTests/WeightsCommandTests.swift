@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+@Suite("weights of other programs on the command line")
+struct WeightsCommandTests {
+    /// A folder with data, a run of one epoch, and its weights as safetensors under a misleading name.
+    private func exported() throws -> Workshop {
+        let workshop = try Workshop.withData()
+        let run = try workshop.run("--data", "d.h5", "--run-dir", "run", "--set", "epochs=1", "--threads", "1")
+        try #require(run.code == 0, "\(run.errors)")
+        let export = try workshop.run("export", "run", "--output", "w.safetensors")
+        try #require(
+            export.code == 0 && export.output.hasPrefix("wrote w.safetensors: fashion-classifier"), "\(export)")
+        try FileManager.default.copyItem(
+            atPath: workshop.path + "/w.safetensors", toPath: workshop.path + "/w.h5")
+        return workshop
+    }
+
+    @Test("what export writes is told by its content and scores as the checkpoint does")
+    func roundTrip() throws {
+        let workshop = try exported()
+        let own = try workshop.run("evaluate", "--checkpoint", "run/checkpoints/best.h5", "--json")
+        let back = try workshop.run(
+            "evaluate", "--model", "fashion-classifier", "--weights", "w.h5", "--data", "d.h5", "--json")
+        #expect(own.code == 0 && back.code == 0 && back.output == own.output, "\(back)")
+        let shown = try workshop.run("evaluate", "--model", "fashion-classifier", "--weights", "w.h5", "--data", "d.h5")
+        #expect(shown.output.hasPrefix("weights  w.h5 (safetensors)\n  taken"), "\(shown)")
+        let other = try workshop.run("evaluate", "--model", "lenet5", "--weights", "w.h5", "--data", "d.h5")
+        #expect(other.code == 65 && other.errorLines.count == 1 && other.errors.contains("missing"), "\(other)")
+    }
+
+    @Test("inspect and summary show a file of weights, and summary compares it with a network")
+    func shown() throws {
+        let workshop = try exported()
+        for command in ["inspect", "summary"] {
+            let json = try workshop.run(command, "w.safetensors", "--json")
+            #expect(json.code == 0 && json.object?["format"]?.text == "safetensors", "\(json)")
+            #expect((json.object?["parameters"]?.number ?? 0) > 1000)
+            let text = try workshop.run(command, "w.safetensors")
+            #expect(text.output.contains("format: pt") && text.output.contains("parameters  "), "\(text)")
+        }
+        let compared = try workshop.run("summary", "fashion-classifier", "--weights", "w.safetensors")
+        #expect(compared.code == 0 && compared.output.contains("missing         0"), "\(compared)")
+        let bench = try workshop.run("bench", "w.safetensors")
+        #expect(bench.code == 64 && bench.errorLines.count == 1, "\(bench)")
+    }
+
+    @Test("a file that wants to run something is refused on one line with exit code 65")
+    func hostile() throws {
+        let workshop = try Workshop.withData()
+        try workshop.write("cos\nsystem\n(S'touch marker'\ntR.", "text.pth")
+        let pickle: [UInt8] = [0x80, 2] + Array("cposix\nsystem\nX".utf8) + [12, 0, 0, 0] + Array("touch marker".utf8)
+        try Data(pickle + [0x85] + Array("R.".utf8)).write(to: URL(fileURLWithPath: workshop.path + "/plain.pth"))
+        for name in ["text.pth", "plain.pth"] {
+            let refused = try workshop.run(
+                "evaluate", "--model", "fashion-classifier", "--weights", name, "--data", "d.h5")
+            #expect(refused.code == 65 && refused.errorLines.count == 1, "\(refused)")
+            #expect(try workshop.run("inspect", name).code == 65)
+        }
+        #expect(!workshop.names.contains("marker"))
+    }
+
+    @Test("export needs one checkpoint and a name that ends in .safetensors, and writes over nothing that it reads")
+    func export() throws {
+        let workshop = try exported()
+        for (code, arguments) in [
+            (64, ["export", "--output", "x.safetensors"]), (64, ["export", "run", "--output", "x.pth"]),
+            (64, ["export", "run", "--checkpoint", "run", "--output", "x.safetensors"]),
+            (65, ["export", "d.h5", "--output", "x.safetensors"]),
+            (66, ["export", "none", "--output", "x.safetensors"]),
+            (73, ["export", "run", "--output", "none/x.safetensors"]),
+        ] {
+            let outcome = try workshop.run(arguments)
+            #expect(outcome.code == code && outcome.errorLines.count == 1, "\(arguments): \(outcome)")
+        }
+        #expect(!workshop.names.contains { $0.hasPrefix("x.") || $0.contains(".tmp") })
+    }
+}
