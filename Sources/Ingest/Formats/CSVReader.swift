@@ -96,7 +96,8 @@ final class CSVReader {
     }
 
     private func real(_ range: Range<Int>) -> Double? {
-        Double(String(decoding: UnsafeBufferPointer(start: bytes + range.lowerBound, count: range.count), as: UTF8.self))
+        Double(
+            String(decoding: UnsafeBufferPointer(start: bytes + range.lowerBound, count: range.count), as: UTF8.self))
     }
 
     private func notText(_ field: Int) -> Failure { failure("field \(field + 1) is not UTF-8") }
