@@ -59,7 +59,7 @@ package final class ExecutionPlan {
             threads: pool.threads)
         let engine = try request.engine()
         arena = try Arena(byteCount: engine.byteCount)
-        if engine is ImageEngine { try BLAS.requireRoom(threads: pool.threads) }
+        if engine is ReferenceEngine { try BLAS.requireRoom(threads: pool.threads) }
         context = StepContext(shards: shards, imagesPerShard: imagesPerShard, statisticCount: network.statisticCount)
         let compiled = try engine.compile(in: arena, context: context, input: input)
         passes = compiled.passes
