@@ -78,11 +78,9 @@ struct LaneProgram {
             steps[steps.count - 1].activation = activation
             steps[steps.count - 1].path += " \(stage.path)"
         case .pooling(let function, .sliding(let window, ceilMode: false)):
-            // The kernels number the places of a window in 16 bits.
-            guard let lanes = LaneWindow(window), window.axes.reduce(1, { Int.product($0, $1.kernel) }) <= 1 << 16
-            else {
-                return false
-            }
+            // The kernels number the place of a maximum in 16 bits.
+            let places = window.axes.reduce(1) { Int.product($0, $1.kernel) }
+            guard let lanes = LaneWindow(window), function != .maximum || places <= 1 << 16 else { return false }
             return join(function, lanes, isPairs: window.isPairs, of: stage, in: network)
         case .convolution(let padded, _):
             let convolution = padded.convolution
