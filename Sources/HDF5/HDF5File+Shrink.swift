@@ -13,7 +13,9 @@ extension HDF5File {
         var shape = old.shape
         shape[0] = rows
         var first = [UInt8](repeating: 0, count: shape.dropFirst().reduce(1, *) * old.elementBytes)
-        guard let start = old.offset else { throw HDF5Error(call: "shrink", place: place(name), reason: "has no place") }
+        guard let start = old.offset else {
+            throw HDF5Error(call: "shrink", place: place(name), reason: "has no place")
+        }
         try HDF5Library.check(H5Fflush(try liveIdentifier(), H5F_SCOPE_LOCAL), "H5Fflush", place(name))
         let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw failed("open", name) }

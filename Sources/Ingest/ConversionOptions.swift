@@ -47,7 +47,8 @@ package struct ConversionOptions: Sendable {
     /// `1%` or `0.01`, 0 … 1.
     package static func badFraction(_ text: String) throws -> Double {
         let isPercent = text.hasSuffix("%")
-        guard let number = Double(isPercent ? String(text.dropLast()) : text), number >= 0, number <= (isPercent ? 100 : 1)
+        guard let number = Double(isPercent ? String(text.dropLast()) : text), number >= 0,
+            number <= (isPercent ? 100 : 1)
         else { throw Failure(.usage, "--max-bad \(text), expected 0% … 100%") }
         return isPercent ? number / 100 : number
     }
@@ -103,7 +104,9 @@ package struct ConversionReport: Sendable {
             if leftOutCounts.other > 0 { words.append("\(leftOutCounts.other) other files") }
             lines.append("left out: \(words.joined(separator: ", "))\(leftOutPath.map { "; all in \($0)" } ?? "")")
             lines += leftOut.prefix(Self.reasonsShown).map { "  \($0)" }
-            if leftOut.count > Self.reasonsShown { lines.append("  and \(leftOut.count - Self.reasonsShown) more reasons") }
+            if leftOut.count > Self.reasonsShown {
+                lines.append("  and \(leftOut.count - Self.reasonsShown) more reasons")
+            }
         }
         let data = ShellWords.quoted([path])
         lines.append("next: swift-train inspect \(data)")
@@ -117,10 +120,13 @@ package struct ConversionReport: Sendable {
         guard let least = counts.indices.min(by: { counts[$0] < counts[$1] }),
             let most = counts.indices.max(by: { counts[$0] < counts[$1] })
         else { return [] }
-        return ["  \(name): from \(counts[least]) (\(classes[least])) to \(counts[most]) (\(classes[most])) images a class"]
+        return [
+            "  \(name): from \(counts[least]) (\(classes[least])) to \(counts[most]) (\(classes[most])) images a class"
+        ]
     }
 
     private static func list(_ names: [String]) -> String {
-        names.count <= 5 ? names.joined(separator: ", ") : names.prefix(5).joined(separator: ", ") + " and \(names.count - 5) more"
+        names.count <= 5
+            ? names.joined(separator: ", ") : names.prefix(5).joined(separator: ", ") + " and \(names.count - 5) more"
     }
 }

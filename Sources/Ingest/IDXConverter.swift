@@ -105,7 +105,8 @@ package enum IDXConverter {
                 try stored.withUnsafeMutableBytes { bytes in
                     let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[..<room.count])
                     try file.read(into: piece)
-                    transpose(UnsafeRawBufferPointer(piece), into: room, height: file.extents[1], width: file.extents[2])
+                    transpose(
+                        UnsafeRawBufferPointer(piece), into: room, height: file.extents[1], width: file.extents[2])
                 }
             } else {
                 try file.read(into: room)

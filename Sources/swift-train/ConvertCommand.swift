@@ -25,7 +25,9 @@ struct ConvertCommand: ParsableCommand {
         @Flag(name: .long, help: "Replace the output if it exists.")
         var force = false
 
-        @Option(name: .long, help: "Threads that read and decode; by default as many as cores. The file does not depend on it.")
+        @Option(
+            name: .long,
+            help: "Threads that read and decode; by default as many as cores. The file does not depend on it.")
         var threads: Int?
 
         func options() throws -> ConversionOptions {
@@ -33,7 +35,9 @@ struct ConvertCommand: ParsableCommand {
                 gzipLevel: try compress.map { try ConversionOptions.gzipLevel($0) }, checksum: checksum,
                 replaceExisting: force)
             if let threads {
-                guard (1...1024).contains(threads) else { throw Failure(.usage, "--threads \(threads): expected 1…1024") }
+                guard (1...1024).contains(threads) else {
+                    throw Failure(.usage, "--threads \(threads): expected 1…1024")
+                }
                 options.threads = threads
             }
             options.showsProgress = true

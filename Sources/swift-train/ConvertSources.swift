@@ -11,7 +11,8 @@ extension ConvertCommand {
 
         @Option(
             name: .long,
-            help: "With --size: crop (short side resized, middle kept), pad (long side resized, black borders), stretch.")
+            help:
+                "With --size: crop (short side resized, middle kept), pad (long side resized, black borders), stretch.")
         var fit = "crop"
 
         @Option(name: .long, help: "With --size: bilinear or bicubic, antialiased, the bytes of Pillow.")
@@ -93,7 +94,8 @@ extension ConvertCommand {
     where Value.RawValue == String {
         guard let value = Value(rawValue: text) else {
             let known = Value.allCases.map(\.rawValue)
-            let list = known.count > 1 ? known.dropLast().joined(separator: ", ") + " or \(known[known.count - 1])" : known[0]
+            let list =
+                known.count > 1 ? known.dropLast().joined(separator: ", ") + " or \(known[known.count - 1])" : known[0]
             throw Failure(.usage, "\(option) \(text), expected \(list)")
         }
         return value

@@ -3,7 +3,8 @@ import Foundation
 /// Bytes of NumPy files, zip and tar archives, as small as tests need them.
 enum ArrayFixture {
     static func npy(
-        _ type: String, _ shape: [Int], _ data: [UInt8], fortran: Bool = false, version: UInt8 = 1, header: String? = nil
+        _ type: String, _ shape: [Int], _ data: [UInt8], fortran: Bool = false, version: UInt8 = 1,
+        header: String? = nil
     ) -> [UInt8] {
         let extents = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
         var text =
@@ -17,18 +18,24 @@ enum ArrayFixture {
 
     /// Stored members, without compression.
     static func zip(_ members: [(String, [UInt8])]) -> [UInt8] {
-        func little(_ value: Int, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+        func little(_ value: Int, _ count: Int) -> [UInt8] {
+            (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+        }
         var bytes: [UInt8] = []
         var directory: [UInt8] = []
         for (name, data) in members {
             let crc = little(Int(crc32(data)), 4)
-            let common = little(20, 2) + little(0, 2) + little(0, 2) + little(0, 4) + crc + little(data.count, 4) + little(data.count, 4)
+            let common =
+                little(20, 2) + little(0, 2) + little(0, 2) + little(0, 4) + crc + little(data.count, 4)
+                + little(data.count, 4)
             let length = little(name.utf8.count, 2) + little(0, 2)
-            directory += [0x50, 0x4B, 1, 2] + little(20, 2) + common + length + little(0, 2) + little(0, 2) + little(0, 2)
+            directory +=
+                [0x50, 0x4B, 1, 2] + little(20, 2) + common + length + little(0, 2) + little(0, 2) + little(0, 2)
                 + little(0, 4) + little(bytes.count, 4) + Array(name.utf8)
             bytes += [0x50, 0x4B, 3, 4] + common + length + Array(name.utf8) + data
         }
-        return bytes + directory + [0x50, 0x4B, 5, 6] + little(0, 4) + little(members.count, 2) + little(members.count, 2)
+        return bytes + directory + [0x50, 0x4B, 5, 6] + little(0, 4) + little(members.count, 2)
+            + little(members.count, 2)
             + little(directory.count, 4) + little(bytes.count, 4) + little(0, 2)
     }
 
@@ -38,7 +45,9 @@ enum ArrayFixture {
         for (name, data, type) in members {
             if name.utf8.count > 99 { bytes += tar([("././@LongLink", Array(name.utf8) + [0], "L")], ends: false) }
             var header = [UInt8](repeating: 0, count: 512)
-            func put(_ text: String, _ place: Int) { header.replaceSubrange(place..<place + text.utf8.count, with: Array(text.utf8)) }
+            func put(_ text: String, _ place: Int) {
+                header.replaceSubrange(place..<place + text.utf8.count, with: Array(text.utf8))
+            }
             put(String(name.prefix(99)), 0)
             put("0000644", 100)
             put("0000000", 108)

@@ -9,7 +9,8 @@ import Testing
 @Suite("Conversion of image folders")
 struct FolderImagesTests {
     private func convert(
-        _ scratch: Scratch, _ folder: String = "in", _ output: String = "d.h5", fractions: SplitFractions = SplitFractions(),
+        _ scratch: Scratch, _ folder: String = "in", _ output: String = "d.h5",
+        fractions: SplitFractions = SplitFractions(),
         _ change: (inout ConversionOptions) -> Void = { _ in }
     ) throws -> ConversionReport {
         var options = ConversionOptions(replaceExisting: true, threads: 2)
@@ -63,9 +64,13 @@ struct FolderImagesTests {
             #expect(train.count == 301)
             #expect(try file.computeImageDigest("train") == file.headers[0].storedImageDigest)
             let last = ImageFixture.pixels(199, height: 60, width: 50, channels: 3)
-            #expect(pixels(of: train).suffix(last.count).elementsEqual(ImageFixture.pixels(199, height: 60, width: 50, channels: 3)))
+            #expect(
+                pixels(of: train).suffix(last.count).elementsEqual(
+                    ImageFixture.pixels(199, height: 60, width: 50, channels: 3)))
         }
-        #expect(try String(decoding: scratch.bytes("1.h5.left-out.csv"), as: UTF8.self).hasPrefix("file,reason\nant/100-truncated.png,cannot be decoded"))
+        #expect(
+            try String(decoding: scratch.bytes("1.h5.left-out.csv"), as: UTF8.self).hasPrefix(
+                "file,reason\nant/100-truncated.png,cannot be decoded"))
     }
 
     @Test("float and byte images keep their rows when the end of a split is given back", arguments: [0, 1, 5, 6])
@@ -98,7 +103,8 @@ struct FolderImagesTests {
         try scratch.putClasses("in", count: 20)
         func names(_ seed: UInt64, _ split: String) throws -> [String] {
             let fractions = SplitFractions(
-                val: try SplitFraction("10%", option: "--val"), test: try SplitFraction("0.25", option: "--test"), seed: seed)
+                val: try SplitFraction("10%", option: "--val"), test: try SplitFraction("0.25", option: "--test"),
+                seed: seed)
             _ = try convert(scratch, fractions: fractions)
             let file = try DatasetFile(path: scratch.file("d.h5"))
             #expect(try file.split("test").labels == Array(repeating: 0, count: 5) + Array(repeating: 1, count: 5))
@@ -120,7 +126,9 @@ struct FolderImagesTests {
         try scratch.putClasses("in")
         try scratch.put(ImageFixture.png(1, height: 9, width: 3), "in/ant/other.png")
         let failure = try #require(throws: Failure.self) {
-            try convert(scratch) { $0.invocation = ["swift-train", "convert", "folder", "my photos", "--output", "p.h5"] }
+            try convert(scratch) {
+                $0.invocation = ["swift-train", "convert", "folder", "my photos", "--output", "p.h5"]
+            }
         }
         #expect(failure.code == .badData)
         for words in ["5×4: 8 images", "3×9: 1 image", "folder 'my photos' --output p.h5 --size 32 --fit pad"] {
@@ -157,7 +165,8 @@ struct FolderImagesTests {
         try scratch.put(ImageFixture.png(1), "in/test/ant/comma, \"quote\".png")
         let links = [
             ("in/train/bee/inside.png", "0.png"), ("in/train/bee/outside.png", "../../../outside/x.png"),
-            ("in/train/bee/nothing.png", "nowhere"), ("in/train/bee/circle", ".."), ("in/train/bee/self.png", "self.png"),
+            ("in/train/bee/nothing.png", "nowhere"), ("in/train/bee/circle", ".."),
+            ("in/train/bee/self.png", "self.png"),
         ]
         for (name, target) in links {
             try FileManager.default.createSymbolicLink(atPath: scratch.file(name), withDestinationPath: target)
@@ -180,7 +189,9 @@ struct FolderImagesTests {
 
                 """)
         let tooMany = try #require(throws: Failure.self) { try convert(scratch, "in", "e.h5") }
-        #expect(tooMany.code == .badData && tooMany.message.contains("7 of 9 images cannot be used, more than --max-bad 1%"))
+        #expect(
+            tooMany.code == .badData && tooMany.message.contains("7 of 9 images cannot be used, more than --max-bad 1%")
+        )
         let first = try #require(throws: Failure.self) { try convert(scratch, "in", "e.h5") { $0.onError = .fail } }
         #expect(first.message.contains("test/cow/x.png: is of class cow"))
         #expect(!scratch.names.contains { $0.hasPrefix("e.h5") && !$0.hasSuffix(".csv") })

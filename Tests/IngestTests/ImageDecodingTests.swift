@@ -36,7 +36,9 @@ struct ImageDecodingTests {
         let scratch = ResizeScratch()
         for row in rows {
             let numbers = row[..<5].compactMap { Int($0) }
-            let (height, width, channels, newHeight, newWidth) = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
+            let (height, width, channels, newHeight, newWidth) = (
+                numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
+            )
             let source = (0..<height * width * channels).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 24) }
             var target = [UInt8](repeating: 0, count: newHeight * newWidth * channels)
             target.withUnsafeMutableBufferPointer { target in
@@ -81,12 +83,14 @@ struct ImageDecodingTests {
         "crop and pad choose torchvision's and Pillow's inner size",
         arguments: [
             (ImagePreparation.Fit.crop, 375, 500, 224, 298), (.crop, 500, 375, 298, 224), (.crop, 224, 224, 224, 224),
-            (.crop, 100, 333, 224, 745), (.pad, 375, 500, 168, 224), (.pad, 500, 375, 224, 168), (.pad, 1, 1000, 1, 224),
+            (.crop, 100, 333, 224, 745), (.pad, 375, 500, 168, 224), (.pad, 500, 375, 224, 168),
+            (.pad, 1, 1000, 1, 224),
             (.stretch, 10, 1000, 224, 224),
         ])
     func innerSizes(fit: ImagePreparation.Fit, height: Int, width: Int, newHeight: Int, newWidth: Int) {
         let preparation = ImagePreparation(size: ImagePreparation.Size(width: 224, height: 224), fit: fit)
-        let inner = preparation.innerSize(height: height, width: width, of: ImageShape(height: 224, width: 224, channels: 3))
+        let inner = preparation.innerSize(
+            height: height, width: width, of: ImageShape(height: 224, width: 224, channels: 3))
         #expect((inner.height, inner.width) == (newHeight, newWidth))
     }
 

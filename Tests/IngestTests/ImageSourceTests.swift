@@ -68,9 +68,20 @@ struct ImageSourceTests {
         ]
         let labels: [(String, [UInt8])] = [
             ("bytes", ArrayFixture.npy("|u1", [12], Same.labelBytes)),
-            ("column of int64", ArrayFixture.npy("<i8", [12, 1], Same.labels.flatMap { [UInt8($0)] + [UInt8](repeating: 0, count: 7) })),
-            ("float32", ArrayFixture.npy(">f4", [12], Same.labels.flatMap { [[0, 0, 0, 0], [0x3F, 0x80, 0, 0], [0x40, 0, 0, 0]][$0] as [UInt8] })),
-            ("one-hot", ArrayFixture.npy("|u1", [12, 3], Same.labels.flatMap { label in (0..<3).map { $0 == label ? 1 : 0 } })),
+            (
+                "column of int64",
+                ArrayFixture.npy("<i8", [12, 1], Same.labels.flatMap { [UInt8($0)] + [UInt8](repeating: 0, count: 7) })
+            ),
+            (
+                "float32",
+                ArrayFixture.npy(
+                    ">f4", [12],
+                    Same.labels.flatMap { [[0, 0, 0, 0], [0x3F, 0x80, 0, 0], [0x40, 0, 0, 0]][$0] as [UInt8] })
+            ),
+            (
+                "one-hot",
+                ArrayFixture.npy("|u1", [12, 3], Same.labels.flatMap { label in (0..<3).map { $0 == label ? 1 : 0 } })
+            ),
         ]
         for (name, bytes) in images {
             try scratch.write(bytes, "x_train.npy")
@@ -102,7 +113,8 @@ struct ImageSourceTests {
         #expect(abs(Double(train.mean[0]) - mean) < 1e-6)
         try scratch.write(ArrayFixture.npy("|b1", [2, 2, 2], [0, 1, 0, 1, 1, 1, 0, 0]), "x.npy")
         _ = try numpy(scratch, ["x.npy", "y.npy"])
-        #expect(try pixels(of: DatasetFile(path: scratch.file("d.h5")).split("train")) == [0, 255, 0, 255, 255, 255, 0, 0])
+        #expect(
+            try pixels(of: DatasetFile(path: scratch.file("d.h5")).split("train")) == [0, 255, 0, 255, 255, 255, 0, 0])
         try scratch.write(ArrayFixture.npy("<u2", [2, 1, 1], [0xFF, 0xFF, 0, 0]), "x.npy")
         _ = try numpy(scratch, ["x.npy", "y.npy"])
         let wide = try DatasetFile(path: scratch.file("d.h5")).split("train")
@@ -111,7 +123,10 @@ struct ImageSourceTests {
 
     @Test("half floats become what they are")
     func halves() {
-        #expect([0x3C00, 0xC000, 0x0001, 0x7BFF, 0x8000, 0x3555].map { NPYHeader.half($0) } == [1, -2, 0x1p-24, 65504, -0.0, 0.333251953125])
+        #expect(
+            [0x3C00, 0xC000, 0x0001, 0x7BFF, 0x8000, 0x3555].map { NPYHeader.half($0) } == [
+                1, -2, 0x1p-24, 65504, -0.0, 0.333251953125,
+            ])
         #expect(NPYHeader.half(0x7C00) == .infinity && NPYHeader.half(0x7E00).isNaN)
     }
 
@@ -176,7 +191,9 @@ struct ImageSourceTests {
         #expect(throws: Failure.self) { try numpy(scratch, ["z.npz"]) }
     }
 
-    private func csv(_ text: String, _ change: (inout CSVImages.Description) -> Void = { _ in }) throws -> (Scratch, ConversionReport) {
+    private func csv(_ text: String, _ change: (inout CSVImages.Description) -> Void = { _ in }) throws -> (
+        Scratch, ConversionReport
+    ) {
         let scratch = try Scratch()
         try scratch.put(text, "d.csv")
         var description = CSVImages.Description()
@@ -190,7 +207,8 @@ struct ImageSourceTests {
     func csvPixels() throws {
         func lines(_ separator: String, label: String = "") -> [String] {
             Same.labels.indices.map { index in
-                ([label + "\(Same.labels[index])" + label] + Same.image(index).map(String.init)).joined(separator: separator)
+                ([label + "\(Same.labels[index])" + label] + Same.image(index).map(String.init)).joined(
+                    separator: separator)
             }
         }
         let header = "label," + (0..<108).map { "pixel\($0)" }.joined(separator: ",")
@@ -210,7 +228,8 @@ struct ImageSourceTests {
     func csvPaths() throws {
         let scratch = try Scratch()
         try scratch.putClasses("in")
-        try scratch.put("filename,kind,label\nant/0.png,x,six\n\"bee/1.png\",y,\"a \"\"b\"\"\"\n../secret.png,z,six\n", "in/d.csv")
+        try scratch.put(
+            "filename,kind,label\nant/0.png,x,six\n\"bee/1.png\",y,\"a \"\"b\"\"\"\n../secret.png,z,six\n", "in/d.csv")
         try scratch.put(ImageFixture.png(1), "secret.png")
         var options = options
         options.largestBadFraction = 1
@@ -218,17 +237,21 @@ struct ImageSourceTests {
         let file = try DatasetFile(path: scratch.file("d.h5"))
         #expect(file.classes == ["a \"b\"", "six"])
         #expect(try file.split("train").labels == [1, 0])
-        #expect(try String(decoding: scratch.bytes("d.h5.left-out.csv"), as: UTF8.self).contains("../secret.png,lies outside of"))
+        #expect(
+            try String(decoding: scratch.bytes("d.h5.left-out.csv"), as: UTF8.self).contains(
+                "../secret.png,lies outside of"))
     }
 
     /// The text and words of the message.
     private static let badTables = [
         ("", "is empty"), ("label,pixel0\n", "no line after it"), ("1\n", "one column"),
-        ("1,2,3,4,5\n1,2,3,4\n", ":2: has 4 fields, expected 5"), ("1,2,3,4,x\n1,2,3,4,5\n", "field 5 is 'x', expected a number"),
+        ("1,2,3,4,5\n1,2,3,4\n", ":2: has 4 fields, expected 5"),
+        ("1,2,3,4,x\n1,2,3,4,5\n", "field 5 is 'x', expected a number"),
         ("1,2,3,4,256\n", "field 5 is 256, expected a pixel of 0…255"), ("1,2,3,4,-1\n", "expected a pixel of 0…255"),
         ("1,2,3\n", "2 pixels, which are no square"), ("pixel0,pixel1,pixel2,pixel3\n1,2,3,4\n", "no column of labels"),
         ("1,2,3,4,\"5\n", "a quote is not closed"), ("-1,2,3,4,5\n", "has label -1"), (",2,3,4,5\n", "has no label"),
-        ("1,2,3,4,nan\n", "expected a number"), ("1,2,3,4,1e999\n", "expected a number"), ("a\0b,2,3,4,5\n", "NUL byte"),
+        ("1,2,3,4,nan\n", "expected a number"), ("1,2,3,4,1e999\n", "expected a number"),
+        ("a\0b,2,3,4,5\n", "NUL byte"),
         ("9999999,2,3,4,5\n", "fewer than 1048576 classes"),
     ]
 
@@ -241,11 +264,14 @@ struct ImageSourceTests {
 
     private func png(_ index: Int) -> [UInt8] { ImageFixture.png(index, height: 6, width: 6) }
 
-    private func tar(_ scratch: Scratch, _ files: [String], fractions: SplitFractions = SplitFractions()) throws -> ConversionReport {
+    private func tar(_ scratch: Scratch, _ files: [String], fractions: SplitFractions = SplitFractions()) throws
+        -> ConversionReport
+    {
         var options = options
         options.largestBadFraction = 1
         return try TarImages.convert(
-            shards: TarImages.Shards(train: files.map { scratch.file($0) }), to: scratch.file("d.h5"), fractions: fractions,
+            shards: TarImages.Shards(train: files.map { scratch.file($0) }), to: scratch.file("d.h5"),
+            fractions: fractions,
             options: options)
     }
 
@@ -278,15 +304,18 @@ struct ImageSourceTests {
         try scratch.write(
             ArrayFixture.tar([
                 ("a.png", png(0), "0"), ("a.cls", zero, "0"), ("b.png", png(1), "0"), ("c.cls", zero, "0"),
-                ("d.png", png(2), "0"), ("d.cls", Array("x\ny".utf8), "0"), ("a.png", png(3), "0"), ("a.cls", zero, "0"),
-                ("e.png", [], "2"), ("f.png", png(4), "0"), ("f.left.png", png(4), "0"), ("f.cls", Array("1".utf8), "0"),
+                ("d.png", png(2), "0"), ("d.cls", Array("x\ny".utf8), "0"), ("a.png", png(3), "0"),
+                ("a.cls", zero, "0"),
+                ("e.png", [], "2"), ("f.png", png(4), "0"), ("f.left.png", png(4), "0"),
+                ("f.cls", Array("1".utf8), "0"),
                 ("g.npy", [1], "0"), (".hidden.png", png(5), "0"),
             ]), "t.tar")
         let report = try tar(scratch, ["t.tar"])
         #expect(report.splits[0].count == 2)
         let list = String(decoding: try scratch.bytes("d.h5.left-out.csv"), as: UTF8.self)
         for line in [
-            "b.png,has no label", "c,has a label but no image", "d.cls,holds no label", "d.png,has no label", "a.png,stands twice",
+            "b.png,has no label", "c,has a label but no image", "d.cls,holds no label", "d.png,has no label",
+            "a.png,stands twice",
             "e.png,is neither a file nor a folder", "f.left.png,is a second image of its sample",
             "g.npy,is neither an image nor a label", ".hidden.png,is hidden or belongs to the system",
         ] {
@@ -303,7 +332,8 @@ struct ImageSourceTests {
         for split in ["train", "test"] {
             for name in ["bee", "ant"] {
                 for index in 0..<(split == "train" ? 4 : 2) {
-                    members.append(("\(split)/\(name)/\(index).png", try scratch.bytes("in/\(split)/\(name)/\(index).png"), "0"))
+                    members.append(
+                        ("\(split)/\(name)/\(index).png", try scratch.bytes("in/\(split)/\(name)/\(index).png"), "0"))
                 }
             }
         }
@@ -320,7 +350,9 @@ struct ImageSourceTests {
         let whole = ArrayFixture.tar([("a.png", png(0), "0"), ("a.cls", [48], "0")])
         try scratch.write(Array(whole[..<600]), "cut.tar")
         try scratch.write(Array(IDXFixture.gzip(whole).dropLast(1000)), "cut.tgz")
-        for (name, code) in [("n.tar", ExitCode.badData), ("cut.tar", .badData), ("cut.tgz", .badData), ("none.tar", .inputMissing)] {
+        for (name, code) in [
+            ("n.tar", ExitCode.badData), ("cut.tar", .badData), ("cut.tgz", .badData), ("none.tar", .inputMissing),
+        ] {
             let failure = try #require(throws: Failure.self) { try tar(scratch, [name]) }
             #expect(failure.code == code, "\(failure)")
         }
@@ -345,9 +377,11 @@ struct ImageSourceTests {
         #expect(try file.split("train").labels == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9])
         #expect(try pixels(of: file.split("test")) == (0..<2048).flatMap { _ in [10, 20, 30] as [UInt8] })
         try scratch.write([10] + planes, "data_batch_3.bin")
-        #expect(try #require(throws: Failure.self) { try cifar(scratch, .cifar10) }.message.contains("byte 0: label 10"))
+        #expect(
+            try #require(throws: Failure.self) { try cifar(scratch, .cifar10) }.message.contains("byte 0: label 10"))
         try scratch.write([1] + planes.dropLast(), "data_batch_3.bin")
-        #expect(try #require(throws: Failure.self) { try cifar(scratch, .cifar10) }.message.contains("a multiple of 3073"))
+        #expect(
+            try #require(throws: Failure.self) { try cifar(scratch, .cifar10) }.message.contains("a multiple of 3073"))
     }
 
     @Test("CIFAR-100 has fine and coarse labels; the version for Python is named")

@@ -29,11 +29,13 @@ struct ClassLabels {
             throw Failure(.badData, "\(place): has label \(least), expected \(base) or more (--label-base \(base))")
         }
         guard most - base < Self.largestClassCount else {
-            throw Failure(.badData, "\(place): has label \(most), expected fewer than \(Self.largestClassCount) classes")
+            throw Failure(
+                .badData, "\(place): has label \(most), expected fewer than \(Self.largestClassCount) classes")
         }
         if let names, most - base >= names.count {
             throw Failure(
-                .badData, "\(place): has label \(most), expected \(base)…\(base + names.count - 1) "
+                .badData,
+                "\(place): has label \(most), expected \(base)…\(base + names.count - 1) "
                     + "(\(names.count) class names). Name all classes with --class-names.")
         }
         classes = names ?? (base...most).map(String.init)

@@ -67,13 +67,15 @@ struct Conversion {
             guard let size = preparation.size else {
                 guard preparation.channels == nil || preparation.channels == shape.channels else {
                     throw Failure(
-                        .usage, "--channels \(preparation.channels!): the source's pixels have \(shape.channels) channels")
+                        .usage,
+                        "--channels \(preparation.channels!): the source's pixels have \(shape.channels) channels")
                 }
                 return shape
             }
             guard shape.type == .uint8, shape.channels <= 4 else {
                 throw Failure(
-                    .usage, "--size \(size.text): only 8-bit images of at most 4 channels are resized, these are "
+                    .usage,
+                    "--size \(size.text): only 8-bit images of at most 4 channels are resized, these are "
                         + "\(shape.text) \(shape.type.rawValue)")
             }
             return ImageShape(height: size.height, width: size.width, channels: shape.channels)
@@ -344,7 +346,9 @@ struct SizeHistogram {
     func words(invocation: [String]) -> String {
         let counts = counts
         var lines = ["the images have \(counts.count) sizes, expected one, or --size:"]
-        lines += counts.prefix(Self.linesShown).map { "  \($0.width)×\($0.height): \($0.count) \($0.count == 1 ? "image" : "images")" }
+        lines += counts.prefix(Self.linesShown).map {
+            "  \($0.width)×\($0.height): \($0.count) \($0.count == 1 ? "image" : "images")"
+        }
         if counts.count > Self.linesShown {
             let others = counts.dropFirst(Self.linesShown)
             lines.append("  \(others.count) other sizes: \(others.reduce(0) { $0 + $1.count }) images")
@@ -352,7 +356,10 @@ struct SizeHistogram {
         let shortSides = counts.flatMap { size in [(min(size.width, size.height), size.count)] }.sorted { $0.0 < $1.0 }
         let total = counts.reduce(0) { $0 + $1.count }
         var seen = 0
-        let median = shortSides.first { seen += $0.1; return seen * 2 >= total }?.0 ?? 224
+        let median =
+            shortSides.first {
+                seen += $0.1; return seen * 2 >= total
+            }?.0 ?? 224
         let side = median >= 224 ? 224 : median >= 128 ? 128 : median >= 64 ? 64 : 32
         let command = invocation.isEmpty ? "swift-train convert …" : ShellWords.quoted(invocation)
         lines.append("Choose one:")
@@ -373,7 +380,9 @@ enum ShellWords {
                     (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
                         || "/._-=%+:,@".utf8.contains(byte)
                 }
-            return isPlain ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+            return isPlain
+                ? word
+                : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
         }.joined(separator: " ")
     }
 }

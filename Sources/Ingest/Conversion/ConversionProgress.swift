@@ -40,7 +40,8 @@ struct ConversionProgress {
     static func line(_ phase: String, done: Int, total: Int, seconds: Double, withBar: Bool) -> String {
         let width = 20
         let filled = total > 0 ? done * width / total : 0
-        let bar = withBar ? " " + String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled) : ""
+        let bar =
+            withBar ? " " + String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled) : ""
         let percent = total > 0 ? done * 100 / total : 100
         let rate = seconds > 0 ? Double(done) / seconds : 0
         let left = rate > 0 ? ", \(duration(Double(total - done) / rate)) left" : ""

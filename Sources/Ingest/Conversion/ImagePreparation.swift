@@ -153,7 +153,8 @@ package struct ImagePreparation: Sendable {
         case .crop:
             // The side that is nearer to its target takes it; the other is rounded down.
             return height * w >= width * h
-                ? Size(width: w, height: max(h, w * height / width)) : Size(width: max(w, h * width / height), height: h)
+                ? Size(width: w, height: max(h, w * height / width))
+                : Size(width: max(w, h * width / height), height: h)
         case .pad:
             let ratio = Double(width) / Double(height)
             let targetRatio = Double(w) / Double(h)

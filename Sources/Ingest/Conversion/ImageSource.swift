@@ -132,7 +132,8 @@ final class FetchedImages {
         case .failed(let reason): return .failure(Unreadable(reason: reason))
         case .at(let end):
             let start = start(of: index)
-            return .success(UnsafeRawBufferPointer(start: memory.map { UnsafeRawPointer($0 + start) }, count: end - start))
+            return .success(
+                UnsafeRawBufferPointer(start: memory.map { UnsafeRawPointer($0 + start) }, count: end - start))
         }
     }
 

@@ -28,7 +28,8 @@ struct LeftOutList {
     /// Two columns, `file` and `reason`, by RFC 4180 but with newlines alone, in byte order of the names.
     var csv: String {
         let rows = all.sorted { $0.file.utf8.lexicographicallyPrecedes($1.file.utf8) }
-        return (["file,reason"] + rows.map { "\(Self.field($0.file)),\(Self.field($0.reason))" }).joined(separator: "\n") + "\n"
+        return (["file,reason"] + rows.map { "\(Self.field($0.file)),\(Self.field($0.reason))" }).joined(
+            separator: "\n") + "\n"
     }
 
     /// The most frequent reasons, numbers in them not told apart: `3 × is truncated`.
@@ -40,11 +41,17 @@ struct LeftOutList {
         }
         return groups.values
             .sorted { ($1.count, $0.example.file) < ($0.count, $1.example.file) }
-            .map { $0.count == 1 ? "\($0.example.file): \($0.example.reason)" : "\($0.count) × \($0.example.reason), first \($0.example.file)" }
+            .map {
+                $0.count == 1
+                    ? "\($0.example.file): \($0.example.reason)"
+                    : "\($0.count) × \($0.example.reason), first \($0.example.file)"
+            }
     }
 
     private static func field(_ text: String) -> String {
-        guard text.utf8.contains(where: { [UInt8(ascii: ","), UInt8(ascii: "\""), 10, 13].contains($0) }) else { return text }
+        guard text.utf8.contains(where: { [UInt8(ascii: ","), UInt8(ascii: "\""), 10, 13].contains($0) }) else {
+            return text
+        }
         return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }
 }

@@ -69,7 +69,8 @@ package struct SplitFractions: Sendable {
             if number == 1 && val == nil || number == 2 && test == nil { return nil }
             return SourceSplit(
                 name: name, part: split.part, samples: indices.map { split.samples[$0] },
-                labels: indices.map { split.labels[$0] }, names: split.names.isEmpty ? [] : indices.map { split.names[$0] })
+                labels: indices.map { split.labels[$0] },
+                names: split.names.isEmpty ? [] : indices.map { split.names[$0] })
         }
     }
 }

@@ -27,9 +27,13 @@ final class Archive {
     init(path: String, kind: Kind) throws {
         self.path = path
         var status = stat()
-        guard stat(path, &status) == 0 else { throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno)))") }
+        guard stat(path, &status) == 0 else {
+            throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno)))")
+        }
         guard status.st_mode & S_IFMT == S_IFREG else { throw Failure(.badData, "\(path): is not a regular file") }
-        guard let handle = archive_read_new() else { throw Failure(.internalError, "\(path): libarchive does not start") }
+        guard let handle = archive_read_new() else {
+            throw Failure(.internalError, "\(path): libarchive does not start")
+        }
         self.handle = handle
         switch kind {
         case .tar:
@@ -51,7 +55,7 @@ final class Archive {
         if code == ARCHIVE_EOF { return nil }
         guard code == ARCHIVE_OK || code == ARCHIVE_WARN, let entry else { throw damaged("member \(memberCount)") }
         memberCount += 1
-        let type = archive_entry_filetype(entry) & mode_t(S_IFMT)
+        let type = archive_entry_filetype(entry) & S_IFMT
         let isLink = archive_entry_hardlink(entry) != nil
         guard let text = archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry) else {
             throw damaged("member \(memberCount - 1) has no name")

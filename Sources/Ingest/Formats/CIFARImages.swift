@@ -32,10 +32,16 @@ package final class CIFARImages: ImageSource {
             case .cifar100: [("train", ["train.bin"]), ("test", ["test.bin"])]
             }
         }
-        fileprivate var innerFolder: String { if case .cifar10 = self { "cifar-10-batches-bin" } else { "cifar-100-binary" } }
+        fileprivate var innerFolder: String {
+            if case .cifar10 = self { "cifar-10-batches-bin" } else { "cifar-100-binary" }
+        }
         fileprivate var pickleFile: String { if case .cifar10 = self { "data_batch_1" } else { "train" } }
         fileprivate var words: [String] {
-            if case .cifar100(let usesCoarseLabels) = self { ["--labels", usesCoarseLabels ? "coarse" : "fine"] } else { [] }
+            if case .cifar100(let usesCoarseLabels) = self {
+                ["--labels", usesCoarseLabels ? "coarse" : "fine"]
+            } else {
+                []
+            }
         }
     }
 
@@ -63,7 +69,9 @@ package final class CIFARImages: ImageSource {
         self.variant = variant
         let inner = "\(folder)/\(variant.innerFolder)"
         let folder = access(inner, F_OK) == 0 ? inner : folder
-        guard access(folder, F_OK) == 0 else { throw Failure(.inputMissing, "\(folder): \(String(cString: strerror(errno)))") }
+        guard access(folder, F_OK) == 0 else {
+            throw Failure(.inputMissing, "\(folder): \(String(cString: strerror(errno)))")
+        }
         let first = variant.files[0].names[0]
         if access("\(folder)/\(first)", F_OK) != 0, access("\(folder)/\(variant.pickleFile)", F_OK) == 0 {
             throw Failure(
@@ -130,7 +138,8 @@ package final class CIFARImages: ImageSource {
         let source = try ByteSource(path: path)
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         let length = try bytes.withUnsafeMutableBytes { try source.read(into: $0) }
-        let names = String(decoding: bytes[..<length], as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+        let names = String(decoding: bytes[..<length], as: UTF8.self).split(whereSeparator: \.isNewline).map(
+            String.init)
         guard names.count == count, Set(names).count == count else {
             throw Failure(.badData, "\(path): holds \(names.count) names, expected \(count) different ones")
         }
@@ -156,7 +165,8 @@ private final class RecordFile {
         let size = Int(status.st_size)
         guard size > 0, size % recordBytes == 0 else {
             throw Failure(
-                .badData, "\(path): has \(size) bytes, expected a multiple of \(recordBytes), the bytes of a record. "
+                .badData,
+                "\(path): has \(size) bytes, expected a multiple of \(recordBytes), the bytes of a record. "
                     + "Fetch it again.")
         }
         guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {

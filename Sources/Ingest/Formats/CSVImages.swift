@@ -60,7 +60,8 @@ package final class CSVImages: ImageSource {
         let first = tables[0]
         for table in tables.dropFirst() where table.shape != first.shape {
             throw Failure(
-                .badData, "\(table.path): has images of \(table.shape?.text ?? "paths"), \(first.path) of "
+                .badData,
+                "\(table.path): has images of \(table.shape?.text ?? "paths"), \(first.path) of "
                     + "\(first.shape?.text ?? "paths"); expected one kind")
         }
         isReal = tables.contains(where: \.isReal)
@@ -79,7 +80,8 @@ package final class CSVImages: ImageSource {
         classes = labels.classes
         for (part, (file, table)) in zip(files, tables).enumerated() {
             let split = SourceSplit(
-                name: file.name, part: part, samples: Array(table.labels.indices), labels: table.labels.map { labels[$0] },
+                name: file.name, part: part, samples: Array(table.labels.indices),
+                labels: table.labels.map { labels[$0] },
                 names: table.paths)
             splits += file.name == "train" ? try fractions.divide(split) : [split]
         }
@@ -153,21 +155,29 @@ private final class CSVTable {
         self.path = path
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         root = description.root ?? folder
-        realRoot = realpath(root, nil).map { real in
-            defer { free(real) }
-            return String(cString: real)
-        } ?? root
+        realRoot =
+            realpath(root, nil).map { real in
+                defer { free(real) }
+                return String(cString: real)
+            } ?? root
         let reader = try CSVReader(path)
-        guard try reader.next() else { throw Failure(.badData, "\(path): is empty, expected a label and pixels or a path in each line") }
+        guard try reader.next() else {
+            throw Failure(.badData, "\(path): is empty, expected a label and pixels or a path in each line")
+        }
         fieldCount = reader.fields.count
         let first = try (0..<fieldCount).map { try reader.text($0) }
         let lower = first.map { $0.lowercased() }
-        hasHeader = lower.contains { Self.labelWords.contains($0) || Self.pathWords.contains($0) || $0.hasPrefix("pixel") }
-        if hasHeader { guard try reader.next() else { throw Failure(.badData, "\(path): has a header and no line after it") } }
+        hasHeader = lower.contains {
+            Self.labelWords.contains($0) || Self.pathWords.contains($0) || $0.hasPrefix("pixel")
+        }
+        if hasHeader {
+            guard try reader.next() else { throw Failure(.badData, "\(path): has a header and no line after it") }
+        }
         guard fieldCount >= 2 else {
             throw reader.failure("has one column, expected a label and pixels, or a path and a label")
         }
-        let holdsPixels = fieldCount > 2 && (0..<reader.fields.count).count { reader.number($0) != nil } >= fieldCount - 1
+        let holdsPixels =
+            fieldCount > 2 && (0..<reader.fields.count).count { reader.number($0) != nil } >= fieldCount - 1
         try chooseColumns(hasHeader ? lower : nil, reader, holdsPixels, description)
         if holdsPixels { shape = try Self.shape(fieldCount - 1, description.shape, reader) }
         repeat { try judge(reader) } while try reader.next()
@@ -204,7 +214,9 @@ private final class CSVTable {
                 labelField = number - 1
             } else {
                 throw Failure(
-                    .usage, "--label-column \(column): \(path) has no such column, expected a name in its first line or 1…\(fieldCount)")
+                    .usage,
+                    "--label-column \(column): \(path) has no such column, expected a name in its first line or 1…\(fieldCount)"
+                )
             }
         } else if let place = header?.firstIndex(where: { Self.labelWords.contains($0) }) {
             labelField = place
@@ -249,7 +261,8 @@ private final class CSVTable {
         if let given {
             guard given.reduce(1, *) == pixels else {
                 throw reader.failure(
-                    "has \(pixels) pixels, expected \(given.reduce(1, *)) for --shape \(given.map(String.init).joined(separator: "x"))")
+                    "has \(pixels) pixels, expected \(given.reduce(1, *)) for --shape \(given.map(String.init).joined(separator: "x"))"
+                )
             }
             return ImageShape(height: given[0], width: given[1], channels: given[2])
         }

@@ -127,7 +127,9 @@ struct FileTree {
 enum PathText {
     /// UTF-8 as it is; other bytes and control characters as `\xHH`.
     static func display(_ path: [UInt8]) -> String {
-        if let text = String(validating: path, as: UTF8.self), !path.contains(where: { $0 < 32 || $0 == 127 }) { return text }
+        if let text = String(validating: path, as: UTF8.self), !path.contains(where: { $0 < 32 || $0 == 127 }) {
+            return text
+        }
         var text = ""
         var rest = path[...]
         while let byte = rest.first {

@@ -29,7 +29,8 @@ struct FolderLayout {
         if !hasSplits, let odd = paths.first(where: { $0.count > 2 && split($0[0]) != nil }) {
             throw Failure(
                 .badData,
-                "\(place): has a folder \(PathText.display(Array(odd[0]))) but no train with a folder for each class in it")
+                "\(place): has a folder \(PathText.display(Array(odd[0]))) but no train with a folder for each class in it"
+            )
         }
         var entries: [String: [Entry]] = [:]
         for (index, path) in paths.enumerated() {
@@ -49,9 +50,12 @@ struct FolderLayout {
         }
         let train = entries["train"] ?? []
         guard !train.isEmpty else {
-            throw Failure(.badData, "\(place): holds no file in a class folder; expected CLASS/image.jpg or train/CLASS/image.jpg")
+            throw Failure(
+                .badData, "\(place): holds no file in a class folder; expected CLASS/image.jpg or train/CLASS/image.jpg"
+            )
         }
-        for (name, fraction) in [("val", fractions.val), ("test", fractions.test)] where fraction != nil && entries[name] != nil {
+        for (name, fraction) in [("val", fractions.val), ("test", fractions.test)]
+        where fraction != nil && entries[name] != nil {
             throw Failure(.usage, "--\(name) \(fraction!.text): \(place) has a folder \(name) already")
         }
         let names = Set(train.map(\.className)).sorted { $0.lexicographicallyPrecedes($1) }
@@ -60,7 +64,8 @@ struct FolderLayout {
         for folder in emptyFolders {
             let parts = folder.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
             guard parts.count == (hasSplits ? 2 : 1), !hasSplits || split(parts[0]) != nil else { continue }
-            leftOut.append(LeftOut(file: PathText.display(folder) + "/", reason: "is a class without a file", isBad: false))
+            leftOut.append(
+                LeftOut(file: PathText.display(folder) + "/", reason: "is a class without a file", isBad: false))
         }
         var made: [String: SourceSplit] = [:]
         for (name, members) in entries {

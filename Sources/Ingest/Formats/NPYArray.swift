@@ -45,7 +45,8 @@ struct NPYHeader: Equatable {
         }
         let length = try bytes(start[6] == 1 ? 2 : 4).reversed().reduce(0) { $0 << 8 | Int($1) }
         guard length <= Self.largestHeader else {
-            throw Failure(.badData, "\(place): declares a header of \(length) bytes, expected at most \(Self.largestHeader)")
+            throw Failure(
+                .badData, "\(place): declares a header of \(length) bytes, expected at most \(Self.largestHeader)")
         }
         guard let text = String(validating: try bytes(length), as: UTF8.self),
             let values = PythonLiteral.dictionary(text)
@@ -63,7 +64,8 @@ struct NPYHeader: Equatable {
         if name.first == "O" {
             throw Failure(
                 .badData,
-                "\(place): holds Python objects (pickle), which are not read; save it again as numbers, with allow_pickle=False")
+                "\(place): holds Python objects (pickle), which are not read; save it again as numbers, with allow_pickle=False"
+            )
         }
         guard let kind = name.first.flatMap({ Kind(rawValue: $0 == "?" ? "b" : $0) }),
             let size = name == "?" ? 1 : Int(name.dropFirst()),
@@ -77,7 +79,9 @@ struct NPYHeader: Equatable {
         var declared = itemBytes
         for extent in shape {
             let (next, overflow) = declared.multipliedReportingOverflow(by: extent)
-            guard extent >= 0, !overflow else { throw Failure(.badData, "\(place): declares shape \(shape), too much to count") }
+            guard extent >= 0, !overflow else {
+                throw Failure(.badData, "\(place): declares shape \(shape), too much to count")
+            }
             declared = next
         }
         byteCount = declared
@@ -164,7 +168,8 @@ enum PythonLiteral {
         }
         func string() -> String? {
             skipSpaces()
-            guard let quote = rest.first, quote == "'" || quote == "\"", let end = rest.dropFirst().firstIndex(of: quote)
+            guard let quote = rest.first, quote == "'" || quote == "\"",
+                let end = rest.dropFirst().firstIndex(of: quote)
             else { return nil }
             defer { rest = rest[rest.index(after: end)...] }
             return String(rest.dropFirst()[..<end])
@@ -184,7 +189,9 @@ enum PythonLiteral {
                 for word in rest[..<end].split(separator: ",") {
                     let digits = word.trimmingSpaces
                     if digits.isEmpty { continue }
-                    guard let number = Int(digits.hasSuffix("L") ? String(digits.dropLast()) : digits) else { return nil }
+                    guard let number = Int(digits.hasSuffix("L") ? String(digits.dropLast()) : digits) else {
+                        return nil
+                    }
                     numbers.append(number)
                 }
                 guard numbers.count <= 32 else { return nil }
@@ -234,7 +241,9 @@ struct NPYArray {
                 throw Failure(.badData, "\(place): has \(size) bytes, its header declares \(read + header.byteCount)")
             }
             guard header.byteCount / largestCompression <= fileBytes else {
-                throw Failure(.badData, "\(place): declares \(header.byteCount) bytes, which \(fileBytes) bytes of zip cannot hold")
+                throw Failure(
+                    .badData,
+                    "\(place): declares \(header.byteCount) bytes, which \(fileBytes) bytes of zip cannot hold")
             }
             arrays.append(
                 NPYArray(name: String(name.dropLast(4)), place: place, header: header, path: path, member: member.name))
@@ -247,13 +256,16 @@ struct NPYArray {
         let source = try ByteSource(path: path)
         let header = try NPYHeader(place: path) { try source.read(into: $0) }
         let declared = source.position + header.byteCount
-        guard source.isCompressed ? header.byteCount / Self.largestCompression <= source.fileBytes : source.fileBytes == declared
+        guard
+            source.isCompressed
+                ? header.byteCount / Self.largestCompression <= source.fileBytes : source.fileBytes == declared
         else {
             throw Failure(.badData, "\(path): has \(source.fileBytes) bytes, its header declares \(declared)")
         }
         let base = path.split(separator: "/").last.map(String.init) ?? path
         self.init(
-            name: base.hasSuffix(".npy") ? String(base.dropLast(4)) : base, place: path, header: header, path: path, member: nil)
+            name: base.hasSuffix(".npy") ? String(base.dropLast(4)) : base, place: path, header: header, path: path,
+            member: nil)
     }
 
     private init(name: String, place: String, header: NPYHeader, path: String, member: [UInt8]?) {
@@ -303,7 +315,8 @@ final class NPYStream {
     func read(into buffer: UnsafeMutableRawBufferPointer) throws {
         let count = try source?.read(into: buffer) ?? archive?.read(into: buffer) ?? 0
         guard count == buffer.count else {
-            throw Failure(.badData, "\(place): ends before the elements that its header declares; the file is truncated")
+            throw Failure(
+                .badData, "\(place): ends before the elements that its header declares; the file is truncated")
         }
     }
 }

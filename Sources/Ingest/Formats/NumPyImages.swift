@@ -68,7 +68,8 @@ package final class NumPyImages: ImageSource {
         shape = first.shape
         for pair in pairs where pair.shape != shape {
             throw Failure(
-                .badData, "\(pair.array.place): has images of \(pair.shape.text) \(pair.shape.type.rawValue), "
+                .badData,
+                "\(pair.array.place): has images of \(pair.shape.text) \(pair.shape.type.rawValue), "
                     + "\(first.array.place) of \(shape.text) \(shape.type.rawValue); expected one kind")
         }
         form = .pixels(shape)
@@ -154,7 +155,8 @@ private struct ArrayRoles {
     private(set) var splits: [(name: String, images: NPYArray, labels: NPYArray)] = []
 
     private static let splitWords = [
-        "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test",
+        "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
+        "test": "test",
         "testing": "test",
     ]
     private static let imageWords: Set<String> = ["x", "image", "images", "img", "imgs", "data", "features", "arr"]
@@ -164,7 +166,9 @@ private struct ArrayRoles {
         func named(_ name: String, _ option: String) throws -> NPYArray {
             guard let array = arrays.first(where: { $0.name == name || $0.place == name }) else {
                 throw Failure(
-                    .usage, "\(option) \(name): there is no such array, expected one of \(arrays.map(\.name).joined(separator: ", "))")
+                    .usage,
+                    "\(option) \(name): there is no such array, expected one of \(arrays.map(\.name).joined(separator: ", "))"
+                )
             }
             return array
         }
@@ -280,7 +284,9 @@ private struct ImageArray {
             shape = ImageShape(height: inner[0], width: inner[1], channels: inner[2], type: type)
             strides = (steps[0], steps[1], steps[2])
         }
-        guard shape.bytes <= 1 << 30 else { throw bad("has images of \(shape.bytes) bytes, expected at most \(1 << 30)") }
+        guard shape.bytes <= 1 << 30 else {
+            throw bad("has images of \(shape.bytes) bytes, expected at most \(1 << 30)")
+        }
     }
 
     /// What a pixel becomes, and the factor.
@@ -299,14 +305,17 @@ private struct ImageArray {
             var left = header.byteCount
             while left > 0 {
                 let bytes = min(left, piece.count)
-                try piece.withUnsafeMutableBytes { try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<bytes])) }
+                try piece.withUnsafeMutableBytes {
+                    try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<bytes]))
+                }
                 let odd = piece.withUnsafeBytes { raw in
                     stride(from: 0, to: bytes, by: header.itemBytes).lazy
                         .map { header.number(raw.baseAddress! + $0) }.first { !(0...255).contains($0) }
                 }
                 if let odd {
                     throw Failure(
-                        .badData, "\(array.place): is of type \(header.typeName) and holds \(odd), expected 0…255; "
+                        .badData,
+                        "\(array.place): is of type \(header.typeName) and holds \(odd), expected 0…255; "
                             + "save it as uint8, uint16 or float32")
                 }
                 left -= bytes
@@ -382,7 +391,8 @@ private enum LabelArray {
                 let ones = (0..<classCount).filter { value(sample, $0) == 1 }
                 guard ones.count == 1, (0..<classCount).allSatisfy({ $0 == ones[0] || value(sample, $0) == 0 }) else {
                     throw bad(
-                        "row \(sample) has \(ones.count) ones, expected one-hot rows: several labels for an image are not trained")
+                        "row \(sample) has \(ones.count) ones, expected one-hot rows: several labels for an image are not trained"
+                    )
                 }
                 return "\(ones[0])"
             }

@@ -81,7 +81,8 @@ package final class TarImages: ImageSource {
         guard lists.contains(where: \.hasLabels) else {
             // Folders are the classes.
             guard lists.count == 1 else {
-                throw Failure(.badData, "\(place): has no labels (.cls, .txt or .json), and folders in names divide one set only")
+                throw Failure(
+                    .badData, "\(place): has no labels (.cls, .txt or .json), and folders in names divide one set only")
             }
             let layout = try FolderLayout(lists[0].images.map(\.name), fractions: fractions, place: place)
             classes = layout.classes
@@ -99,7 +100,8 @@ package final class TarImages: ImageSource {
         for (part, ((name, _), list)) in zip(shards.all, lists).enumerated() {
             leftOut += list.leftOut + list.unlabelled
             let split = SourceSplit(
-                name: name, part: part, samples: list.samples.map(\.member), labels: list.samples.map { labels[$0.label] },
+                name: name, part: part, samples: list.samples.map(\.member),
+                labels: list.samples.map { labels[$0.label] },
                 names: list.samples.map(\.name))
             splits += name == "train" ? try fractions.divide(split) : [split]
         }
@@ -204,7 +206,8 @@ private struct TarIndex {
                     endSample()
                     key = stem
                 }
-                let suffix = String(decoding: base[dot...], as: UTF8.self).split(separator: ".").last?.lowercased() ?? ""
+                let suffix =
+                    String(decoding: base[dot...], as: UTF8.self).split(separator: ".").last?.lowercased() ?? ""
                 if ["cls", "txt", "json"].contains(suffix) {
                     guard let text = try Self.label(archive, member, suffix) else {
                         leave("holds no label")
@@ -254,7 +257,9 @@ private struct TarIndex {
         let count = try bytes.withUnsafeMutableBytes { try archive.read(into: $0) }
         guard let text = String(validating: bytes[..<count], as: UTF8.self) else { return nil }
         let word = suffix == "json" ? JSONLabel.find(in: text) : text
-        guard let trimmed = word?.trimmingSpaces, !trimmed.isEmpty, !trimmed.contains(where: \.isNewline) else { return nil }
+        guard let trimmed = word?.trimmingSpaces, !trimmed.isEmpty, !trimmed.contains(where: \.isNewline) else {
+            return nil
+        }
         return trimmed
     }
 }
