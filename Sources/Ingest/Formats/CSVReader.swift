@@ -19,7 +19,8 @@ final class CSVReader {
     private var nextLine = 1
     private var isAtEnd = false
     private var hasBegun = false
-    private static let longestRecord = 1 << 26
+    private static let longestRecord = 1 << 24
+    private static let largestFieldCount = 1 << 20
     private static let quote = UInt8(ascii: "\"")
 
     init(_ path: String) throws {
@@ -162,6 +163,9 @@ final class CSVReader {
         for place in first..<last {
             let byte = bytes[place]
             if byte == separator, !isQuoted {
+                guard fields.count < Self.largestFieldCount else {
+                    throw failure("has more than \(Self.largestFieldCount) fields")
+                }
                 fields.append(begin..<place)
                 begin = place + 1
             } else if byte == Self.quote {

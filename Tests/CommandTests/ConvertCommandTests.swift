@@ -1,0 +1,62 @@
+import Foundation
+import Testing
+
+@Suite("swift-train convert")
+struct ConvertCommandTests {
+    @Test("a table of pixels becomes a dataset; the last lines count classes and name the next command")
+    func table() throws {
+        let workshop = try Workshop()
+        let lines = (0..<20).map { index in
+            (["\(index % 2 == 0 ? "cat" : "dog")"] + (0..<16).map { "\(($0 * 7 + index * 13) % 256)" }).joined(
+                separator: ",")
+        }
+        try workshop.write(lines.joined(separator: "\n") + "\n", "pets.csv")
+        let outcome = try workshop.run(
+            "convert", "csv", "pets.csv", "--test", "20%", "--output", "p.h5", "--threads", "2")
+        #expect(outcome.code == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
+        #expect(outcome.output.hasPrefix("p.h5: train 16, test 4 images, 2 classes, digest "))
+        #expect(outcome.output.contains("train: cat 8, dog 8") && outcome.output.contains("test: cat 2, dog 2"))
+        #expect(outcome.output.hasSuffix("next: swift-train inspect p.h5\n"))
+        #expect(workshop.names == ["p.h5", "pets.csv"])
+        #expect(try workshop.run("inspect", "p.h5", "--verify").code == 0)
+    }
+
+    @Test("images of several sizes are an error whose commands can be run as they stand, and nothing is left")
+    func sizes() throws {
+        let workshop = try Workshop()
+        for (name, width) in [("a", "28"), ("b", "32")] {
+            let folder = "\(workshop.path)/in/\(name)"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try png(side: UInt8(width) ?? 0).write(to: URL(fileURLWithPath: "\(folder)/x.png"))
+        }
+        let outcome = try workshop.run("convert", "folder", "in", "--output", "p.h5")
+        #expect(outcome.code == 65)
+        let command = try #require(outcome.errorLines.first { $0.contains("--fit pad") })
+        #expect(workshop.names.allSatisfy { !$0.hasPrefix("p.h5") })
+        let words = command.prefix { $0 != "#" }.split(separator: " ").dropFirst().map(String.init)
+        #expect(try workshop.run(words).code == 0)
+    }
+
+    /// A black gray PNG in stored blocks.
+    private func png(side: UInt8) -> Data {
+        func big(_ value: Int) -> [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) } }
+        func crc(_ bytes: [UInt8]) -> Int {
+            Int(
+                ~bytes.reduce(~UInt32(0)) { crc, byte in
+                    (0..<8).reduce(crc ^ UInt32(byte)) { crc, _ in crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
+                })
+        }
+        func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
+            big(data.count) + Array(name.utf8) + data + big(crc(Array(name.utf8) + data))
+        }
+        let count = Int(side) * (Int(side) + 1)
+        let size = [UInt8(count & 255), UInt8(count >> 8)]
+        // Adler-32 of zeros: 1 below, their number above.
+        let stored =
+            [0x78, 1, 1] + size + size.map { ~$0 } + [UInt8](repeating: 0, count: count) + big(count << 16 | 1)
+        let header = big(Int(side)) + big(Int(side)) + [8, 0, 0, 0, 0]
+        return Data(
+            [0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10] + chunk("IHDR", header) + chunk("IDAT", stored) + chunk("IEND", [])
+        )
+    }
+}
