@@ -336,13 +336,8 @@ struct DatasetFileTests {
         for size in [512, 2048, 4096] {
             try scratch.write([UInt8](repeating: 32, count: size) + scratch.bytes("d.h5"), "u.h5")
             let file = try DatasetFile(path: scratch.file("u.h5"))
-<<<<<<< ours
             #expect(
                 try file.digest == digest && pixels(of: file.split("train")) == (0..<24).map { UInt8($0) }, "\(size)")
-=======
-            let found = pixels(of: try file.split("train"))
-            #expect(file.digest == digest && found == (0..<24).map { UInt8($0) }, "\(size)")
->>>>>>> theirs
         }
     }
 
