@@ -7,8 +7,8 @@ struct ConvertCommandTests {
     func table() throws {
         let workshop = try Workshop()
         let lines = (0..<20).map { index in
-            (["\(index % 2 == 0 ? "cat" : "dog")"] + (0..<16).map { "\(($0 * 7 + index * 13) % 256)" }).joined(
-                separator: ",")
+            let pixels = (0..<16).map { String(($0 * 7 + index * 13) % 256) }
+            return ([index % 2 == 0 ? "cat" : "dog"] + pixels).joined(separator: ",")
         }
         try workshop.write(lines.joined(separator: "\n") + "\n", "pets.csv")
         let outcome = try workshop.run(
@@ -52,11 +52,15 @@ struct ConvertCommandTests {
         let count = Int(side) * (Int(side) + 1)
         let size = [UInt8(count & 255), UInt8(count >> 8)]
         // Adler-32 of zeros: 1 below, their number above.
-        let stored =
-            [0x78, 1, 1] + size + size.map { ~$0 } + [UInt8](repeating: 0, count: count) + big(count << 16 | 1)
-        let header = big(Int(side)) + big(Int(side)) + [8, 0, 0, 0, 0]
-        return Data(
-            [0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10] + chunk("IHDR", header) + chunk("IDAT", stored) + chunk("IEND", [])
-        )
+        var stored: [UInt8] = [0x78, 1, 1]
+        stored += size
+        stored += size.map { ~$0 }
+        stored += [UInt8](repeating: 0, count: count)
+        stored += big(count << 16 | 1)
+        var header = big(Int(side)) + big(Int(side))
+        header += [8, 0, 0, 0, 0]
+        var file: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10]
+        for (name, data) in [("IHDR", header), ("IDAT", stored), ("IEND", [])] { file += chunk(name, data) }
+        return Data(file)
     }
 }
