@@ -41,13 +41,20 @@ struct ConvertCommandTests {
     private func png(side: UInt8) -> Data {
         func big(_ value: Int) -> [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) } }
         func crc(_ bytes: [UInt8]) -> Int {
-            Int(
-                ~bytes.reduce(~UInt32(0)) { crc, byte in
-                    (0..<8).reduce(crc ^ UInt32(byte)) { crc, _ in crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
-                })
+            var crc = ~UInt32(0)
+            for byte in bytes {
+                crc ^= UInt32(byte)
+                for _ in 0..<8 {
+                    let isOdd = crc & 1 == 1
+                    crc >>= 1
+                    if isOdd { crc ^= 0xEDB8_8320 }
+                }
+            }
+            return Int(~crc)
         }
         func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
-            big(data.count) + Array(name.utf8) + data + big(crc(Array(name.utf8) + data))
+            let body = Array(name.utf8) + data
+            return big(data.count) + body + big(crc(body))
         }
         let count = Int(side) * (Int(side) + 1)
         let size = [UInt8(count & 255), UInt8(count >> 8)]
