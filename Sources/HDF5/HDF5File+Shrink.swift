@@ -5,7 +5,8 @@ internal import Glibc
 extension HDF5File {
     /// Keeps the first rows of a dataset that this program has written and that nobody holds open; attributes are lost.
     ///
-    /// Contiguous data stays where it lies: the dataset is removed and made again over the same bytes.
+    /// Contiguous data stays where it lies: the dataset is removed and made again over the same bytes. Little data goes through
+    /// memory, since the library puts it wherever there is room.
     package func shrink(_ name: String, toRows rows: Int, as storage: HDF5Storage) throws(HDF5Error) {
         let old = try facts(of: name)
         precondition((1...old.shape[0]).contains(rows), "\(rows) rows of \(old.shape)")
@@ -16,18 +17,21 @@ extension HDF5File {
         guard let start = old.offset else {
             throw HDF5Error(call: "shrink", place: place(name), reason: "has no place")
         }
+        if rows * first.count <= Self.littleBytes {
+            let kept = try bytes(of: name, rows: rows, count: rows * first.count)
+            try remove(name)
+            try createDataset(name, shape: shape, type: old.elementType, storage: storage).write(rows: rows, kept)
+            return
+        }
         try HDF5Library.check(H5Fflush(try liveIdentifier(), H5F_SCOPE_LOCAL), "H5Fflush", place(name))
         let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw failed("open", name) }
         defer { Glibc.close(descriptor) }
         try transfer(name) { pread(descriptor, &first, first.count, off_t(start)) == first.count }
 
-        try HDF5Library.check(H5Ldelete(try liveIdentifier(), name, hid_t(H5P_DEFAULT)), "H5Ldelete", place(name))
-        do {
-            let dataset = try createDataset(name, shape: shape, type: old.elementType, storage: storage)
-            // Space is taken with the first row, which is written back as it was.
-            try dataset.writeFirstRow(first)
-        }
+        try remove(name)
+        // Space is taken with the first row, which is written back as it was.
+        try createDataset(name, shape: shape, type: old.elementType, storage: storage).write(rows: 1, first)
         guard let newStart = try facts(of: name).offset, newStart <= start else {
             throw HDF5Error(call: "shrink", place: place(name), reason: "the library chose another place")
         }
@@ -44,6 +48,28 @@ extension HDF5File {
             }
             position += count
         }
+    }
+
+    private static let littleBytes = 1 << 22
+
+    private func remove(_ name: String) throws(HDF5Error) {
+        try HDF5Library.check(H5Ldelete(try liveIdentifier(), name, hid_t(H5P_DEFAULT)), "H5Ldelete", place(name))
+    }
+
+    private func bytes(of name: String, rows: Int, count: Int) throws(HDF5Error) -> [UInt8] {
+        let dataset = try dataset(name)
+        guard dataset.elementType == .float32 else {
+            var bytes = [UInt8](repeating: 0, count: count)
+            try bytes.withUnsafeMutableBufferPointer { (buffer) throws(HDF5Error) in
+                try dataset.read(rows: 0..<rows, into: buffer)
+            }
+            return bytes
+        }
+        var values = [Float](repeating: 0, count: count / 4)
+        try values.withUnsafeMutableBufferPointer { (buffer) throws(HDF5Error) in
+            try dataset.read(rows: 0..<rows, into: buffer)
+        }
+        return values.withUnsafeBytes { Array($0) }
     }
 
     private func facts(
@@ -69,13 +95,14 @@ extension HDF5File {
 }
 
 extension HDF5Dataset {
-    fileprivate func writeFirstRow(_ bytes: [UInt8]) throws(HDF5Error) {
+    /// Writes the first rows from their bytes.
+    fileprivate func write(rows: Int, _ bytes: [UInt8]) throws(HDF5Error) {
         switch elementType {
         case .float32:
             let values = bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
-            try values.withUnsafeBufferPointer { (row) throws(HDF5Error) in try write(rows: 0..<1, row) }
+            try values.withUnsafeBufferPointer { (values) throws(HDF5Error) in try write(rows: 0..<rows, values) }
         default:
-            try bytes.withUnsafeBufferPointer { (row) throws(HDF5Error) in try write(rows: 0..<1, row) }
+            try bytes.withUnsafeBufferPointer { (values) throws(HDF5Error) in try write(rows: 0..<rows, values) }
         }
     }
 }

@@ -190,7 +190,7 @@ struct FolderImagesTests {
                 """)
         let tooMany = try #require(throws: Failure.self) { try convert(scratch, "in", "e.h5") }
         #expect(
-            tooMany.code == .badData && tooMany.message.contains("7 of 9 images cannot be used, more than --max-bad 1%")
+            tooMany.code == .badData && tooMany.message.contains("7 of 15 images cannot be used, more than --max-bad 1%")
         )
         let first = try #require(throws: Failure.self) { try convert(scratch, "in", "e.h5") { $0.onError = .fail } }
         #expect(first.message.contains("test/cow/x.png: is of class cow"))

@@ -239,7 +239,7 @@ struct ImageSourceTests {
         #expect(try file.split("train").labels == [1, 0])
         #expect(
             try String(decoding: scratch.bytes("d.h5.left-out.csv"), as: UTF8.self).contains(
-                "../secret.png,lies outside of"))
+                "../secret.png,\"lies outside of"))
     }
 
     /// The text and words of the message.

@@ -31,7 +31,7 @@ struct Conversion {
             guard splits.contains(where: { !$0.samples.isEmpty }) else {
                 throw Failure(.badData, "no image was found")
             }
-            let total = splits.reduce(0) { $0 + $1.samples.count }
+            let total = splits.reduce(leftOut.badCount) { $0 + $1.samples.count }
             let shape = try chooseShape(&splits, &leftOut, &progress)
             let files = try write(splits, shape, to: writer, &leftOut, &progress)
             progress.end()

@@ -252,7 +252,7 @@ private struct ImageArray {
         case 3:
             if let layout = description.layout {
                 isChannelsFirst = layout == .nchw
-            } else if inner[2] <= 4 || inner[0] > 4 && inner[0] == inner[1] {
+            } else if inner[2] <= 4 || inner[0] == inner[1] && (inner[0] > 4 || inner[1] != inner[2]) {
                 isChannelsFirst = false
             } else if inner[0] <= 4 || inner[1] == inner[2] {
                 isChannelsFirst = true
