@@ -31,11 +31,12 @@ struct Conversion {
             guard splits.contains(where: { !$0.samples.isEmpty }) else {
                 throw Failure(.badData, "no image was found")
             }
-            let total = splits.reduce(leftOut.badCount) { $0 + $1.samples.count }
+            // Files that turn out to be no images count neither way.
+            let total = splits.reduce(leftOut.all.count) { $0 + $1.samples.count }
             let shape = try chooseShape(&splits, &leftOut, &progress)
             let files = try write(splits, shape, to: writer, &leftOut, &progress)
             progress.end()
-            try judge(leftOut, isFinal: true, of: total)
+            try judge(leftOut, isFinal: true, of: total - leftOut.otherCount)
             let list = try writeList(leftOut, besides: path)
             let preprocessing =
                 source.form == .encoded ? options.preparation.description(of: shape) : pixelPreprocessing(shape)
