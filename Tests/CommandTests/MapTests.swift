@@ -52,4 +52,13 @@ struct MapTests {
                 FileManager.default.fileExists(atPath: Self.root.appendingPathComponent(path).path), "\(page): \(path)")
         }
     }
+
+    @Test("every folder of sources and of tests is a target", arguments: ["Sources", "Tests"])
+    func folders(top: String) throws {
+        let package = try text("Package.swift")
+        let folder = Self.root.appendingPathComponent(top).path
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder) where name != "Acceptance" {
+            #expect(package.contains("\"\(name)\""), "\(top)/\(name) is built by nothing")
+        }
+    }
 }
