@@ -24,7 +24,7 @@ private func smallCheckpoint(step: Int = 7) throws -> Checkpoint {
     (header.epoch, header.batchSize, header.shards) = (1, 4, 2)
     header.step = step
     header.configuration = "model: tiny\n"
-    let evaluation = Checkpoint.Evaluation(epoch: 1, step: step, loss: 0.5, accuracy1: 0.25, accuracy5: 1)
+    let evaluation = Evaluation(epoch: 1, step: step, loss: 0.5, accuracy1: 0.25, accuracy5: 1)
     header.evaluations = [evaluation]
     header.best = evaluation
     return Checkpoint(header: header, state: state)

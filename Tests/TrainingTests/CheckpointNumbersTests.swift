@@ -28,7 +28,7 @@ private struct Change: CustomTestStringConvertible, Sendable {
         _ attribute: String, epoch: Int = 1, step: Int = 4, accuracy1: Double = 0, accuracy5: Double = 1
     ) -> Change {
         Change(attribute) {
-            $0.evaluations[0] = Checkpoint.Evaluation(
+            $0.evaluations[0] = Evaluation(
                 epoch: epoch, step: step, loss: 1, accuracy1: accuracy1, accuracy5: accuracy5)
         }
     }
@@ -53,7 +53,7 @@ private struct Change: CustomTestStringConvertible, Sendable {
             evaluation("/metrics/step[1]", step: 9), evaluation("/metrics/epoch[0]", epoch: .max),
             evaluation("/metrics/acc1[0]", accuracy1: 1.5), evaluation("/metrics/acc5[0]", accuracy5: -.infinity),
             Change("best_step") {
-                $0.best = Checkpoint.Evaluation(epoch: 1, step: .max, loss: 0, accuracy1: 0, accuracy5: 0)
+                $0.best = Evaluation(epoch: 1, step: .max, loss: 0, accuracy1: 0, accuracy5: 0)
             },
         ]
 }

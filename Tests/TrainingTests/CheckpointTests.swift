@@ -23,9 +23,9 @@ func sampleCheckpoint(step: Int = 12, seed: UInt64 = 1) throws -> Checkpoint {
     header.configuration = try Configuration().yaml()
     header.configurationDigest = Configuration().digest()
     header.datasetDigest = String(repeating: "ab", count: 32)
-    let first = Checkpoint.Evaluation(epoch: 1, step: 4, loss: 1.25, accuracy1: 0.5, accuracy5: 1)
+    let first = Evaluation(epoch: 1, step: 4, loss: 1.25, accuracy1: 0.5, accuracy5: 1)
     header.evaluations = [
-        first, Checkpoint.Evaluation(epoch: 2, step: 8, loss: .nan, accuracy1: 0.1, accuracy5: 1.0 / 3),
+        first, Evaluation(epoch: 2, step: 8, loss: .nan, accuracy1: 0.1, accuracy5: 1.0 / 3),
     ].filter { $0.step <= step }
     header.best = header.evaluations.first
     (header.epochScore.loss, header.epochScore.divisor, header.epochScore.samples) = (1.5, 2, 2)

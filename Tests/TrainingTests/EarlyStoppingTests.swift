@@ -10,7 +10,7 @@ struct EarlyStoppingTests {
         let rule = Configuration.EarlyStopping(metric: metric, patience: patience, minDelta: minDelta)
         return rule.ends(
             values.enumerated().map { index, value in
-                Checkpoint.Evaluation(
+                Evaluation(
                     epoch: index, step: index, loss: metric == .loss ? value : 0,
                     accuracy1: metric == .accuracy1 ? value : 0, accuracy5: metric == .accuracy5 ? value : 0)
             })

@@ -39,7 +39,7 @@ struct LearningRateTests {
         let metric = try golden.numbers("\(name)/metric")
         let expected = try golden.numbers("\(name)/rates")
         #expect(Set(expected).count > 3)
-        var history: [Checkpoint.Evaluation] = []
+        var history: [Evaluation] = []
         var growing = rate(configuration)
         for (index, value) in metric.enumerated() {
             history.append(evaluation(step: 10 * (index + 1), value: value))
@@ -53,8 +53,8 @@ struct LearningRateTests {
         }
     }
 
-    private func evaluation(step: Int, value: Double) -> Checkpoint.Evaluation {
-        Checkpoint.Evaluation(epoch: 0, step: step, loss: value, accuracy1: value, accuracy5: 0)
+    private func evaluation(step: Int, value: Double) -> Evaluation {
+        Evaluation(epoch: 0, step: step, loss: value, accuracy1: value, accuracy5: 0)
     }
 
     @Test("a plateau counts no evaluation of the warm-up, and takes a loss that is not a number for no improvement")

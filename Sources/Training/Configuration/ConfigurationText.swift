@@ -1,3 +1,4 @@
+internal import Digests
 internal import Layers
 internal import Tensors
 internal import Yams
@@ -45,6 +46,13 @@ extension Configuration {
             ("compare_ranks.every", "\(compareRanksEvery)"), ("runs_dir", runsDirectory),
         ]
         return entries
+    }
+
+    /// SHA-256 over all entries, a line each.
+    package func digest() -> String {
+        var hash = SHA256()
+        for (key, value) in entries { hash.update("\(key)=\(value)\n") }
+        return hash.hexadecimal()
     }
 
     /// The configuration as YAML; reading it gives an equal configuration.

@@ -9,23 +9,6 @@ package struct Checkpoint: Sendable {
     package static let format = "swift-train.checkpoint"
     package static let formatVersion: Int64 = 1
 
-    /// One evaluation in the history of a run.
-    package struct Evaluation: Equatable, Sendable {
-        package let epoch: Int
-        package let step: Int
-        package let loss: Double
-        package let accuracy1: Double
-        package let accuracy5: Double
-
-        package init(epoch: Int, step: Int, loss: Double, accuracy1: Double, accuracy5: Double) {
-            self.epoch = epoch
-            self.step = step
-            self.loss = loss
-            self.accuracy1 = accuracy1
-            self.accuracy5 = accuracy5
-        }
-    }
-
     /// The numbers and texts of a checkpoint, without its tensors.
     package struct Header: Equatable, Sendable {
         package var model = ""

@@ -6,8 +6,8 @@ package struct TrainingProgress: Sendable {
     package let totalSteps: Int
     package var stepsDone = 0
     package var samplesSeen = 0
-    package var evaluations: [Checkpoint.Evaluation] = []
-    package var best: Checkpoint.Evaluation?
+    package var evaluations: [Evaluation] = []
+    package var best: Evaluation?
     /// Sum over the steps of the running epoch.
     package var epochScore = Score()
     package var skippedSteps = 0
@@ -42,7 +42,7 @@ package struct TrainingProgress: Sendable {
 
     /// What learning rate and early stopping follow: the evaluations that are due whatever the length of the run, so that a
     /// shorter run that goes on comes to the same weights.
-    package var followedEvaluations: [Checkpoint.Evaluation] {
+    package var followedEvaluations: [Evaluation] {
         evaluateEvery.due(evaluations, stepsPerEpoch: stepsPerEpoch)
     }
 
@@ -87,7 +87,7 @@ package struct TrainingProgress: Sendable {
 
     /// Adds an evaluation; returns whether it is the best so far. Ties keep the earlier one.
     package mutating func addEvaluation(_ score: Score, metric: Configuration.BestMetric) -> Bool {
-        let evaluation = Checkpoint.Evaluation(
+        let evaluation = Evaluation(
             epoch: epochsDone, step: stepsDone, loss: score.meanLoss, accuracy1: score.accuracy1,
             accuracy5: score.accuracy5)
         evaluations.append(evaluation)
@@ -101,7 +101,7 @@ package struct TrainingProgress: Sendable {
     }
 
     private static func isBetter(
-        _ a: Checkpoint.Evaluation, than b: Checkpoint.Evaluation, _ metric: Configuration.BestMetric
+        _ a: Evaluation, than b: Evaluation, _ metric: Configuration.BestMetric
     ) -> Bool {
         let (value, best) = (metric.value(of: a), metric.value(of: b))
         // Any number is better than none.

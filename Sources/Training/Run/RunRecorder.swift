@@ -144,7 +144,7 @@ package final class RunRecorder {
         window = Window()
     }
 
-    package func evaluation(_ evaluation: Checkpoint.Evaluation, split: String, isBest: Bool, seconds: Double) {
+    package func evaluation(_ evaluation: Evaluation, split: String, isBest: Bool, seconds: Double) {
         record(
             .eval,
             [
@@ -156,12 +156,12 @@ package final class RunRecorder {
     }
 
     /// "epoch 3", or the step of an evaluation within an epoch.
-    private func place(of evaluation: Checkpoint.Evaluation) -> String {
+    private func place(of evaluation: Evaluation) -> String {
         let isAtEnd = lastProgress.map { evaluation.step == evaluation.epoch * $0.stepsPerEpoch } ?? true
         return isAtEnd && evaluation.epoch > 0 ? "epoch \(evaluation.epoch)" : "step \(evaluation.step)"
     }
 
-    private func words(for evaluation: Checkpoint.Evaluation) -> String {
+    private func words(for evaluation: Evaluation) -> String {
         "loss \(Self.decimal(evaluation.loss, 4))  acc1 \(Self.decimal(evaluation.accuracy1, 4))"
             + (classes > Self.fewClasses ? "  acc5 \(Self.decimal(evaluation.accuracy5, 4))" : "")
     }

@@ -35,6 +35,15 @@ package struct Configuration: Equatable, Sendable {
 
     package init() {}
 
+    /// What `swift-train` does without a configuration: the Fashion classifier on the built-in synthetic data.
+    package static var builtIn: Configuration {
+        var configuration = Configuration()
+        configuration.data.file = "data/synthetic.h5"
+        configuration.length = .epochs(5)
+        configuration.optimizer.learningRate = 0.02
+        return configuration
+    }
+
     package var planOptions: PlanOptions {
         var options = PlanOptions()
         options.loss = loss
@@ -99,7 +108,7 @@ package struct Configuration: Equatable, Sendable {
 
         package var isBetterWhenLower: Bool { self == .loss }
 
-        package func value(of evaluation: Training.Checkpoint.Evaluation) -> Double {
+        package func value(of evaluation: Evaluation) -> Double {
             switch self {
             case .accuracy1: evaluation.accuracy1
             case .accuracy5: evaluation.accuracy5

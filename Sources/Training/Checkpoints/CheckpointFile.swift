@@ -164,7 +164,7 @@ extension CheckpointFile {
         header.classes = try dataset("/classes", in: file, imageBytes).readStrings()
         header.evaluations = try evaluations(in: file, imageBytes)
         if try file.attribute("best_step", on: "/") != nil {
-            header.best = Checkpoint.Evaluation(
+            header.best = Evaluation(
                 epoch: try attributes.integer("best_epoch"), step: try attributes.integer("best_step"),
                 loss: try attributes.real("best_loss"), accuracy1: try attributes.real("best_acc1"),
                 accuracy5: try attributes.real("best_acc5"))
@@ -228,7 +228,7 @@ extension CheckpointFile {
         return fields.withUnsafeMutableBufferPointer { Score(reading: $0) }
     }
 
-    private static func evaluations(in file: HDF5File, _ imageBytes: Int) throws -> [Checkpoint.Evaluation] {
+    private static func evaluations(in file: HDF5File, _ imageBytes: Int) throws -> [Evaluation] {
         func column<T: HDF5Scalar>(_ name: String, _ type: T.Type) throws -> [T] {
             try dataset("/metrics/\(name)", in: file, imageBytes).readAll(as: T.self)
         }
@@ -241,7 +241,7 @@ extension CheckpointFile {
                 .badData, "\(file.path):/metrics: its columns have \(counts) values, expected one number of them")
         }
         return epochs.indices.map {
-            Checkpoint.Evaluation(
+            Evaluation(
                 epoch: Int(epochs[$0]), step: Int(steps[$0]), loss: losses[$0], accuracy1: accuracies1[$0],
                 accuracy5: accuracies5[$0])
         }

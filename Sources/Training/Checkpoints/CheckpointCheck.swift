@@ -55,7 +55,7 @@ extension Checkpoint.Header {
     }
 
     private func check(
-        _ evaluation: Checkpoint.Evaluation, from first: Int, place: (String) -> String,
+        _ evaluation: Evaluation, from first: Int, place: (String) -> String,
         _ require: (Bool, String, Any, String) throws -> Void
     ) throws {
         try require(

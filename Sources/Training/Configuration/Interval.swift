@@ -35,7 +35,7 @@ package struct Interval: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// Those of a history that the interval alone asked for; a run's last evaluation may stand elsewhere.
-    func due(_ evaluations: [Checkpoint.Evaluation], stepsPerEpoch: Int) -> [Checkpoint.Evaluation] {
+    func due(_ evaluations: [Evaluation], stepsPerEpoch: Int) -> [Evaluation] {
         evaluations.filter { isDue(stepsDone: $0.step, stepsPerEpoch: stepsPerEpoch) }
     }
 

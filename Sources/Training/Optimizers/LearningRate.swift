@@ -34,7 +34,7 @@ package struct LearningRate: Sendable {
     }
 
     /// Takes note of the whole history of evaluations, oldest first; those during the warm-up do not count.
-    package mutating func observe(_ evaluations: [Checkpoint.Evaluation]) {
+    package mutating func observe(_ evaluations: [Evaluation]) {
         guard case .plateau(let plateau) = schedule else { return }
         plateauRate = plateau.rate(from: base, after: evaluations.filter { $0.step > warmupSteps })
     }
@@ -83,7 +83,7 @@ extension Configuration.Schedule.Plateau {
     private static let smallestChange = 1e-8
 
     /// The rate after a history of evaluations.
-    package func rate(from base: Double, after evaluations: [Checkpoint.Evaluation]) -> Double {
+    package func rate(from base: Double, after evaluations: [Evaluation]) -> Double {
         var (rate, bad, rest) = (base, 0, 0)
         var best: Double?
         for evaluation in evaluations {

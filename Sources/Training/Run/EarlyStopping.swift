@@ -45,7 +45,7 @@ extension Configuration.EarlyStopping {
     /// Whether a history of evaluations, oldest first, ends a run: the last `patience` of them were no better, by more
     /// than `minDelta`, than the best before them. The first evaluation is the first best; a value that is not a number is
     /// never better.
-    package func ends(_ evaluations: [Training.Checkpoint.Evaluation]) -> Bool {
+    package func ends(_ evaluations: [Evaluation]) -> Bool {
         var best: Double?
         var waited = 0
         for evaluation in evaluations {

@@ -188,7 +188,7 @@ package final class Trainer {
     }
 
     /// Says once that a network which has had its time does no better than one that always names the same class.
-    private func warnOfGuessing(_ evaluation: Checkpoint.Evaluation) {
+    private func warnOfGuessing(_ evaluation: Evaluation) {
         guard let recorder, !hasNamedGuessing, progress.targetLoss == nil else { return }
         let (steps, epoch) = (progress.stepsDone, progress.stepsPerEpoch)
         guard steps >= max(epoch, progress.isFinished ? Self.stepsToLearn / 5 : Self.stepsToLearn) else { return }
