@@ -37,17 +37,25 @@ extension Communicator {
 
     /// Gathers blocks whose sizes differ from rank to rank, in rank order, on every rank.
     package func allGather(_ block: [UInt8]) throws -> [[UInt8]] {
-        let mine = [Int64(block.count)]
-        var counts = [Int64](repeating: 0, count: size)
-        try mine.withUnsafeBytes { one in
-            try counts.withUnsafeMutableBytes { try allGather(one, into: $0) }
-        }
-        let longest = Int(counts.max() ?? 0)
-        let padded = block + [UInt8](repeating: 0, count: longest - block.count)
-        var all = [UInt8](repeating: 0, count: longest * size)
-        try padded.withUnsafeBytes { one in
-            try all.withUnsafeMutableBytes { try allGather(one, into: $0) }
-        }
-        return (0..<size).map { Array(all[$0 * longest..<$0 * longest + Int(counts[$0])]) }
+        let counts = try allGather(values: [Int64(block.count)]).map { Int($0) }
+        let longest = counts.max() ?? 0
+        let all = try allGather(values: block + [UInt8](repeating: 0, count: longest - block.count))
+        return (0..<size).map { Array(all[$0 * longest..<$0 * longest + counts[$0]]) }
     }
+
+    /// Gathers as many values from each rank, in rank order, on every rank.
+    package func allGather<Value: BitwiseCopyable>(values: [Value]) throws -> [Value] {
+        guard let any = values.first else { return [] }
+        var all = [Value](repeating: any, count: values.count * size)
+        try values.withUnsafeBytes { block in
+            try all.withUnsafeMutableBytes { try allGather(block, into: $0) }
+        }
+        return all
+    }
+
+    /// The sum over the ranks in rank order, on every rank.
+    package func sum(_ value: Double) throws -> Double { try allGather(values: [value]).reduce(0, +) }
+
+    /// The largest over the ranks, on every rank.
+    package func largest(_ value: Double) throws -> Double { try allGather(values: [value]).max() ?? value }
 }

@@ -1,3 +1,5 @@
+internal import Tensors
+
 /// The part of the gradient tree that lies between ranks: adds every rank's vectors and leaves the same bits on all.
 ///
 /// Ranks exchange with the rank at distance 1, 2, 4 … in that order. At each level a pair halves its segment: both send

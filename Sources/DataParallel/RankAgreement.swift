@@ -48,12 +48,7 @@ package enum RankAgreement {
     package static func agreeOnFailure(
         _ failure: Failure?, over communicator: any Communicator, host: String = hostName()
     ) throws {
-        let size = communicator.size
-        let mine = [Int32(failure?.code.rawValue ?? 0)]
-        var codes = [Int32](repeating: 0, count: size)
-        try mine.withUnsafeBytes { one in
-            try codes.withUnsafeMutableBytes { try communicator.allGather(one, into: $0) }
-        }
+        let codes = try communicator.allGather(values: [Int32(failure?.code.rawValue ?? 0)])
         guard let first = codes.firstIndex(where: { $0 != 0 }) else { return }
         let place = first == 0 ? "" : "[rank \(first)@\(host)] "
         let text = try communicator.broadcast(Array((place + (failure?.message ?? "")).utf8), from: first)

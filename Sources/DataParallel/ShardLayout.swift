@@ -1,4 +1,5 @@
 package import Diagnostics
+internal import Tensors
 
 /// Which logical shards a rank owns: V shards in R equal, contiguous runs.
 ///
@@ -41,9 +42,4 @@ package struct ShardLayout: Equatable, Sendable {
         guard let last = texts.last, texts.count > 1 else { return texts.joined() }
         return "\(texts.dropLast().joined(separator: ", ")) or \(last)"
     }
-}
-
-extension Int {
-    /// 1, 2, 4, 8 …
-    var isPowerOfTwo: Bool { self > 0 && self & (self - 1) == 0 }
 }

@@ -1,4 +1,7 @@
 extension Int {
+    /// 1, 2, 4, 8 …
+    package var isPowerOfTwo: Bool { self > 0 && self & (self - 1) == 0 }
+
     /// More than any memory has bytes, and so little that sums of many such numbers still fit an Int.
     package static let largestProduct = 1 << 50
 

@@ -7,7 +7,7 @@ package enum TreeSum {
         leafArrays: UnsafeMutablePointer<Float>, leaves: Int, stride: Int, count: Int,
         into total: UnsafeMutablePointer<Float>
     ) {
-        precondition(leaves > 0 && leaves & (leaves - 1) == 0, "\(leaves) leaves, expected a power of two")
+        precondition(leaves.isPowerOfTwo, "\(leaves) leaves, expected a power of two")
         KernelSet.inUse.table.pointee.treeSum_f32(leafArrays, Int64(leaves), Int64(stride), Int64(count), total)
     }
 

@@ -35,7 +35,7 @@ struct BenchCommand: Command {
     func validate() throws {
         guard (1...1 << 20).contains(batch) else { throw ValidationError("--batch \(batch): expected 1…1048576") }
         guard (1...65_536).contains(shards) else { throw ValidationError("--shards \(shards): expected 1…65536") }
-        guard shards & (shards - 1) == 0, batch % shards == 0 else {
+        guard shards.isPowerOfTwo, batch % shards == 0 else {
             throw ValidationError(
                 "--batch \(batch) --shards \(shards): expected shards to be a power of two and batch a multiple of it")
         }

@@ -88,7 +88,7 @@ struct LaneEngine: PlanEngine {
     /// Joins the gradients of the units.
     private func treePass(in arena: Arena, _ context: StepContext) -> Pass {
         let (kernels, stride, units) = (kernels, memory.gradientStride, groups.units)
-        precondition(units & (units - 1) == 0, "\(request.shards) shards, expected a power of two")
+        precondition(units.isPowerOfTwo, "\(request.shards) shards, expected a power of two")
         let count = request.network.parameterList.trainedCount
         let gradients: UnsafeMutablePointer<Float> = arena.pointer(at: memory.unitGradients)
         return Pass("gradient tree", units: (count + Self.blockCount - 1) / Self.blockCount) { block, _ in

@@ -137,11 +137,11 @@ extension Configuration {
     private mutating func readBatch(_ top: ConfigurationSection) throws {
         batchSize = try top.integer("batch_size", in: 1...1 << 24) ?? batchSize
         shards = try top.integer("shards", in: 1...65_536) ?? shards
-        guard shards & (shards - 1) == 0 else {
+        guard shards.isPowerOfTwo else {
             throw top.failure("shards", "= \(shards), expected a power of two: 1, 2, 4, 8 …")
         }
         let inFlight = try top.value("shards_in_flight", expected: "a power of two, or all") { text in
-            text == "all" || Int(text).map { $0 > 0 && $0 & ($0 - 1) == 0 } == true ? text : nil
+            text == "all" || Int(text)?.isPowerOfTwo == true ? text : nil
         }
         if let inFlight { shardsInFlight = Int(inFlight) }
         if let shardsInFlight, shardsInFlight > shards {

@@ -80,10 +80,7 @@ package final class Evaluator {
             try afterRound(round, samples, plan.logits(ofSlot:))
         }
         try RankAgreement.agreeOnFailure(failure, over: communicator)
-        var all = [Double](repeating: 0, count: own.count * ranks)
-        try own.withUnsafeBytes { block in
-            try all.withUnsafeMutableBytes { try communicator.allGather(block, into: $0) }
-        }
+        var all = try communicator.allGather(values: own)
         return all.withUnsafeMutableBufferPointer { all in
             (0..<blocks.count).reduce(Score()) { sum, block in
                 let (round, rank) = block.quotientAndRemainder(dividingBy: ranks)

@@ -31,10 +31,7 @@ package struct Predictions {
 
     /// The predictions of all samples in file order. Collective; equal on all ranks.
     package func gathered(over communicator: any Communicator) throws -> [Int32] {
-        var all = [Int32](repeating: Self.none, count: own.count * blocks.ranks)
-        try own.withUnsafeBytes { block in
-            try all.withUnsafeMutableBytes { try communicator.allGather(block, into: $0) }
-        }
+        let all = try communicator.allGather(values: own)
         return (0..<blocks.count).flatMap { block in
             let (round, rank) = block.quotientAndRemainder(dividingBy: blocks.ranks)
             let start = rank * own.count + round * blocks.blockSamples

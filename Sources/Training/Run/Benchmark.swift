@@ -87,7 +87,7 @@ package final class Benchmark {
 
     /// Repeats the work for about `seconds`, after three turns to warm up. Collective.
     package func run(seconds: Double) throws -> Result {
-        let peak = try sumOverRanks(PeakMeasurement.fusedMultiplyAddRate(pool: pool, now: Machine.now))
+        let peak = try communicator.sum(PeakMeasurement.fusedMultiplyAddRate(pool: pool, now: Machine.now))
         for _ in 0..<3 { _ = try turn(false) }
         try communicator.barrier()
         var times: [Double] = []
@@ -101,7 +101,7 @@ package final class Benchmark {
             if ends { break }
         }
         times.sort()
-        let imagesPerSecond = try sumOverRanks(Double(images * times.count) / (last - start))
+        let imagesPerSecond = try communicator.sum(Double(images * times.count) / (last - start))
         return Result(
             steps: times.count, imagesPerSecond: imagesPerSecond,
             stepMillisecondsMedian: times[times.count / 2] * 1e3, stepMillisecondsMinimum: times[0] * 1e3,
@@ -146,14 +146,6 @@ package final class Benchmark {
                 weights: UnsafePointer(state.weights.baseAddress!), gradients: nil)
             return isOver
         }
-    }
-
-    private func sumOverRanks(_ value: Double) throws -> Double {
-        var all = [Double](repeating: 0, count: communicator.size)
-        try withUnsafeBytes(of: value) { block in
-            try all.withUnsafeMutableBytes { try communicator.allGather(block, into: $0) }
-        }
-        return all.reduce(0, +)
     }
 
     private static func randomBatch(layout: ShardLayout, imagesPerShard: Int, imageBytes: Int, classes: Int) -> Batch {

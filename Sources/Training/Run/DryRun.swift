@@ -51,7 +51,7 @@ extension TrainingSession {
         let outcome = try step.run(
             batch, epoch: first / geometry.stepsPerEpoch, learningRate: rate.rate(afterSteps: first),
             stopRequested: false)
-        let seconds = try slowest(Machine.now() - start)
+        let seconds = try communicator.largest(Machine.now() - start)
         switch outcome.verdict {
         case .updated, .weightless: break
         case .notFinite, .beyondRange:
@@ -66,13 +66,5 @@ extension TrainingSession {
             images: layout.shardsPerRank * geometry.imagesPerShard, memory: try memoryNeed(),
             peakResidentBytes: Machine.peakResidentBytes(), loss: outcome.score.meanLoss,
             gradientNorm: outcome.gradientNorm, steps: max(0, totalSteps - first), stepSeconds: seconds)
-    }
-
-    private func slowest(_ seconds: Double) throws -> Double {
-        var all = [Double](repeating: 0, count: communicator.size)
-        try withUnsafeBytes(of: seconds) { block in
-            try all.withUnsafeMutableBytes { try communicator.allGather(block, into: $0) }
-        }
-        return all.max() ?? seconds
     }
 }

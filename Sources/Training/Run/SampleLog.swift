@@ -10,7 +10,6 @@ final class SampleLog {
     private let file: AppendFile?
     private let communicator: any Communicator
     private var own: [Int64]
-    private var all: [Int64]
 
     /// `path` is rank 0's; the other ranks pass nil. Throws: `Failure(.cannotCreate)`.
     init(path: String?, keepingSamples: Int, slotsPerRank: Int, communicator: any Communicator) throws {
@@ -21,7 +20,6 @@ final class SampleLog {
             throw Failure(failure.code, failure.message, isLocal: true)
         }
         own = [Int64](repeating: -1, count: slotsPerRank)
-        all = [Int64](repeating: -1, count: slotsPerRank * communicator.size)
     }
 
     /// Appends the samples of a step in slot order. Collective.
@@ -32,9 +30,7 @@ final class SampleLog {
                 own[slot] = image < Int(batch.counts[shard]) ? batch.ids[slot] : -1
             }
         }
-        try own.withUnsafeBytes { block in
-            try all.withUnsafeMutableBytes { try communicator.allGather(block, into: $0) }
-        }
+        let all = try communicator.allGather(values: own)
         guard let file else { return }
         let present = all.filter { $0 >= 0 }.map(\.littleEndian)
         do {

@@ -33,10 +33,7 @@ package enum StateComparison {
     }
 
     private static func gather(_ values: [UInt64], over communicator: any Communicator) throws -> [[UInt64]] {
-        var all = [UInt64](repeating: 0, count: values.count * communicator.size)
-        try values.withUnsafeBytes { block in
-            try all.withUnsafeMutableBytes { try communicator.allGather(block, into: $0) }
-        }
+        let all = try communicator.allGather(values: values)
         return (0..<communicator.size).map { Array(all[$0 * values.count..<($0 + 1) * values.count]) }
     }
 }
