@@ -43,10 +43,12 @@ let package = Package(
         swiftTarget("Diagnostics", []),
         swiftTarget("Digests", ["CCrypto"]),
         swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
+        .target(
+            name: "CImages", cSettings: cSettings, linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels", "COpenBLAS"]),
         .target(name: "CMappedFiles", cSettings: cSettings),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics", "CMappedFiles"]),
+        swiftTarget("Datasets", ["Tensors", "HDF5", "Digests", "Diagnostics", "CMappedFiles", "CImages"]),
         swiftTarget("Ingest", ["Datasets", "HDF5", "Tensors", "Digests", "Diagnostics", "CZlib"]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
@@ -74,7 +76,9 @@ let package = Package(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
         tests("TensorsTests", ["Tensors", "CKernels"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
-        tests("DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"]),
+        tests(
+            "DatasetsTests", ["Datasets", "HDF5", "Diagnostics", "Tensors"], exclude: ["Generator"],
+            resources: [.copy("Golden")]),
         tests("IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests"]),
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],
