@@ -50,7 +50,7 @@ let package = Package(
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels"]),
         .target(name: "CMappedFiles", cSettings: cSettings),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles"]),
+        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles", "CImages"]),
         swiftTarget(
             "Ingest",
             ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),
@@ -87,7 +87,9 @@ let package = Package(
         .target(name: "CKernelCases", dependencies: ["CKernels"], path: "Tests/CKernelCases", cSettings: cSettings),
         tests("TensorsTests", ["Tensors", "CKernels", "CKernelCases"]),
         tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
-        tests("DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"]),
+        tests(
+            "DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"], exclude: ["Generator"],
+            resources: [.copy("Golden")]),
         tests(
             "IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests", "CImages"], exclude: ["Generator"],
             resources: [.copy("Fixtures")]),

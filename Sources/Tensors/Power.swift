@@ -24,6 +24,11 @@ package enum Power {
         return base == 0 ? 0 : CKernels_exp(exponent * CKernels_log(base))
     }
 
+    package static func exponential(_ x: Double) -> Double { CKernels_exp(x) }
+
+    /// Of a number above 0.
+    package static func logarithm(_ x: Double) -> Double { CKernels_log(x) }
+
     /// (1 + cos(π·x)) / 2, without cancellation where it is small.
     package static func raisedCosine(_ x: Double) -> Double {
         let half = CKernels_cosPi(x / 2)
