@@ -91,7 +91,8 @@ let package = Package(
             "DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"], exclude: ["Generator"],
             resources: [.copy("Golden")]),
         tests(
-            "IngestTests", ["Ingest", "Datasets", "HDF5", "Diagnostics", "Digests", "CImages"], exclude: ["Generator"],
+            "IngestTests", ["Ingest", "Datasets", "HDF5", "Tensors", "Diagnostics", "Digests", "CImages"],
+            exclude: ["Generator"],
             resources: [.copy("Fixtures")]),
         tests(
             "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],

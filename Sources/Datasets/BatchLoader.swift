@@ -12,19 +12,21 @@ package final class BatchLoader {
     private var current: Batch?
 
     /// Starts to load steps `steps` (numbered from the start of the run) for the shards `localShards` of all.
+    /// `augmentation` changes the images on their way.
     ///
     /// Throws: `ThreadError` when the system refuses the thread.
     package init(
-        split: any SampleSource, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64, steps: Range<Int>
+        split: any SampleSource, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64, steps: Range<Int>,
+        augmentation: Augmentation? = nil
     ) throws(ThreadError) {
+        let imageBytes = augmentation?.output.count ?? split.imageBytes
         let ring = Ring(capacity: Self.batches) {
-            Batch(
-                shards: localShards.count, imagesPerShard: geometry.imagesPerShard, imageBytes: split.imageBytes)
+            Batch(shards: localShards.count, imagesPerShard: geometry.imagesPerShard, imageBytes: imageBytes)
         }
         self.ring = ring
-        let filler = BatchFiller(split: split, geometry: geometry, localShards: localShards, seed: seed)
         try SystemThread("batch loader") {
-            var filler = filler
+            var filler = BatchFiller(
+                split: split, geometry: geometry, localShards: localShards, seed: seed, augmentation: augmentation)
             for step in steps {
                 guard let batch = ring.takeEmpty() else { return }
                 do {
@@ -53,23 +55,30 @@ package final class BatchLoader {
     }
 }
 
-/// Fills batches with the samples of a step.
-private struct BatchFiller: Sendable {
-    let split: any SampleSource
-    let labels: [Int32]
-    let imageBytes: Int
-    let geometry: BatchGeometry
-    let localShards: Range<Int>
-    let seed: UInt64
-    var order: (epoch: Int, order: SampleOrder)?
+/// Fills batches with the samples of a step; used by one thread.
+private struct BatchFiller {
+    private let split: any SampleSource
+    private let labels: [Int32]
+    private let geometry: BatchGeometry
+    private let localShards: Range<Int>
+    private let seed: UInt64
+    private let augmentation: Augmentation?
+    /// An image as it is stored, on its way through the augmentation.
+    private let stored: UnsafeMutableRawPointer
+    private let scratch = TransformScratch()
+    private var order: (epoch: Int, order: SampleOrder)?
 
-    init(split: any SampleSource, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64) {
+    init(
+        split: any SampleSource, geometry: BatchGeometry, localShards: Range<Int>, seed: UInt64,
+        augmentation: Augmentation?
+    ) {
         self.split = split
         labels = split.labels
-        imageBytes = split.imageBytes
         self.geometry = geometry
         self.localShards = localShards
         self.seed = seed
+        self.augmentation = augmentation
+        stored = scratch.bytes(split.imageBytes, TransformScratch.storedImage)
     }
 
     mutating func fill(_ batch: Batch, step: Int) throws {
@@ -84,10 +93,18 @@ private struct BatchFiller: Sendable {
                 let slot = local * geometry.imagesPerShard + image
                 batch.ids[slot] = Int64(id)
                 batch.labels[slot] = labels[id]
-                try split.fill(batch.images + slot * imageBytes, sample: id)
+                try fill(batch.images + slot * batch.imageBytes, sample: id, epoch: epoch)
             }
         }
         try split.confirm()
+    }
+
+    private func fill(_ target: UnsafeMutableRawPointer, sample: Int, epoch: Int) throws {
+        guard let augmentation else { return try split.fill(target, sample: sample) }
+        try split.fill(stored, sample: sample)
+        augmentation.apply(
+            UnsafePointer(stored.assumingMemoryBound(to: UInt8.self)), to: target.assumingMemoryBound(to: UInt8.self),
+            seed: seed, epoch: epoch, sample: sample, scratch: scratch)
     }
 
     private mutating func order(ofEpoch epoch: Int) -> SampleOrder {

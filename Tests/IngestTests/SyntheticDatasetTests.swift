@@ -2,6 +2,7 @@ import Datasets
 import Diagnostics
 import Digests
 import Foundation
+import Tensors
 import Testing
 
 @testable import Ingest

@@ -155,6 +155,24 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         ),
     ]
 
+    private static func augment(_ list: String) -> String {
+        "model: tiny\ndata: {file: d.h5, augment: \(list)}"
+    }
+
+    static let augmentations = [
+        BadConfiguration(whole: augment("RandomHorizontalFlip"), "data.augment is no list"),
+        BadConfiguration(whole: augment("[RandomFlip]"), "data.augment[0] = RandomFlip, no transform", "did you mean"),
+        BadConfiguration(
+            whole: augment("[{RandomHorizontalFlip: {p: 2}}]"), "p = 2, expected a number from 0 to 1"),
+        BadConfiguration(whole: augment("[{RandomRotation: {angle: 3}}]"), "unknown key", "angle"),
+        BadConfiguration(whole: augment("[RandomRotation]"), "degrees is missing, expected a number or [low, high]"),
+        BadConfiguration(whole: augment("[{RandomRotation: {degrees: [5, 1]}}]"), "expected low before high"),
+        BadConfiguration(whole: augment("[{RandomCrop: {padding: 4}}]"), "size is missing, expected a whole number"),
+        BadConfiguration(whole: augment("[{RandomCrop: {size: 8, padding_mode: wrap}}]"), "constant, reflect or edge"),
+        BadConfiguration(whole: augment("[{ColorJitter: {hue: 0.7}}]"), "expected 1 or 2 numbers from -0.5 to 0.5"),
+        BadConfiguration(whole: augment("[{RandomErasing: {value: 256}}]"), "expected numbers from 0.0 to 255.0"),
+    ]
+
     static let models = [
         BadConfiguration(whole: "", "c.yaml: model is missing, expected one of tiny"),
         BadConfiguration(whole: "# nothing", "model is missing"),
@@ -178,7 +196,6 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
             whole: "model: tiny\ndata: {file: d, normalize: {mean: 0, std: [1]}}",
             "data.normalize.mean is no list of numbers"),
         BadConfiguration(whole: "model: tiny\ndata: {file: d, normalize: {mean: [a], std: [1]}}", "is no number"),
-        BadConfiguration(whole: "model: tiny\ndata: {file: d, augment: [flip]}", "this version has none; expected []"),
     ]
 
     static let yaml = [
@@ -228,6 +245,9 @@ struct ConfigurationErrorTests {
 
     @Test("numbers that float32 cannot hold", arguments: BadConfiguration.singles)
     func singles(bad: BadConfiguration) { check(bad) }
+
+    @Test("augmentation", arguments: BadConfiguration.augmentations)
+    func augmentations(bad: BadConfiguration) { check(bad) }
 
     @Test("model and data", arguments: BadConfiguration.models)
     func models(bad: BadConfiguration) { check(bad) }

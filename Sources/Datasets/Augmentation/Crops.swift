@@ -138,7 +138,7 @@ package struct RandomResizedCrop: Transform {
     ) {
         // Cut out first: the filter must not reach beyond the part.
         let rowBytes = part.width * shape.channels
-        let cut = scratch.bytes(part.height * rowBytes, 2).assumingMemoryBound(to: UInt8.self)
+        let cut = scratch.bytes(part.height * rowBytes, TransformScratch.cutOut).assumingMemoryBound(to: UInt8.self)
         for row in 0..<part.height {
             let start = ((part.top + row) * shape.width + part.left) * shape.channels
             (cut + row * rowBytes).update(from: source + start, count: rowBytes)
@@ -163,6 +163,7 @@ struct Resizing {
         let box = CImages_Box(left: 0, top: 0, right: Float(w), bottom: Float(h))
         let bytes = CImages_resizeScratchBytes(h, w, c, box, Int32(height), Int32(width), CImages_bilinear)
         CImages_resize(
-            source, h, w, c, box, target, Int32(height), Int32(width), CImages_bilinear, scratch.bytes(bytes, 3))
+            source, h, w, c, box, target, Int32(height), Int32(width), CImages_bilinear,
+            scratch.bytes(bytes, TransformScratch.filter))
     }
 }

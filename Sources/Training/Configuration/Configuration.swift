@@ -72,6 +72,8 @@ package struct Configuration: Equatable, Sendable {
     package struct Data: Equatable, Sendable {
         package var file = "data/fashion-mnist.h5"
         package var normalize = Normalize.none
+        /// nil: training images as they are.
+        package var augment: ConfiguredAugmentation?
     }
 
     package enum Normalize: Equatable, Sendable {

@@ -128,9 +128,8 @@ extension Configuration {
             }
         }
         if let node = section.node("augment") {
-            guard case .sequence(let items) = node.content, items.isEmpty else {
-                throw section.failure("augment", "names operations, but this version has none; expected []")
-            }
+            let augmentation = try ConfiguredAugmentation(node)
+            data.augment = augmentation.transforms.isEmpty ? nil : augmentation
         }
     }
 

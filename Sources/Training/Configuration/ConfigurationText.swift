@@ -21,6 +21,7 @@ extension Configuration {
             entries.append(("data.normalize.mean", "\(mean)"))
             entries.append(("data.normalize.std", "\(std)"))
         }
+        if let augment = data.augment { entries.append(("data.augment", augment.text)) }
         entries += [("batch_size", "\(batchSize)"), ("shards", "\(shards)")]
         entries.append(("shards_in_flight", shardsInFlight.map(String.init) ?? "all"))
         switch length {
@@ -61,7 +62,8 @@ extension Configuration {
     }
 
     private static let lists = [
-        "model.layers", "loss.class_weights", "optimizer.betas", "optimizer.no_decay", "schedule.milestones",
+        "model.layers", "data.augment", "loss.class_weights", "optimizer.betas", "optimizer.no_decay",
+        "schedule.milestones",
     ]
 
     private static func tree(of entries: ArraySlice<(key: String, value: String)>, prefix: String) throws -> Node {

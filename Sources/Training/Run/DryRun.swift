@@ -39,7 +39,7 @@ extension TrainingSession {
         let first = min(options.resume?.checkpoint.header.step ?? 0, max(0, totalSteps - 1))
         let loader = try BatchLoader(
             split: training, geometry: geometry, localShards: layout.range, seed: configuration.seed,
-            steps: first..<first + 1)
+            steps: first..<first + 1, augmentation: augmentation)
         var rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: totalSteps)

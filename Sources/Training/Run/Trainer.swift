@@ -45,6 +45,7 @@ package final class Trainer {
     /// initialised or restored. Throws: `Failure`.
     package init(
         configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: any SampleSource,
+        augmentation: Augmentation? = nil,
         geometry: BatchGeometry, header: Checkpoint.Header, resume: ResumePoint?, recorder: RunRecorder?,
         communicator: any Communicator, activity: Activity, targetLoss: Double? = nil
     ) throws {
@@ -74,7 +75,7 @@ package final class Trainer {
         lastSaved = resume?.path
         loader = try BatchLoader(
             split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
-            steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps)
+            steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps, augmentation: augmentation)
         placeholder = {
             .placeholder(
                 shards: step.layout.shardsPerRank, imagesPerShard: geometry.imagesPerShard,

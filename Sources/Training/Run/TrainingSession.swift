@@ -37,6 +37,8 @@ package final class TrainingSession {
     let pool: ThreadPool
     private let input: PixelConversion
     private let normalization: Normalization
+    /// Random changes of the training images; nil: none.
+    let augmentation: Augmentation?
     /// What the user should hear of the data.
     private let dataWarnings: [String]
 
@@ -78,6 +80,7 @@ package final class TrainingSession {
         self.training = training
         self.evaluation = evaluation
         normalization = try Normalization(configuration.data.normalize, split: training, file: dataset.path)
+        augmentation = try Self.augmentation(configuration.data.augment, of: training, file: dataset.path)
         network = try Self.network(configuration, dataset: dataset, makeModel)
         input = normalization.conversion(for: training)
         geometry = BatchGeometry(
@@ -100,7 +103,8 @@ package final class TrainingSession {
         }
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
-            configuration: configuration, step: step, evaluator: evaluator, training: training, geometry: geometry,
+            configuration: configuration, step: step, evaluator: evaluator, training: training,
+            augmentation: augmentation, geometry: geometry,
             header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
             communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
@@ -168,6 +172,32 @@ package final class TrainingSession {
         configuration.entries.map { .init($0.key, $0.value) } + [
             .init("program (SHA-256)", Machine.programDigest()), .init("kernel set", Machine.kernelSet),
         ]
+    }
+
+    private static func augmentation(
+        _ configured: ConfiguredAugmentation?, of images: any SampleSource, file: String
+    ) throws -> Augmentation? {
+        guard let configured else { return nil }
+        guard images.pixelType == .uint8 else {
+            throw Failure(
+                .configuration,
+                "data.augment: the images of \(file) are float32, expected uint8, which the transforms work on")
+        }
+        let shape = ImageShape(height: images.height, width: images.width, channels: images.channels)
+        let augmentation: Augmentation
+        do {
+            augmentation = try Augmentation(configured.transforms, input: shape)
+        } catch {
+            throw Failure(.configuration, "data.augment: \(error); the images are those of \(file)")
+        }
+        guard augmentation.output == shape else {
+            throw Failure(
+                .configuration,
+                "data.augment makes images of \(augmentation.output.height)×\(augmentation.output.width), expected the "
+                    + "\(shape.height)×\(shape.width) of \(file), which is what evaluations read; convert it to that size first"
+            )
+        }
+        return augmentation
     }
 
     private static func network(
@@ -317,6 +347,7 @@ package final class TrainingSession {
         let crowded =
             threads > cores || threads * communicator.localSize > Machine.coresOnline()
             || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
+        let augment = configuration.data.augment.map { [("augment", $0.text)] } ?? []
         return [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),
             ("engine", step.plan.engine),
@@ -339,6 +370,7 @@ package final class TrainingSession {
                     + "\(dataset.height)×\(dataset.width)×\(dataset.channels), \(dataset.classes.count) classes, digest "
                     + dataset.digest.prefix(16)
             ),
+        ] + augment + [
             (
                 "model",
                 "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
