@@ -11,24 +11,34 @@ package enum PaddingMode: String, CaseIterable, Sendable {
     case circular
 }
 
-/// Extends one image [C, spatial extents] on every side with values of its own. Source: torch.nn.functional.pad.
+/// Extends one image [C, spatial extents] on every side with values of its own, or with one value (0 as `zeros` says). Source: torch.nn.functional.pad.
 package final class ImagePadding: Sendable {
     package let channels: Int
     package let input: [Int]
     package let padded: [Int]
     package let mode: PaddingMode
-    /// The source place of every padded place, axis by axis, for three axes.
+    private let value: Float
+    /// The source place of every padded place, axis by axis, for three axes; −1 where `value` goes.
     private let sources: [[Int32]]
 
     /// Throws: `WindowArithmetic.Misfit` where the mode has no value for so wide a padding.
-    package init(image: Shape, sides: [(before: Int, after: Int)], mode: PaddingMode) throws(WindowArithmetic.Misfit) {
-        precondition(mode != .zeros && image.rank == sides.count + 1, "\(mode) padding of \(image)")
+    package init(
+        image: Shape, sides: [(before: Int, after: Int)], mode: PaddingMode, value: Float = 0
+    ) throws(WindowArithmetic.Misfit) {
+        precondition(image.rank == sides.count + 1, "\(mode) padding of \(image)")
         self.mode = mode
+        self.value = value
         channels = image[0]
         input = Array(image.dimensions.dropFirst())
         padded = zip(input, sides).map { $0 + $1.before + $1.after }
         var sources = [[Int32]](repeating: [0], count: 3 - input.count)
         for (extent, side) in zip(input, sides) {
+            let total = side.before + extent + side.after
+            guard total <= WindowArithmetic.largestExtent else {
+                throw WindowArithmetic.Misfit(
+                    description: "an extent of \(total) with its padding, expected at most "
+                        + "\(WindowArithmetic.largestExtent)")
+            }
             let widest = max(side.before, side.after)
             let limit =
                 switch mode {
@@ -62,7 +72,8 @@ package final class ImagePadding: Sendable {
         switch mode {
         case .reflect: place < 0 ? -place : place >= extent ? 2 * (extent - 1) - place : place
         case .circular: (place + extent) % extent
-        case .zeros, .replicate: min(max(place, 0), extent - 1)
+        case .replicate: min(max(place, 0), extent - 1)
+        case .zeros: place < 0 || place >= extent ? -1 : place
         }
     }
 
@@ -76,7 +87,7 @@ package final class ImagePadding: Sendable {
                 sources[2].withUnsafeBufferPointer { third in
                     var extents = CKernels_Padding(
                         channels: Int64(channels), input: triple(input), padded: triple(padded),
-                        sources: (first.baseAddress, second.baseAddress, third.baseAddress))
+                        sources: (first.baseAddress, second.baseAddress, third.baseAddress), value: Double(value))
                     body(&extents)
                 }
             }

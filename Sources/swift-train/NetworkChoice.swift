@@ -18,7 +18,8 @@ struct NetworkChoice: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The image, as CHANNELSxHEIGHTxWIDTH; by default the network's own or that of the configuration's data.",
+            "The image, as CHANNELSxHEIGHTxWIDTH (CHANNELSxLENGTH, CHANNELSxDEPTHxHEIGHTxWIDTH); by default the network's own "
+                + "or that of the configuration's data.",
             valueName: "CxHxW"))
     var input: String?
 
@@ -69,16 +70,19 @@ struct NetworkChoice: ParsableArguments {
         return "\(model) is no network\(near) known: \(ModelRegistry.names.joined(separator: ", "))"
     }
 
-    /// The network; `text` is the configuration's. Throws: `Failure`.
-    func network(configuration text: String?) throws -> Network {
+    /// The network, or a fragment of one where that will do; `text` is the configuration's. Throws: `Failure`.
+    func network(configuration text: String?, isFragment: Bool = false) throws -> Network {
         if let weightsFile { throw Failure(.usage, Self.unknown(weightsFile)) }
         var wanted = Configuration.Model(name: model ?? "")
         var usual = model.flatMap(ModelRegistry.usual)
+        var classes = classes
         if let config {
             let configuration = try Configuration(
                 yaml: text, file: config, assignments: [], models: ModelRegistry.names, defaults: Configuration(),
-                needsData: input == nil || classes == nil)
+                needsData: input == nil || (classes == nil && !isFragment))
             wanted = configuration.model
+            // Layers that say nowhere `classes` are the same for any number of them.
+            if isFragment, input != nil, wanted.layers.map({ !$0.usesClasses }) ?? false { classes = classes ?? 1 }
             usual = nil
             if input == nil || classes == nil {
                 try GivenFile.requireDataset(
@@ -92,7 +96,8 @@ struct NetworkChoice: ParsableArguments {
             throw Failure(.usage, "no image size and number of classes: give --input and --classes")
         }
         do {
-            return try Network(wanted.description(input: shape, classes: count, ModelRegistry.description))
+            return try Network(
+                wanted.description(input: shape, classes: count, ModelRegistry.description), isFragment: isFragment)
         } catch let error as ShapeMismatch {
             throw Failure(.configuration, "\(error); the images are \(shape)")
         }
@@ -100,7 +105,7 @@ struct NetworkChoice: ParsableArguments {
 
     private static func shape(_ text: String) -> Shape? {
         let extents = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-        guard extents.count == 3, extents.allSatisfy({ (1...1 << 16).contains($0) }) else { return nil }
+        guard (2...4).contains(extents.count), extents.allSatisfy({ (1...1 << 16).contains($0) }) else { return nil }
         return Shape(extents)
     }
 }

@@ -31,7 +31,8 @@ struct SummaryCommand: ParsableCommand {
         if let file = choice.weightsFile, let report = try TensorFileReport(path: file) {
             return try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
         }
-        let network = try choice.network(configuration: choice.config.map(ConfigurationFile.read))
+        let network = try choice.network(
+            configuration: choice.config.map(ConfigurationFile.read), isFragment: choice.config != nil)
         let summary = try NetworkSummary(network)
         let memory = try NetworkSummary.memory(of: network, images: batch)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)

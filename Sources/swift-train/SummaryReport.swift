@@ -27,7 +27,7 @@ struct SummaryReport {
             }.joined(separator: "  ")
         }
         let rule = String(repeating: "─", count: widths.reduce(0, +) + 2 * (widths.count - 1))
-        let totals = [
+        var totals = [
             ("parameters", NumberText.grouped(summary.parameters)),
             ("buffers", NumberText.grouped(summary.buffers)),
             (
@@ -37,11 +37,17 @@ struct SummaryReport {
             ("memory of parameters", NumberText.megabytes(memory.parameters)),
             ("memory of gradients", NumberText.megabytes(memory.gradients)),
             ("memory of activations", NumberText.megabytes(memory.activations)),
-            (
-                "memory of a training plan",
-                "\(NumberText.megabytes(memory.planned)), activations, their gradients and scratch"
-            ),
         ]
+        if let planned = memory.planned {
+            totals.append(
+                (
+                    "memory of a training plan",
+                    "\(NumberText.megabytes(planned)), activations, their gradients and scratch"
+                ))
+        }
+        if !summary.endsInLogits {
+            totals.append(("output", "no logits: a fragment, which cannot be trained or evaluated"))
+        }
         let label = totals.map(\.0.count).max() ?? 0
         return
             (["\(summary.name), images \(summary.input)", rule, line(header), rule] + rows.map(line) + [rule]
@@ -50,11 +56,11 @@ struct SummaryReport {
     }
 
     var values: [String: Any] {
-        [
+        var values: [String: Any] = [
             "model": summary.name, "input": summary.input.dimensions, "batch": batch, "parameters": summary.parameters,
             "buffers": summary.buffers, "multiply_adds": Int.product(summary.multiplyAdds, batch),
             "parameter_bytes": memory.parameters, "gradient_bytes": memory.gradients,
-            "activation_bytes": memory.activations, "plan_bytes": memory.planned,
+            "activation_bytes": memory.activations, "ends_in_logits": summary.endsInLogits,
             "layers": summary.rows.map { row in
                 var values: [String: Any] = [
                     "path": row.path, "type": row.type, "output": [batch] + row.output.dimensions,
@@ -68,6 +74,8 @@ struct SummaryReport {
                 return values
             },
         ]
+        values["plan_bytes"] = memory.planned
+        return values
     }
 
     private static func reach(_ field: NetworkSummary.ReceptiveField?) -> String {

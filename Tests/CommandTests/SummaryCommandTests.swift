@@ -32,10 +32,26 @@ struct SummaryCommandTests {
         #expect(given.object?["parameters"]?.number == 239.0)
     }
 
+    @Test("a fragment that ends in no logits is shown, in one, two and three dimensions")
+    func fragments() throws {
+        let workshop = try Workshop()
+        func output(_ layer: String, _ input: String) throws -> Outcome {
+            try workshop.write("model: {layers: [\(layer)]}", "c.yaml")
+            return try workshop.run("summary", "--config", "c.yaml", "--input", input, "--batch", "16")
+        }
+        let article = "{ReflectionPad2d: {padding: [2, 1, 2, 1]}}, {Conv2d: {out_channels: 3, kernel_size: 4}}"
+        let image = try output(article, "1x32x100")
+        #expect(image.code == 0 && image.output.contains("[16, 3, 32, 100]"), "\(image)")
+        #expect(image.output.contains("no logits"))
+        #expect(try output("{Conv1d: {out_channels: 3, kernel_size: 4}}", "2x100").output.contains("[16, 3, 97]"))
+        let volume = try output("{Conv3d: {out_channels: 3, kernel_size: 3, stride: 2}}", "1x9x9x11")
+        #expect(volume.output.contains("[16, 3, 4, 4, 5]"), "\(volume)")
+    }
+
     @Test("wrong words are usage errors, and an image that does not fit a configuration error")
     func refusals() throws {
         let workshop = try Workshop()
-        for line in ["summary", "summary resnet", "summary lenet5 --input 28x28", "summary lenet5 --batch 0"] {
+        for line in ["summary", "summary resnet", "summary lenet5 --input 28", "summary lenet5 --batch 0"] {
             #expect(try workshop.run(line.split(separator: " ").map(String.init)).code == 64, "\(line)")
         }
         let small = try workshop.run("summary", "alexnet", "--input", "3x16x16")

@@ -82,11 +82,12 @@ struct OperationGradientTests {
         }
     }
 
-    @Test("padding that reflects, replicates and goes round", arguments: [PaddingMode.reflect, .replicate, .circular])
+    @Test("padding that reflects, replicates, goes round and writes a value", arguments: PaddingMode.allCases)
     func padding(_ mode: PaddingMode) throws {
         var randoms = Randoms(43)
         let byMode: [PaddingMode: [Int32]] = [
             .reflect: [2, 1, 0, 1, 2, 3, 2], .replicate: [0, 0, 0, 1, 2, 3, 3], .circular: [2, 3, 0, 1, 2, 3, 0],
+            .zeros: [-1, -1, 0, 1, 2, 3, -1],
         ]
         let sources = try #require(byMode[mode])
         let single: [Int32] = [0]
@@ -94,7 +95,7 @@ struct OperationGradientTests {
             sources.withUnsafeBufferPointer { sources in
                 var extents = CKernels_Padding(
                     channels: 2, input: (1, 4, 4), padded: (1, 7, 7),
-                    sources: (single.baseAddress, sources.baseAddress, sources.baseAddress))
+                    sources: (single.baseAddress, sources.baseAddress, sources.baseAddress), value: 0)
                 expectGradient("\(mode)", at: doubles(&randoms, 32), outputs: 98, &randoms) {
                     var y = [Double](repeating: .nan, count: 98)
                     CKernels_pad_f64__portable(&extents, $0, &y)

@@ -87,6 +87,43 @@ struct ConfiguredLayersTests {
         #expect(network.stages.count == 13)
     }
 
+    @Test("margins come per side, in PyTorch's order for layers that only pad")
+    func margins() throws {
+        let network = try network(
+            """
+                - ReflectionPad2d: {padding: [2, 1, 0, 3]}
+                - ConstantPad2d: {padding: 1, value: -1}
+                - Conv2d: {out_channels: 2, kernel_size: 4, padding: [[2, 1], [1, 2]]}
+                - Conv2d: {out_channels: 2, kernel_size: 3, padding: [[2, 0], [0, 1]], padding_mode: circular}
+                - Flatten
+                - Linear: {out_features: classes}
+            """, input: [1, 12, 10])
+        #expect(network.stages.map(\.output)[0] == [1, 15, 13])
+        #expect(network.stages.map(\.output)[1] == [1, 17, 15])
+        #expect(network.stages.map(\.output)[2] == [2, 17, 15])
+        #expect(network.stages.map(\.output)[3] == [2, 17, 14])
+        #expect(network.stages.map(\.layer.typeName).prefix(2) == ["ReflectionPad2d", "ConstantPad2d"])
+    }
+
+    @Test("layers of one and three axes", arguments: [(1, [2, 40]), (3, [2, 10, 12, 14])])
+    func ranks(axes: Int, input: [Int]) throws {
+        let network = try network(
+            """
+                - ReplicationPad\(axes)d: {padding: 1}
+                - Conv\(axes)d: {out_channels: 4, kernel_size: 3, dilation: 2, padding: same}
+                - BatchNorm\(axes)d
+                - MaxPool\(axes)d: {kernel_size: 2}
+                - ConvTranspose\(axes)d: {out_channels: 2, kernel_size: 2, stride: 2}
+                - AvgPool\(axes)d: {kernel_size: 3, stride: 1}
+                - AdaptiveAvgPool\(axes)d
+                - Flatten
+                - Linear: {out_features: classes}
+            """, input: Shape(input))
+        #expect(network.stages.last?.inputs == [[2]])
+        let text = "    - Conv\(axes)d: {out_channels: 4, kernel_size: [3, 3, 3, 3]}"
+        #expect(message(text).contains("kernel_size expected a whole number from 1"))
+    }
+
     @Test("what is no layer, lacks an argument or does not fit is refused with its place")
     func refusals() {
         #expect(message("    - Conv2D: {out_channels: 4}").contains("net.yaml:3"))
@@ -97,6 +134,11 @@ struct ConfiguredLayersTests {
                 "did you mean model.layers[0].Conv2d.kernel_size?"))
         #expect(message("    - Linear: {out_features: 3}").contains("Linear takes [features], found [1, 12, 12]"))
         #expect(message("    - Dropout: {p: 2}").contains("expected a number from 0 to 1"))
+        #expect(message("    - Conv2d: {in_channels: 1, out_channels: 4, kernel_size: 3}").contains("leave it out"))
+        #expect(message("    - ReflectionPad2d: {padding: [1, 2]}").contains("or [left, right, top, bottom]"))
+        #expect(
+            message("    - Conv2d: {out_channels: 4, kernel_size: 3, padding: [[1, 2]]}").contains("[[1, 2], [1, 2]]"))
+        #expect(message("    - ReflectionPad2d: {padding: 12}").contains("reflect padding of 12 on an extent of 12"))
         #expect(message("    - [ReLU]").contains("is no layer"))
         #expect(
             message("    - Flatten\n    - Linear: {out_features: 4}").contains(

@@ -31,9 +31,10 @@ typedef struct {
     const CKernels_Span *spans[3];
 } CKernels_Pooling;
 
-/// A padding of one image: which place of the image each padded place is copied from, axis by axis.
+/// A padding of one image: which place of the image each padded place is copied from, axis by axis; −1 for `value`.
 typedef struct {
     int64_t channels;
     int64_t input[3], padded[3];
     const int32_t *sources[3];
+    double value;
 } CKernels_Padding;

@@ -164,11 +164,20 @@ void PASS(convolution, addWeightGradient)(const CKernels_Window *w, const CKerne
 
 void NAME(pad)(const CKernels_Padding *p, const REAL *image, REAL *padded) {
     const int64_t plane = p->input[1] * p->input[2];
+    const REAL value = (REAL)p->value;
     for (int64_t c = 0; c < p->channels; c++, image += p->input[0] * plane) {
         for (int64_t d = 0; d < p->padded[0]; d++) {
-            for (int64_t h = 0; h < p->padded[1]; h++) {
-                const REAL *row = image + p->sources[0][d] * plane + p->sources[1][h] * p->input[2];
-                for (int64_t x = 0; x < p->padded[2]; x++) *padded++ = row[p->sources[2][x]];
+            for (int64_t h = 0; h < p->padded[1]; h++, padded += p->padded[2]) {
+                const int64_t z = p->sources[0][d], y = p->sources[1][h];
+                if (z < 0 || y < 0) {
+                    for (int64_t x = 0; x < p->padded[2]; x++) padded[x] = value;
+                    continue;
+                }
+                const REAL *row = image + z * plane + y * p->input[2];
+                for (int64_t x = 0; x < p->padded[2]; x++) {
+                    const int64_t source = p->sources[2][x];
+                    padded[x] = source < 0 ? value : row[source];
+                }
             }
         }
     }
@@ -179,9 +188,13 @@ void NAME(unpad)(const CKernels_Padding *p, const REAL *padded, REAL *image) {
     memset(image, 0, (size_t)(p->channels * p->input[0] * plane) * sizeof(REAL));
     for (int64_t c = 0; c < p->channels; c++, image += p->input[0] * plane) {
         for (int64_t d = 0; d < p->padded[0]; d++) {
-            for (int64_t h = 0; h < p->padded[1]; h++) {
-                REAL *row = image + p->sources[0][d] * plane + p->sources[1][h] * p->input[2];
-                for (int64_t x = 0; x < p->padded[2]; x++) row[p->sources[2][x]] += *padded++;
+            for (int64_t h = 0; h < p->padded[1]; h++, padded += p->padded[2]) {
+                const int64_t z = p->sources[0][d], y = p->sources[1][h];
+                if (z < 0 || y < 0) continue;
+                REAL *row = image + z * plane + y * p->input[2];
+                for (int64_t x = 0; x < p->padded[2]; x++) {
+                    if (p->sources[2][x] >= 0) row[p->sources[2][x]] += padded[x];
+                }
             }
         }
     }

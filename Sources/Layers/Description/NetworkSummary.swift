@@ -29,12 +29,14 @@ package struct NetworkSummary: Sendable {
         package let gradients: Int
         /// Every layer's output.
         package let activations: Int
-        /// What a plan allocates for activations, their gradients and scratch after sharing what is not alive at once.
-        package let planned: Int
+        /// What a plan allocates for activations, their gradients and scratch after sharing what is not alive at once; nil for
+        /// a fragment, which has no loss to be trained on.
+        package let planned: Int?
     }
 
     package let name: String
     package let input: Shape
+    package let endsInLogits: Bool
     package let rows: [Row]
     package let parameters: Int
     package let buffers: Int
@@ -44,6 +46,7 @@ package struct NetworkSummary: Sendable {
     package init(_ network: Network) throws {
         name = network.description.name
         input = network.description.input
+        endsInLogits = network.endsInLogits
         var fields: [ReceptiveField?] = [
             ReceptiveField(
                 reach: input.dimensions.dropFirst().map { _ in 1 }, stride: input.dimensions.dropFirst().map { _ in 1 },
@@ -97,6 +100,6 @@ package struct NetworkSummary: Sendable {
         return Memory(
             parameters: network.parameterList.count * bytes, gradients: network.parameterList.trainedCount * bytes,
             activations: Int.product(network.stages.reduce(0) { $0 + $1.output.count }, images, bytes),
-            planned: try request.engine().byteCount)
+            planned: network.endsInLogits ? try request.engine().byteCount : nil)
     }
 }

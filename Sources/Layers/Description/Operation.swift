@@ -22,6 +22,8 @@ package enum Operation: Sendable {
     case concatenation
     /// Channels of zeros in front of and behind the others.
     case channelPadding(before: Int, after: Int)
+    /// Margins around every image.
+    case padding(ImagePadding)
     /// The same elements in the same order under another shape.
     case reshape
     /// Anything else: only the layer itself knows.
@@ -48,7 +50,8 @@ extension Operation {
     /// Which places of its input one place of the output depends on.
     package var reception: Reception {
         switch self {
-        case .activation, .add, .batchNormalization, .channelPadding, .concatenation, .dropout, .reshape, .softmax:
+        case .activation, .add, .batchNormalization, .channelPadding, .concatenation, .dropout, .padding, .reshape,
+            .softmax:
             return .place
         case .affine:
             return .everything

@@ -28,8 +28,9 @@ package struct Network: Sendable {
     package let statisticCount: Int
 
     /// Throws: `ShapeMismatch`, naming the layer, when a layer cannot take what the one before it gives, when something is
-    /// too large to be counted, or when the last one does not give one logit a class.
-    package init(_ description: ModelDescription) throws {
+    /// too large to be counted, or when the last one does not give one logit a class (unless a fragment will do, which can be
+    /// looked at but neither trained nor evaluated).
+    package init(_ description: ModelDescription, isFragment: Bool = false) throws {
         var shapes = [description.input]
         var stages: [Stage] = []
         var described: [(key: String, description: ParameterDescription)] = []
@@ -78,7 +79,7 @@ package struct Network: Sendable {
             shapes.append(output)
         }
         let last = shapes[shapes.count - 1]
-        guard last == [description.classes] else {
+        guard isFragment || last == [description.classes] else {
             throw ShapeMismatch(
                 "\(description.name) ends in \(last), expected one logit for each of \(description.classes) classes")
         }
@@ -91,6 +92,9 @@ package struct Network: Sendable {
         parameterList = ParameterList(described)
         statisticCount = statistics
     }
+
+    /// Whether it ends in one logit a class: what a loss takes.
+    package var endsInLogits: Bool { stages.last?.output == [description.classes] }
 
     /// Brings the buffers of all layers up to date after a step, from its statistics over all shards and ranks and the
     /// number of its samples.

@@ -24,6 +24,7 @@ from convolution2d_plain import CONV2D_CASES, CONV2D_UNEQUAL_CASES, write_conv2d
 from initializers import write_initializers
 from linear import LINEAR_CASES, write_linear
 from losses import CROSS_ENTROPY_CASES, write_cross_entropy, write_losses
+from padding import write_padding
 from pooling import MAX_POOL2D_CASES, write_max_pool2d, write_pooling
 from sizes import write_sizes
 from step import TRACE_BATCH, TRACE_STEPS, write_step
@@ -52,6 +53,7 @@ FAMILIES = {
     "unfold": write_unfold,
     "sizes": write_sizes,
     "initializers": write_initializers,
+    "padding": write_padding,
 }
 
 
@@ -112,6 +114,7 @@ integers: its first element in `/values` (float32) or `/values64` (float64), the
   rounded to float32, because the gradient of a sure softmax is what is left of a difference.
 * `losses.h5` ({losses}): `loss` (cross_entropy, mean_squared_error), `x`, `smoothing`, `labels` or the probabilities `targets`, class weights `weight`; `loss_sum`, `loss_mean`, `dx_sum`, `dx_mean` in float64; `divisor` makes the mean of the sum.
 * `unfold.h5` ({unfold}): `operation` (unfold, fold), `kernel`, `dilation`, `padding`, `stride`, for fold `output`.
+* `padding.h5` ({padding}): `mode` (zeros, reflect, replicate, circular), `value` (what zeros writes), `padding` (before and after of the first axis, then of the next).
 
 Two more hold tables:
 
