@@ -29,7 +29,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         // One system library each.
@@ -41,8 +40,9 @@ let package = Package(
 
         // In the order in which data flows.
         swiftTarget("Diagnostics", []),
+        swiftTarget("Report", ["Diagnostics"]),
         swiftTarget("Files", ["Diagnostics"]),
-        swiftTarget("Interchange", ["Files", "Diagnostics", "CArchive"]),
+        swiftTarget("Interchange", ["Files", "Report", "Diagnostics", "CArchive"]),
         swiftTarget("Digests", ["CCrypto"]),
         swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
         .target(
@@ -50,23 +50,23 @@ let package = Package(
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels"]),
         .target(name: "CMappedFiles", cSettings: cSettings),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles", "CImages"]),
+        swiftTarget(
+            "Datasets",
+            ["Tensors", "HDF5", "Files", "Digests", "Report", "Diagnostics", "CMappedFiles", "CImages"]),
         swiftTarget(
             "Ingest",
-            ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),
+            ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Report", "Diagnostics", "CArchive", "CImages", "CZlib"]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
         .target(name: "CSignals", cSettings: cSettings),
-        swiftTarget("DataParallel", ["Tensors", "Diagnostics", "CMPI", "CSignals"]),
+        swiftTarget("DataParallel", ["Tensors", "Report", "Diagnostics", "CMPI", "CSignals"]),
         swiftTarget(
             "Training",
             [
-                "Layers", "Datasets", "DataParallel", "HDF5", "Interchange", "Tensors", "Files", "Digests",
+                "Layers", "Datasets", "DataParallel", "HDF5", "Interchange", "Tensors", "Files", "Digests", "Report",
                 "Diagnostics",
                 .product(name: "Yams", package: "Yams"),
-                .product(name: "Logging", package: "swift-log"),
             ]),
-        swiftTarget("Report", ["Diagnostics"]),
         .executableTarget(
             name: "swift-train",
             dependencies: [
@@ -104,9 +104,9 @@ let package = Package(
             "TrainingTests",
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
-                "Files", "Interchange", "Diagnostics", "CAllocationCounter", "CFileFaults",
+                "Files", "Interchange", "Report", "Diagnostics", "CAllocationCounter", "CFileFaults",
             ], exclude: ["Generator", "Golden", "NetworkGolden"]),
-        tests("ReportTests", ["Report"]),
+        tests("ReportTests", ["Report", "Diagnostics"]),
         tests(
             "FuzzTests", ["Training", "Ingest", "Datasets", "HDF5", "Diagnostics"], resources: [.copy("Corpus")]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),

@@ -1,5 +1,6 @@
 package import Diagnostics
 internal import Glibc
+internal import Report
 
 /// Checks at start-up that all ranks are about to do the same, and ends them together when one cannot go on.
 package enum RankAgreement {
@@ -90,11 +91,8 @@ package enum RankAgreement {
                 rows.append((values[rank], hosts[rank], [rank]))
             }
         }
-        let cells = rows.map { (ranks: runs($0.ranks), host: $0.host, value: $0.value) }
-        let rankWidth = cells.map(\.ranks.count).max() ?? 0
-        let hostWidth = cells.map(\.host.count).max() ?? 0
-        let lines = cells.map { "    \(pad($0.ranks, rankWidth))  \(pad($0.host, hostWidth))  \($0.value)" }
-        return "  \(name)\n\(lines.joined(separator: "\n"))"
+        let table = TextTable(rows.map { [runs($0.ranks), $0.host, $0.value] }, [.left], indent: 4)
+        return "  \(name)\n\(table.text)"
     }
 
     /// "rank 3", "ranks 0-2, 5".
@@ -109,10 +107,6 @@ package enum RankAgreement {
         }
         let texts = parts.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
         return "\(ranks.count == 1 ? "rank" : "ranks") \(texts.joined(separator: ", "))"
-    }
-
-    private static func pad(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
     }
 
     /// Words with their lengths in front, so that values may hold any character.

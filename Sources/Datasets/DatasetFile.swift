@@ -1,6 +1,7 @@
 internal import Diagnostics
 internal import Digests
 internal import HDF5
+internal import Report
 
 /// A dataset file, opened and judged: format, shapes, types, labels and sizes are known to be good, pixels are not read.
 ///
@@ -215,6 +216,6 @@ private final class LongWork {
     func note(_ what: String, done: Int, of total: Int) {
         guard !isTold, done < total, ContinuousClock.now - start > .seconds(1) else { return }
         isTold = true
-        tell("\(what): \(done / 1_000_000) of \(total / 1_000_000) MB in the first second")
+        tell("\(what): \(NumberText.megabytes(done)) of \(NumberText.megabytes(total)) in the first second")
     }
 }

@@ -3,6 +3,7 @@ internal import Datasets
 internal import Diagnostics
 internal import Digests
 internal import Glibc
+internal import Report
 
 /// The bytes of a file, unpacked if it is gzip, handed out in order; the digest of the file as it lies is taken on the way.
 ///
@@ -85,6 +86,16 @@ final class ByteSource {
         var complete = SHA256()
         swap(&hash, &complete)
         return complete.hexadecimal()
+    }
+
+    /// What a dataset file says of this source; reads what is left of it.
+    func description() throws -> JSON {
+        Self.description(path: path, bytes: fileBytes, sha256: try finishDigest())
+    }
+
+    static func description(path: String, bytes: Int, sha256: String) -> JSON {
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        return ["name": .string(name), "bytes": .integer(bytes), "sha256": .string(sha256)]
     }
 
     private func copied(into target: UnsafeMutableRawBufferPointer) throws -> Int {

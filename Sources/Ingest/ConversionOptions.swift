@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Foundation
+internal import Report
 
 /// How a converter prepares and stores the images.
 package struct ConversionOptions: Sendable {

@@ -1,6 +1,6 @@
 internal import Datasets
 internal import Diagnostics
-internal import Foundation
+package import Report
 
 /// What `inspect` says of a dataset file, as text and as JSON.
 package struct DatasetReport {
@@ -53,53 +53,44 @@ package struct DatasetReport {
         return lines.joined(separator: "\n")
     }
 
-    package var json: String {
-        let splits = file.headers.map { header in
-            JSONText.object([
-                ("name", JSONText.string(header.name)),
-                ("shape", "[\(header.count), \(header.height), \(header.width), \(header.channels)]"),
-                ("type", JSONText.string(header.pixelType.rawValue)),
-                ("storage", JSONText.string(header.storage)),
-                ("counts", JSONText.array(header.counts(of: file.classes.count).map { "\($0)" })),
-                ("mean", JSONText.array(header.mean.map { "\($0)" })),
-                ("std", JSONText.array(header.std.map { "\($0)" })),
-                ("images_sha256", header.storedImageDigest.map { JSONText.string($0) } ?? "null"),
-                ("labels_sha256", JSONText.string(header.labelDigest)),
-            ])
+    package var json: JSON {
+        let splits = file.headers.map { header -> JSON in
+            [
+                "name": .string(header.name),
+                "shape": .integers([header.count, header.height, header.width, header.channels]),
+                "type": .string(header.pixelType.rawValue), "storage": .string(header.storage),
+                "counts": .integers(header.counts(of: file.classes.count).map { Int($0) }),
+                "mean": .array(header.mean.map(JSON.number(_:))), "std": .array(header.std.map(JSON.number(_:))),
+                "images_sha256": .optional(header.storedImageDigest, JSON.string),
+                "labels_sha256": .string(header.labelDigest),
+            ]
         }
         var members = [
-            ("format", JSONText.string(DatasetFileFormat.name)), ("format_version", "\(DatasetFileFormat.version)"),
-            ("classes", JSONText.array(file.classes.map { JSONText.string($0) })),
-            ("splits", JSONText.array(splits)),
-            ("ignored", JSONText.array(file.ignoredNames.map { JSONText.string($0) })),
-            ("command", command.map { JSONText.string($0) } ?? "null"),
-            ("sources", sourcesJSON),
-            ("digest", JSONText.string(file.digest)),
+            JSON.Member("format", .string(DatasetFileFormat.name)),
+            JSON.Member("format_version", .integer(Int(DatasetFileFormat.version))),
+            JSON.Member("classes", .strings(file.classes)), JSON.Member("splits", .array(splits)),
+            JSON.Member("ignored", .strings(file.ignoredNames)),
+            JSON.Member("command", .optional(command, JSON.string)), JSON.Member("sources", sourcesJSON),
+            JSON.Member("digest", .string(file.digest)),
         ]
-        if isVerified { members.append(("verified", "true")) }
-        return JSONText.object(members)
+        if isVerified { members.append(JSON.Member("verified", .boolean(true))) }
+        return .object(members)
     }
 
     /// What the file says of its sources; as a string where that is no JSON, so that a foreign writer's mistake cannot break
     /// ours.
-    private var sourcesJSON: String {
-        guard let sources else { return "null" }
-        let value = try? JSONSerialization.jsonObject(with: Data(sources.utf8))
-        let data = value.flatMap {
-            try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .withoutEscapingSlashes])
-        }
-        return data.map { String(decoding: $0, as: UTF8.self) } ?? JSONText.string(sources)
-    }
+    private var sourcesJSON: JSON { .optional(sources) { JSON(parsing: $0) ?? .string($0) } }
 
     /// A line for each source: its name, and what else is known of it.
     private var sourceLines: [String] {
         guard let sources else { return [] }
-        guard let list = (try? JSONSerialization.jsonObject(with: Data(sources.utf8))) as? [[String: Any]] else {
-            return ["sources   \(sources)"]
-        }
+        guard case .array(let list)? = JSON(parsing: sources) else { return ["sources   \(sources)"] }
         return list.enumerated().map { index, source in
-            let name = source["name"].map { "\($0)  " } ?? ""
-            let rest = source.keys.sorted().filter { $0 != "name" }.map { "\($0) \(source[$0] ?? "")" }
+            let name = source[key: "name"].map { $0.plain + "  " } ?? ""
+            var rest = [source.plain]
+            if case .object(let members) = source {
+                rest = members.filter { $0.key != "name" }.map { "\($0.key) \($0.value.plain)" }
+            }
             return (index == 0 ? "sources   " : "          ") + name + rest.joined(separator: "  ")
         }
     }

@@ -2,6 +2,7 @@ internal import Datasets
 internal import Diagnostics
 internal import Digests
 internal import HDF5
+internal import Report
 
 /// Writes a dataset file in pieces, then reads it back before it gets its name.
 ///
@@ -142,7 +143,7 @@ final class DatasetWriter {
     }
 
     /// Writes what describes the data, closes, syncs, reads everything back and compares, then names the file.
-    func finish(command: [String], sources: String, preprocessing: String) throws -> ConversionReport {
+    func finish(command: [String], sources: JSON, preprocessing: JSON) throws -> ConversionReport {
         guard let trainStatistics else { preconditionFailure("no split was written") }
         func counts(_ split: Finished) -> [Int] {
             var counts = [Int](repeating: 0, count: classes.count)
@@ -154,8 +155,8 @@ final class DatasetWriter {
             try file.setAttribute("format_version", on: "/", .integer(DatasetFileFormat.version))
             try file.setAttribute(
                 "command", on: "/", .string((command + options.words).joined(separator: " ")))
-            try file.setAttribute("sources", on: "/", .string(sources))
-            try file.setAttribute("preprocessing", on: "/", .string(preprocessing))
+            try file.setAttribute("sources", on: "/", .string(sources.text(.spaced)))
+            try file.setAttribute("preprocessing", on: "/", .string(preprocessing.text(.spaced)))
             try file.write("/classes", strings: classes)
             for split in finished {
                 let path = "/\(split.name)/images"

@@ -1,6 +1,7 @@
 internal import Datasets
 internal import Diagnostics
 internal import HDF5
+package import Report
 
 /// The groups, datasets and attributes of any HDF5 file, for looking at it.
 package struct HDF5Tree {
@@ -39,15 +40,18 @@ package struct HDF5Tree {
             }).joined(separator: "\n")
     }
 
-    package var json: String {
-        let objects = entries.map { entry in
-            JSONText.object([
-                ("path", JSONText.string(entry.path)), ("kind", JSONText.string(entry.kind)),
-                ("shape", entry.shape.map { JSONText.array($0.map { "\($0)" }) } ?? "null"),
-                ("attributes", JSONText.object(entry.attributes.map { ($0.name, JSONText.string($0.value)) })),
-            ])
-        }
-        return JSONText.object([("format", "null"), ("objects", JSONText.array(objects))])
+    package var json: JSON {
+        [
+            "format": .null,
+            "objects": .array(
+                entries.map { entry in
+                    [
+                        "path": .string(entry.path), "kind": .string(entry.kind),
+                        "shape": .optional(entry.shape) { .integers($0) },
+                        "attributes": .object(entry.attributes.map { JSON.Member($0.name, .string($0.value)) }),
+                    ]
+                }),
+        ]
     }
 
     private static func words(_ entry: Entry) -> String {

@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Glibc
+internal import Report
 
 /// Converts the four IDX files of MNIST and its kin to a dataset file, streaming.
 package enum IDXConverter {
@@ -74,7 +75,7 @@ package enum IDXConverter {
         let form: ImageForm
         let classes: [String]
         let splits: [SourceSplit]
-        let preprocessing: [(String, String)]
+        let preprocessing: [JSON.Member]
         private let files: [Split]
         private let isTransposed: Bool
         private var stored: [UInt8] = []
@@ -87,7 +88,7 @@ package enum IDXConverter {
             form = .pixels(
                 ImageShape(
                     height: isTransposed ? width : height, width: isTransposed ? height : width, channels: 1))
-            preprocessing = isTransposed ? [("pixels", JSONText.string("transposed"))] : []
+            preprocessing = isTransposed ? [JSON.Member("pixels", "transposed")] : []
             splits = files.enumerated().map { part, file in
                 SourceSplit(
                     name: file.name, part: part, samples: Array(file.labels.indices),
@@ -117,8 +118,8 @@ package enum IDXConverter {
             }
         }
 
-        func sources(_ encoded: EncodedFiles) throws -> String {
-            JSONText.array(try files.flatMap { [try $0.images.finish(), $0.labelSource] })
+        func sources(_ encoded: EncodedFiles) throws -> JSON {
+            JSON.array(try files.flatMap { [try $0.images.finish(), $0.labelSource] })
         }
 
         private func transpose(
@@ -139,7 +140,7 @@ package enum IDXConverter {
         let images: IDXFile
         let labels: [UInt8]
         let labelPath: String
-        let labelSource: String
+        let labelSource: JSON
         let labelWarning: String?
         var sizeText: String { images.extents.dropFirst().map(String.init).joined(separator: "×") }
 

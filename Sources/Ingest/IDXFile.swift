@@ -1,4 +1,5 @@
 internal import Diagnostics
+internal import Report
 
 /// One IDX file of unsigned bytes: a header of extents, then the elements, outermost extent first.
 ///
@@ -84,7 +85,7 @@ final class IDXFile {
     }
 
     /// Insists that nothing follows the elements, and gives the source's name, size and digest as JSON.
-    func finish() throws -> String {
+    func finish() throws -> JSON {
         var extra: UInt8 = 0
         let place = source.position
         guard try withUnsafeMutableBytes(of: &extra, { try source.read(into: $0) }) == 0 else {
@@ -93,11 +94,7 @@ final class IDXFile {
                 "\(path): byte \(place): more data than the extents \(extents.map(String.init).joined(separator: "×")) "
                     + "declare, expected the end")
         }
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        return JSONText.object([
-            ("name", JSONText.string(name)), ("bytes", "\(source.fileBytes)"),
-            ("sha256", JSONText.string(try source.finishDigest())),
-        ])
+        return try source.description()
     }
 
     private static func word(_ source: ByteSource, what: String, _ headerBytes: Int) throws -> UInt32 {

@@ -1,4 +1,5 @@
 internal import Diagnostics
+internal import Report
 
 /// The built-in data: ten classes of drawn glyphs, 28×28, gray.
 ///
@@ -37,7 +38,7 @@ private final class SyntheticImages: ImageSource {
     let classes = GlyphShapes.names
     let splits: [SourceSplit]
     let isConcurrent = true
-    let preprocessing = [("drawn", JSONText.string("glyphs, version 1"))]
+    let preprocessing = [JSON.Member("drawn", "glyphs, version 1")]
     private let seed: UInt64
     private let firstIDs: [UInt64]
 
@@ -64,5 +65,5 @@ private final class SyntheticImages: ImageSource {
         }
     }
 
-    func sources(_ files: EncodedFiles) -> String { "[]" }
+    func sources(_ files: EncodedFiles) -> JSON { [] }
 }

@@ -1,4 +1,5 @@
 package import Files
+internal import Report
 
 /// Writes the safetensors format.
 package enum SafetensorsWriter {
@@ -29,32 +30,20 @@ package enum SafetensorsWriter {
     }
 
     private static func header(of entries: [TensorEntry], _ metadata: [String: String]) -> String {
-        let texts = metadata.sorted { $0.key < $1.key }.map { "\(json($0.key)):\(json($0.value))" }
-        var members = ["\"__metadata__\":{\(texts.joined(separator: ","))}"]
+        let texts = metadata.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
+        var members = [JSON.Member("__metadata__", .object(texts))]
         var begin = 0
         for entry in entries {
             let end = begin + entry.count * entry.type.byteCount
-            let shape = entry.shape.map(String.init).joined(separator: ",")
             members.append(
-                "\(json(entry.key)):{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(shape)],"
-                    + "\"data_offsets\":[\(begin),\(end)]}")
+                JSON.Member(
+                    entry.key,
+                    [
+                        "dtype": .string(entry.type.rawValue), "shape": .integers(entry.shape),
+                        "data_offsets": .integers([begin, end]),
+                    ]))
             begin = end
         }
-        return "{\(members.joined(separator: ","))}"
-    }
-
-    /// A text of JSON.
-    private static func json(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": quoted += "\\\(scalar)"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
+        return JSON.object(members).text()
     }
 }

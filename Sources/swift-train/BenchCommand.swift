@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import DataParallel
 internal import Diagnostics
 internal import Layers
+internal import Report
 internal import Tensors
 internal import Training
 
@@ -71,7 +72,7 @@ struct BenchCommand: Command {
             let report = BenchReport(
                 name: network.description.name, work: work, batch: batch, shards: shards, ranks: communicator.size,
                 threads: pool.threads, result: result)
-            try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
+            try StandardOutput.line(json ? report.json.text() : report.text)
         }
         return .done
     }
@@ -100,13 +101,16 @@ private struct BenchReport {
         return result.gigaflops > result.peakGigaflops ? "more than the peak that was measured before" : nil
     }
 
-    var values: [String: Any] {
+    var json: JSON {
         [
-            "model": name, "work": work.rawValue, "batch": batch, "shards": shards, "ranks": ranks, "threads": threads,
-            "isa": Machine.kernelSet, "steps": result.steps, "images_per_second": result.imagesPerSecond,
-            "step_ms_mean": meanMilliseconds, "step_ms_median": result.stepMillisecondsMedian,
-            "step_ms_min": result.stepMillisecondsMinimum, "peak_rss_bytes": result.peakResidentBytes,
-            "gflops": result.gigaflops, "fma_peak_gflops": result.peakGigaflops, "machine_seems_busy": doubt != nil,
+            "model": .string(name), "work": .string(work.rawValue), "batch": .integer(batch),
+            "shards": .integer(shards), "ranks": .integer(ranks), "threads": .integer(threads),
+            "isa": .string(Machine.kernelSet), "steps": .integer(result.steps),
+            "images_per_second": .number(result.imagesPerSecond), "step_ms_mean": .number(meanMilliseconds),
+            "step_ms_median": .number(result.stepMillisecondsMedian),
+            "step_ms_min": .number(result.stepMillisecondsMinimum),
+            "peak_rss_bytes": .integer(result.peakResidentBytes), "gflops": .number(result.gigaflops),
+            "fma_peak_gflops": .number(result.peakGigaflops), "machine_seems_busy": .boolean(doubt != nil),
         ]
     }
 
@@ -116,15 +120,20 @@ private struct BenchReport {
             (result.stepMillisecondsMedian, "median"), (meanMilliseconds, "mean"),
             (result.stepMillisecondsMinimum, "minimum"),
         ].map { "\(NumberText.decimal($0, 3)) \($1)" }.joined(separator: ", ")
-        let lines = [
-            "\(name), \(shape), \(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) thread\(threads == 1 ? "" : "s")",
-            "kernels        \(Machine.kernelSet)",
-            "images/s       \(NumberText.decimal(result.imagesPerSecond, 1))",
-            "ms a \(work == .inference ? "block" : "step ")     \(milliseconds)",
-            "GFLOP/s        \(NumberText.decimal(result.gigaflops, 1)) of \(NumberText.decimal(result.peakGigaflops, 1)), "
-                + "the FMA peak of the cores in use",
-            "peak memory    \(NumberText.megabytes(result.peakResidentBytes)) a rank",
+        let title = [
+            name, shape, "\(NumberText.counted(ranks, "rank")) × \(NumberText.counted(threads, "thread"))",
         ]
-        return (lines + (doubt.map { ["warning        the machine seems busy: \($0)"] } ?? [])).joined(separator: "\n")
+        var facts = [
+            ("kernels", Machine.kernelSet), ("images/s", NumberText.decimal(result.imagesPerSecond, 1)),
+            ("ms a \(work == .inference ? "block" : "step")", milliseconds),
+            (
+                "GFLOP/s",
+                "\(NumberText.decimal(result.gigaflops, 1)) of \(NumberText.decimal(result.peakGigaflops, 1)), the FMA peak "
+                    + "of the cores in use"
+            ),
+            ("peak memory", "\(NumberText.megabytes(result.peakResidentBytes)) a rank"),
+        ]
+        if let doubt { facts.append(("warning", "the machine seems busy: \(doubt)")) }
+        return ([title.joined(separator: ", ")] + TextTable(facts: facts).lines).joined(separator: "\n")
     }
 }

@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Layers
+internal import Report
 internal import Tensors
 internal import Training
 
@@ -30,9 +31,9 @@ struct DryRunText {
                 ],
             ]
         return
-            (["dry run: nothing is written"] + align(run.facts.map { [$0.key, $0.value] }, left: 2)
-            + ["", "layers, images of a step on a rank: \(run.images)"] + align(layers, left: 3)
-            + ["", "memory of a rank"] + align(memory, left: 1)
+            (["dry run: nothing is written"] + TextTable(facts: run.facts).lines
+            + ["", "layers, images of a step on a rank: \(run.images)"] + TextTable(layers, [.left, .left, .left, .right]).lines
+            + ["", "memory of a rank"] + TextTable(memory, [.left, .right]).lines
             + [
                 "",
                 "one step took \(NumberText.decimal(run.stepSeconds * 1e3, 1)) ms (the first; later ones take less): loss "
@@ -40,18 +41,5 @@ struct DryRunText {
                 "\(NumberText.grouped(run.steps)) steps of it take "
                     + "\(NumberText.duration(seconds: run.stepSeconds * Double(run.steps))), evaluations and saves not counted",
             ]).joined(separator: "\n")
-    }
-
-    /// Columns side by side; the first `left` flush left.
-    private func align(_ rows: [[String]], left: Int) -> [String] {
-        guard let first = rows.first else { return [] }
-        let widths = first.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            row.indices.map { column in
-                let space = String(repeating: " ", count: widths[column] - row[column].count)
-                if column < left { return column == row.count - 1 ? row[column] : row[column] + space }
-                return space + row[column]
-            }.joined(separator: "  ")
-        }
     }
 }

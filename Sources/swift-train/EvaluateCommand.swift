@@ -165,7 +165,7 @@ struct EvaluateCommand: Command {
             }
             let written = outputs.map { "\nwrote \($0)" }.joined()
             let table = session.weightsTable.map { $0 + "\n" } ?? ""
-            try StandardOutput.line(json ? object(result, matrix) : table + text(session, result, matrix) + written)
+            try StandardOutput.line(json ? self.json(result, matrix).text() : table + text(session, result, matrix) + written)
         }
         return .done
     }
@@ -183,31 +183,32 @@ struct EvaluateCommand: Command {
         return .weights(path: weights, configuration)
     }
 
-    private func object(_ result: EvaluationSession.Result, _ matrix: ConfusionMatrix) throws -> String {
+    private func json(_ result: EvaluationSession.Result, _ matrix: ConfusionMatrix) -> JSON {
         let score = result.score
-        let classes: [[String: Any]] = matrix.classScores.map {
+        let classes = matrix.classScores.map { score -> JSON in
             [
-                "name": $0.name, "precision": $0.precision, "recall": $0.recall, "f1": $0.f1, "support": $0.support,
+                "name": .string(score.name), "precision": .number(score.precision), "recall": .number(score.recall),
+                "f1": .number(score.f1), "support": .integer(score.support),
             ]
         }
-        let confusion: Any = matrix.classes <= Self.largestMatrix ? matrix.rows : NSNull()
-        return try JSONLine.text([
-            "samples": Int(score.samples), "loss": score.meanLoss, "acc1": score.accuracy1, "acc5": score.accuracy5,
-            "classes": classes, "confusion": confusion,
-        ])
+        return [
+            "samples": .integer(Int(score.samples)), "loss": .number(score.meanLoss),
+            "acc1": .number(score.accuracy1), "acc5": .number(score.accuracy5), "classes": .array(classes),
+            "confusion": matrix.classes <= Self.largestMatrix ? .array(matrix.rows.map { .integers($0) }) : .null,
+        ]
     }
 
     private func text(
         _ session: EvaluationSession, _ result: EvaluationSession.Result, _ matrix: ConfusionMatrix
     ) -> String {
         let score = result.score
+        var facts = [("loss", score.meanLoss), ("acc1", score.accuracy1)]
         // Of so few classes the true one is always among the first five.
-        let five = session.classNames.count > 5 ? "\nacc5  \(NumberText.decimal(score.accuracy5, 4))" : ""
+        if session.classNames.count > 5 { facts.append(("acc5", score.accuracy5)) }
         return """
             \(checkpoint ?? weights ?? "") on \(session.splitName) of \(session.dataFile): \
             \(NumberText.grouped(Int(score.samples))) samples
-            loss  \(NumberText.decimal(score.meanLoss, 4))
-            acc1  \(NumberText.decimal(score.accuracy1, 4))\(five)
+            \(TextTable(facts: facts.map { ($0, NumberText.decimal($1, 4)) }).text)
 
             \(ConfusionText.terminal(matrix))
             """
@@ -216,7 +217,7 @@ struct EvaluateCommand: Command {
     private func title(_ session: EvaluationSession, _ result: EvaluationSession.Result) -> String {
         let dataName = (session.dataFile as NSString).lastPathComponent
         return "\(session.modelName) on \(session.splitName) of \(dataName): acc1 "
-            + String(format: "%.4f", result.score.accuracy1)
+            + NumberText.decimal(result.score.accuracy1, 4)
     }
 }
 

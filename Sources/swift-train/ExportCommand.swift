@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Diagnostics
 internal import Files
+internal import Report
 internal import Training
 
 /// `swift-train export`: the weights of a checkpoint for other programs.

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Datasets
 internal import Diagnostics
 internal import Ingest
+internal import Report
 internal import Training
 
 /// `swift-train inspect`: what a file holds, by its root attribute `format`.
@@ -26,22 +27,22 @@ struct InspectCommand: ParsableCommand {
         switch try ContentKind.of(file) {
         case .dataset:
             let report = try DatasetReport(path: file, verifying: verify)
-            try StandardOutput.line(json ? report.json : report.text)
+            try StandardOutput.line(json ? report.json.text() : report.text)
         case .checkpoint:
             // Reading a checkpoint verifies its seal; there is nothing left for --verify to do.
             let report = try CheckpointReport(path: file)
-            try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
+            try StandardOutput.line(json ? report.json.text() : report.text)
         case .other:
             guard !verify else {
                 throw Failure(.badData, "\(file): has no digests to verify, expected a dataset file")
             }
             let tree = try HDF5Tree(path: file)
-            try StandardOutput.line(json ? tree.json : tree.text)
+            try StandardOutput.line(json ? tree.json.text() : tree.text)
         case .tensors(let report):
             guard !verify else {
                 throw Failure(.badData, "\(file): has no digests to verify, expected a dataset file")
             }
-            try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
+            try StandardOutput.line(json ? report.json.text() : report.text)
         }
     }
 

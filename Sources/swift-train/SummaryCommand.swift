@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Diagnostics
 internal import Layers
+internal import Report
 internal import Training
 
 /// `swift-train summary`: a network's layers, parameters, multiply-adds, receptive fields and memory.
@@ -29,7 +30,7 @@ struct SummaryCommand: ParsableCommand {
 
     func run() throws {
         if let file = choice.weightsFile, let report = try TensorFileReport(path: file) {
-            return try StandardOutput.line(json ? JSONLine.text(report.values) : report.text)
+            return try StandardOutput.line(json ? report.json.text() : report.text)
         }
         let network = try choice.network(
             configuration: choice.config.map(ConfigurationFile.read), isFragment: choice.config != nil)
@@ -41,8 +42,7 @@ struct SummaryCommand: ParsableCommand {
             return try WeightsFile(path).match(network.parameterList, head: .auto)
         }
         guard !json else {
-            let values = report.values.merging(match.map { ["weights": $0.values] } ?? [:]) { value, _ in value }
-            return try StandardOutput.line(JSONLine.text(values))
+            return try StandardOutput.line(report.json(weights: match?.json).text())
         }
         try StandardOutput.line(report.text + (match.map { "\n\n" + $0.table } ?? ""))
     }

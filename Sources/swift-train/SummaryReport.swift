@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Layers
+internal import Report
 internal import Tensors
 
 /// A network's summary as a table and as JSON.
@@ -19,14 +20,8 @@ struct SummaryReport {
                 Self.stride(row.receptiveField),
             ]
         }
-        let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
-        func line(_ cells: [String]) -> String {
-            cells.indices.map { column in
-                let space = String(repeating: " ", count: widths[column] - cells[column].count)
-                return column < 3 ? cells[column] + space : space + cells[column]
-            }.joined(separator: "  ")
-        }
-        let rule = String(repeating: "─", count: widths.reduce(0, +) + 2 * (widths.count - 1))
+        let layers = TextTable([header] + rows, [.left, .left, .left, .right])
+        let lines = layers.lines
         var totals = [
             ("parameters", NumberText.grouped(summary.parameters)),
             ("buffers", NumberText.grouped(summary.buffers)),
@@ -48,34 +43,46 @@ struct SummaryReport {
         if !summary.endsInLogits {
             totals.append(("output", "no logits: a fragment, which cannot be trained or evaluated"))
         }
-        let label = totals.map(\.0.count).max() ?? 0
         return
-            (["\(summary.name), images \(summary.input)", rule, line(header), rule] + rows.map(line) + [rule]
-            + totals.map { $0.0 + String(repeating: " ", count: label - $0.0.count) + "  " + $0.1 }).joined(
-                separator: "\n")
+            (["\(summary.name), images \(summary.input)", layers.rule, lines[0], layers.rule] + lines.dropFirst()
+            + [layers.rule] + TextTable(facts: totals).lines).joined(separator: "\n")
     }
 
-    var values: [String: Any] {
-        var values: [String: Any] = [
-            "model": summary.name, "input": summary.input.dimensions, "batch": batch, "parameters": summary.parameters,
-            "buffers": summary.buffers, "multiply_adds": Int.product(summary.multiplyAdds, batch),
-            "parameter_bytes": memory.parameters, "gradient_bytes": memory.gradients,
-            "activation_bytes": memory.activations, "ends_in_logits": summary.endsInLogits,
-            "layers": summary.rows.map { row in
-                var values: [String: Any] = [
-                    "path": row.path, "type": row.type, "output": [batch] + row.output.dimensions,
-                    "parameters": row.parameters, "multiply_adds": Int.product(row.multiplyAdds, batch),
-                ]
-                if let field = row.receptiveField {
-                    values["receptive_field"] = field.reach
-                    values["stride"] = field.stride
-                    values["sees_whole_image"] = field.isWhole
-                }
-                return values
-            },
+    /// `weights`: how a file of them fits, where one was given.
+    func json(weights: JSON?) -> JSON {
+        var members = [
+            JSON.Member("model", .string(summary.name)), JSON.Member("input", .integers(summary.input.dimensions)),
+            JSON.Member("batch", .integer(batch)), JSON.Member("parameters", .integer(summary.parameters)),
+            JSON.Member("buffers", .integer(summary.buffers)),
+            JSON.Member("multiply_adds", .integer(Int.product(summary.multiplyAdds, batch))),
+            JSON.Member("parameter_bytes", .integer(memory.parameters)),
+            JSON.Member("gradient_bytes", .integer(memory.gradients)),
+            JSON.Member("activation_bytes", .integer(memory.activations)),
         ]
-        values["plan_bytes"] = memory.planned
-        return values
+        if let planned = memory.planned { members.append(JSON.Member("plan_bytes", .integer(planned))) }
+        members += [
+            JSON.Member("ends_in_logits", .boolean(summary.endsInLogits)),
+            JSON.Member("layers", .array(summary.rows.map(json(of:)))),
+        ]
+        if let weights { members.append(JSON.Member("weights", weights)) }
+        return .object(members)
+    }
+
+    private func json(of row: NetworkSummary.Row) -> JSON {
+        var members = [
+            JSON.Member("path", .string(row.path)), JSON.Member("type", .string(row.type)),
+            JSON.Member("output", .integers([batch] + row.output.dimensions)),
+            JSON.Member("parameters", .integer(row.parameters)),
+            JSON.Member("multiply_adds", .integer(Int.product(row.multiplyAdds, batch))),
+        ]
+        if let field = row.receptiveField {
+            members += [
+                JSON.Member("receptive_field", .integers(field.reach)),
+                JSON.Member("stride", .integers(field.stride)),
+                JSON.Member("sees_whole_image", .boolean(field.isWhole)),
+            ]
+        }
+        return .object(members)
     }
 
     private static func reach(_ field: NetworkSummary.ReceptiveField?) -> String {

@@ -62,6 +62,9 @@ struct TrainCommand: Command {
     @Flag(help: "Check and plan everything, run one step, show shapes, memory and its time; write nothing.")
     var dryRun = false
 
+    @Flag(help: "Print nothing but warnings and errors; the run folder's train.log has all lines.")
+    var quiet = false
+
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
@@ -141,6 +144,7 @@ struct TrainCommand: Command {
         options.mayContinue = mode == .auto || resumePoint?.isSameRun == true
         options.threads = threads
         options.overfit = overfit.map(Overfit.init)
+        options.isQuiet = quiet
         options.command = CommandLine.arguments
         options.models = ModelRegistry.names
         let session = try TrainingSession(

@@ -46,7 +46,7 @@ struct SurroundingsTests {
         let outcome = try workshop.bash(Self.training + "start; begun; kill -\(signal) $p; wait $p")
         #expect(outcome.code == 75, "\(outcome)")
         #expect(workshop.names.contains { $0.hasPrefix("run/checkpoints/step-") })
-        #expect(outcome.errors.contains("once more ends without saving") == (signal == "INT"))
+        #expect(outcome.errors.contains("stopping after this step; again ends without saving") == (signal == "INT"))
     }
 
     @Test("a second INT ends at once; an ignored HUP (nohup) stops nothing")

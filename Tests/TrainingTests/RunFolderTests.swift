@@ -6,7 +6,7 @@ import Testing
 
 @testable import Training
 
-@Suite("Run folder and metrics")
+@Suite("Run folder")
 struct RunFolderTests {
     @Test("a run folder holds what the run was told")
     func recording() throws {
@@ -14,7 +14,7 @@ struct RunFolderTests {
         let folder = try RunFolder(
             runDirectory: scratch.file("deep/er"), parent: "unused", model: "tiny", mayContinue: false)
         try folder.record(
-            configuration: "seed: 1\n", command: ["swift-train", "--set", "a b=it's", ""], environment: ["ranks": 2])
+            configuration: "seed: 1\n", command: ["swift-train", "--set", "a b=it's", ""], environment: ["ranks": .integer(2)])
         #expect(
             scratch.names(in: "deep/er") == [
                 "checkpoints", "command.txt", "config.yaml", "environment.json", "run.lock",
@@ -38,7 +38,7 @@ struct RunFolderTests {
         do {
             let folder = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false)
             refused("another process is writing this run")
-            try folder.record(configuration: "seed: 1\n", command: [], environment: [:])
+            try folder.record(configuration: "seed: 1\n", command: [], environment: .object([]))
             refused("another process is writing this run")
         }
         refused("holds a run already")
@@ -74,54 +74,6 @@ struct RunFolderTests {
         }
     }
 
-    @Test("metrics are one object a line, and numbers that are not finite become null")
-    func metrics() throws {
-        let scratch = try Scratch()
-        do {
-            let log = try MetricsLog(path: scratch.file("m.jsonl"), keeping: .max)
-            #expect(log.append(.start, ["text": "a\nb/c", "flag": true]) == nil)
-            #expect(
-                log.append(.step, ["loss": Double.nan, "lr": Double.infinity, "seconds": -Double.infinity, "step": 3])
-                    == nil)
-            #expect(log.append(.eval, ["loss": 0.1 + 0.2, "list": [1, 2]]) == nil)
-            try log.synchronize()
-            #expect(log.byteCount == (try scratch.bytes("m.jsonl")).count)
-        }
-        let again = try MetricsLog(path: scratch.file("m.jsonl"), keeping: .max)
-        #expect(again.byteCount > 0 && again.append(.end, [:]) == nil)
-        let lines = try scratch.text("m.jsonl").split(separator: "\n", omittingEmptySubsequences: false)
-        #expect(
-            lines == [
-                #"{"event":"start","flag":true,"text":"a\nb/c"}"#,
-                #"{"event":"step","loss":null,"lr":null,"seconds":null,"step":3}"#,
-                #"{"event":"eval","list":[1,2],"loss":0.30000000000000004}"#, #"{"event":"end"}"#, "",
-            ])
-    }
-
-    @Test("metrics are cut to what a checkpoint knew of them, and go on from there")
-    func metricsCut() throws {
-        let scratch = try Scratch()
-        let log = try MetricsLog(path: scratch.file("m.jsonl"), keeping: 0)
-        log.append(.step, ["step": 1])
-        let known = log.byteCount
-        log.append(.step, ["step": 2])
-        let again = try MetricsLog(path: scratch.file("m.jsonl"), keeping: known)
-        #expect(again.byteCount == known && again.append(.end, [:]) == nil)
-        #expect(try scratch.text("m.jsonl") == "{\"event\":\"step\",\"step\":1}\n{\"event\":\"end\"}\n")
-    }
-
-    @Test("metrics that cannot be opened or written are an error, never half a line")
-    func metricsFailures() throws {
-        let scratch = try Scratch()
-        let failure = #expect(throws: Failure.self) {
-            try MetricsLog(path: scratch.file("none/m.jsonl"), keeping: .max)
-        }
-        #expect(failure?.code == .cannotCreate)
-        let full = try MetricsLog(path: scratch.file("m.jsonl"), keeping: .max)
-        CFileFaults_fail(CFileFaults_write, ENOSPC)
-        defer { CFileFaults_fail(CFileFaults_none, 0) }
-        #expect(full.append(.step, ["step": 1])?.contains("m.jsonl: write: ") == true && full.byteCount == 0)
-    }
     @Test("where there are no locks a run goes on and says so", arguments: [ENOLCK, ENOSYS, EOPNOTSUPP])
     func noLocks(number: Int32) throws {
         let scratch = try Scratch()
@@ -129,7 +81,7 @@ struct RunFolderTests {
         defer { CFileFaults_fail(CFileFaults_none, 0) }
         let folder = try RunFolder(runDirectory: scratch.file("run"), parent: "", model: "tiny", mayContinue: true)
         #expect(folder.lockWarning?.contains("no locks") == true)
-        try folder.record(configuration: "seed: 1\n", command: [], environment: [:])
+        try folder.record(configuration: "seed: 1\n", command: [], environment: .object([]))
         #expect(try scratch.text("run/config.yaml") == "seed: 1\n")
     }
 
@@ -178,7 +130,7 @@ struct RunFolderTests {
         // The run folder itself may be a link.
         try link("h", scratch.file("i"))
         let folder = try RunFolder(runDirectory: scratch.file("i"), parent: "", model: "tiny", mayContinue: true)
-        try folder.record(configuration: "seed: 1\n", command: ["swift-train"], environment: [:])
+        try folder.record(configuration: "seed: 1\n", command: ["swift-train"], environment: .object([]))
         for name in ["config.yaml", "command.txt", "environment.json"] {
             #expect(FileKind(of: "\(run)/\(name)", followingLinks: false) == .regular)
         }

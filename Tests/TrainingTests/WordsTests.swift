@@ -25,28 +25,6 @@ struct WordsTests {
         #expect(Suggestion.nearest(to: word, in: ["train", "evaluate", "convert", "log"]) == nil)
     }
 
-    @Test("numbers have thousands separators, few digits and no negative nan")
-    func numbers() {
-        #expect(
-            [0, 999, 1_000, 1_234_567, -1_000].map(NumberText.grouped) == ["0", "999", "1,000", "1,234,567", "-1,000"])
-        #expect(NumberText.grouped(.min) == "-9,223,372,036,854,775,808")
-        #expect(NumberText.megabytes(1_234_560_000) == "1,234.6 MB" && NumberText.megabytes(0) == "0.0 MB")
-        #expect(NumberText.megabytes(.max) == "9,223,372,036,854.8 MB")
-        #expect(NumberText.significant(0.00017943365943242335) == "0.0001794" && NumberText.significant(0.02) == "0.02")
-        for nan in [Double.nan, -Double.nan] {
-            #expect(
-                [NumberText.plain(nan), NumberText.decimal(nan, 2), NumberText.significant(nan)] == [
-                    "nan", "nan", "nan",
-                ])
-        }
-        #expect(NumberText.decimal(-.infinity, 1) == "-inf")
-        #expect(
-            [0, 59.6, 725, 10_931, 356_400].map(NumberText.duration) == [
-                "0:00", "1:00", "12:05", "3:02:11", "4 d 03 h",
-            ])
-        #expect([-1, .nan, .infinity, 1e300].map(NumberText.duration) == ["?", "?", "?", "?"])
-    }
-
     @Test("a file is told by its first bytes, and text by its name")
     func glances() {
         func glance(_ head: [UInt8], _ name: String = "f") -> FileGlance { FileGlance(head: head, name: name) }
@@ -69,33 +47,25 @@ struct WordsTests {
         #expect(glance(Array("über".utf8).dropLast(3) + [0xC3]) == .text)
     }
 
-    @Test("the bar is narrower than any terminal, keeps what matters most, and uses the room it has")
-    func bar() {
-        let notes = [
-            "loss 0.2143", "acc1 0.9333", "59813 images/s", "lr 0.0001794", "data wait 0.1 %", "communication 12.0 %",
-        ]
-        let state = ProgressBar.State(
-            epoch: 12, epochs: 100, done: 937, total: 1875, secondsLeft: 4_211, notes: notes)
-        var last = 0
-        for columns in 20...250 {
-            let line = ProgressBar.line(state, columns: columns)
-            #expect(line.count < columns && line.hasPrefix("epoch 12/100"), "\(columns): \(line)")
-            let shown = (["1:10:11 left"] + notes).filter(line.contains).count
-            #expect(shown >= last, "a wider terminal shows no less: \(columns)")
-            last = shown
-        }
-        #expect(last == notes.count + 1)
-        #expect(ProgressBar.line(state, columns: 60) == "epoch 12/100 [###.....] 937/1875  loss 0.2143  1:10:11 left")
-        #expect(ProgressBar.line(state, columns: 30) == "epoch 12/100 937/1875")
-        for columns in [-1, 0, 1, 2] { #expect(ProgressBar.line(state, columns: columns).count <= max(0, columns - 1)) }
-    }
-
     @Test("the command that goes on with a run can be pasted into a shell")
     func continuation() {
-        let words = RunRecorder.continuation(folder: "my runs/a'b", threads: 2, ranks: 1)
-        #expect(words.hasSuffix(" --run-dir 'my runs/a'\\''b' --threads 2"), "\(words)")
+        func words(_ folder: String, threads: Int? = nil, ranks: Int, _ parent: [String] = [], launcher: String? = nil)
+            -> String
+        {
+            RunCommand.continuation(
+                folder: folder, threads: threads, ranks: ranks,
+                environment: launcher.map { [RunCommand.launcherVariable: $0] } ?? [:], parentWords: { parent })
+        }
+        let own = CommandLine.arguments[0]
+        #expect(words("my runs/a'b", threads: 2, ranks: 1).hasSuffix(" --run-dir 'my runs/a'\\''b' --threads 2"))
+        #expect(words("r", ranks: 2, ["bash"]).hasSuffix(" --run-dir r, started by the same launcher"))
+        let parent = ["/usr/bin/mpirun", "-np", "2", "--x", "a b", own, "--data", "d.h5"]
+        #expect(words("r", ranks: 2, parent).hasPrefix("/usr/bin/mpirun -np 2 --x 'a b' "))
+        #expect(words("r", ranks: 2, parent).hasSuffix(" --run-dir r"))
+        // Several programs make no one command.
+        #expect(words("r", ranks: 2, parent + [":", "-np", "2", own]).hasSuffix("by the same launcher"))
         #expect(
-            RunRecorder.continuation(folder: "r", threads: nil, ranks: 2).hasSuffix(
-                "--run-dir r, started by the same launcher"))
+            words("r", threads: 1, ranks: 2, parent, launcher: "launch/local -n 2 --")
+                == "launch/local -n 2 -- --run-dir r --threads 1")
     }
 }

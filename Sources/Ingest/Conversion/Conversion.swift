@@ -2,6 +2,7 @@ internal import Datasets
 internal import Diagnostics
 internal import Digests
 internal import Glibc
+internal import Report
 
 /// One run from a source to a dataset file: decoder threads, one ordered writer, memory bounded by the threads.
 ///
@@ -42,7 +43,7 @@ struct Conversion {
                 source.form == .encoded ? options.preparation.description(of: shape) : pixelPreprocessing(shape)
             var report = try writer.finish(
                 command: command + options.preparation.words, sources: try source.sources(files),
-                preprocessing: JSONText.object(source.preprocessing + preprocessing))
+                preprocessing: .object(source.preprocessing + preprocessing))
             report.leftOut = leftOut.reasons
             report.leftOutCounts = (leftOut.badCount, leftOut.otherCount)
             report.leftOutPath = list
@@ -255,15 +256,15 @@ struct Conversion {
         }
     }
 
-    private func pixelPreprocessing(_ shape: ImageShape) -> [(String, String)] {
+    private func pixelPreprocessing(_ shape: ImageShape) -> [JSON.Member] {
         guard source.form != .pixels(shape) else {
-            return source.preprocessing.isEmpty ? [("pixels", JSONText.string("unchanged"))] : []
+            return source.preprocessing.isEmpty ? [JSON.Member("pixels", "unchanged")] : []
         }
         let preparation = options.preparation
         return [
-            ("width", "\(shape.width)"), ("height", "\(shape.height)"),
-            ("fit", JSONText.string(preparation.fit.rawValue)),
-            ("filter", JSONText.string(preparation.filter.rawValue)),
+            JSON.Member("width", .integer(shape.width)), JSON.Member("height", .integer(shape.height)),
+            JSON.Member("fit", .string(preparation.fit.rawValue)),
+            JSON.Member("filter", .string(preparation.filter.rawValue)),
         ]
     }
 
@@ -348,7 +349,7 @@ struct SizeHistogram {
         let counts = counts
         var lines = ["the images have \(counts.count) sizes, expected one, or --size:"]
         lines += counts.prefix(Self.linesShown).map {
-            "  \($0.width)×\($0.height): \($0.count) \($0.count == 1 ? "image" : "images")"
+            "  \($0.width)×\($0.height): \(NumberText.counted($0.count, "image"))"
         }
         if counts.count > Self.linesShown {
             let others = counts.dropFirst(Self.linesShown)
@@ -368,22 +369,5 @@ struct SizeHistogram {
         lines.append("  \(command) --size \(side) --fit pad        # all of every image, black borders")
         lines.append("  \(command) --size \(side) --fit stretch    # all of every image, shapes change")
         return lines.joined(separator: "\n")
-    }
-}
-
-/// Words of a command as a shell takes them.
-enum ShellWords {
-    static func quoted(_ words: [String]) -> String {
-        words.map { word in
-            let isPlain =
-                !word.isEmpty
-                && word.utf8.allSatisfy { byte in
-                    (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                        || "/._-=%+:,@".utf8.contains(byte)
-                }
-            return isPlain
-                ? word
-                : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
-        }.joined(separator: " ")
     }
 }

@@ -1,66 +1,58 @@
-internal import Glibc
+internal import Diagnostics
+internal import Foundation
+internal import Report
 
 /// How far a conversion is, on standard error: one line that is drawn over on a terminal, a line now and then elsewhere.
 struct ConversionProgress {
-    private let isBar: Bool
+    private var statusLine: StatusLine?
     private let isShown: Bool
     private var phase = ""
     private var total = 0
-    private var start = 0.0
-    private var lastShown = 0.0
-    private static let barSeconds = 0.1
-    private static let lineSeconds = 10.0
+    private var start = ContinuousClock.now
+    private var lastShown: ContinuousClock.Instant?
+    private static let barInterval = Duration.seconds(0.1)
+    private static let lineInterval = Duration.seconds(10)
 
     init(isShown: Bool) {
         self.isShown = isShown
-        let terminal = getenv("TERM").map { String(cString: $0) }
-        isBar = isShown && isatty(STDERR_FILENO) == 1 && terminal != "dumb" && getenv("CI") == nil
+        statusLine = isShown ? StatusLine(environment: ProcessInfo.processInfo.environment) : nil
     }
 
     mutating func begin(_ phase: String, total: Int) {
         self.phase = phase
         self.total = total
-        start = Self.now()
-        lastShown = isBar ? 0 : start
+        start = .now
+        lastShown = statusLine == nil ? start : nil
     }
 
     mutating func update(_ done: Int) {
         guard isShown else { return }
-        let now = Self.now()
-        guard now - lastShown >= (isBar ? Self.barSeconds : Self.lineSeconds) else { return }
+        let now = ContinuousClock.now
+        if let lastShown, now - lastShown < (statusLine == nil ? Self.lineInterval : Self.barInterval) { return }
         lastShown = now
-        let text = Self.line(phase, done: done, total: total, seconds: now - start, withBar: isBar)
-        Self.put(isBar ? "\r\u{1B}[K" + text : text + "\n")
+        let content = Self.content(phase, done: done, total: total, seconds: (now - start) / .seconds(1))
+        if statusLine == nil {
+            StandardError.line(content.plainLine)
+        } else {
+            statusLine?.draw(content)
+        }
     }
 
     /// Removes the bar.
-    func end() { if isBar { Self.put("\r\u{1B}[K") } }
+    mutating func end() { statusLine?.clear() }
 
-    /// `train 12000/60000 (20 %), 15000 images/s, 3 s left`
-    static func line(_ phase: String, done: Int, total: Int, seconds: Double, withBar: Bool) -> String {
-        let width = 20
-        let filled = total > 0 ? done * width / total : 0
-        let bar =
-            withBar ? " " + String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled) : ""
-        let percent = total > 0 ? done * 100 / total : 100
+    /// `train ████░░░░  20 %  12,000 of 60,000 images  15.0k images/s  0:03 left`
+    static func content(_ phase: String, done: Int, total: Int, seconds: Double) -> StatusLine.Content {
         let rate = seconds > 0 ? Double(done) / seconds : 0
-        let left = rate > 0 ? ", \(duration(Double(total - done) / rate)) left" : ""
-        return "\(phase)\(bar) \(done)/\(total) (\(percent) %), \(Int(rate)) images/s\(left)"
-    }
-
-    private static func duration(_ seconds: Double) -> String {
-        let whole = Int(seconds.rounded(.up))
-        if whole < 90 { return "\(whole) s" }
-        return whole < 5400 ? "\((whole + 30) / 60) min" : "\(whole / 3600) h \(whole % 3600 / 60) min"
-    }
-
-    private static func now() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
-
-    private static func put(_ text: String) {
-        Array(text.utf8).withUnsafeBytes { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        var notes = [
+            StatusLine.Note("\(NumberText.grouped(done)) of \(NumberText.grouped(total)) images", importance: 2)
+        ]
+        if rate > 0 {
+            notes += [
+                .init("\(NumberText.compact(rate)) images/s", importance: 1),
+                .init("\(NumberText.duration(seconds: Double(total - done) / rate)) left", importance: 3),
+            ]
+        }
+        return StatusLine.Content(head: phase, fraction: total > 0 ? Double(done) / Double(total) : 1, notes: notes)
     }
 }

@@ -1,5 +1,6 @@
 internal import CImages
 internal import Diagnostics
+internal import Report
 
 /// How images of any size become images of one size.
 package struct ImagePreparation: Sendable {
@@ -69,14 +70,19 @@ package struct ImagePreparation: Sendable {
     }
 
     /// What `/@preprocessing` says of decoded images.
-    func description(of shape: ImageShape) -> [(String, String)] {
-        var members = [("width", "\(shape.width)"), ("height", "\(shape.height)"), ("channels", "\(shape.channels)")]
+    func description(of shape: ImageShape) -> [JSON.Member] {
+        var members = [
+            JSON.Member("width", .integer(shape.width)), JSON.Member("height", .integer(shape.height)),
+            JSON.Member("channels", .integer(shape.channels)),
+        ]
         if size != nil {
-            members += [("fit", JSONText.string(fit.rawValue)), ("filter", JSONText.string(filter.rawValue))]
+            members += [
+                JSON.Member("fit", .string(fit.rawValue)), JSON.Member("filter", .string(filter.rawValue)),
+            ]
         }
         return members + [
-            ("orientation", JSONText.string(orients ? "as EXIF asks" : "as stored")),
-            ("alpha", JSONText.string("dropped")), ("sixteen_bits", JSONText.string("upper byte")),
+            JSON.Member("orientation", orients ? "as EXIF asks" : "as stored"), JSON.Member("alpha", "dropped"),
+            JSON.Member("sixteen_bits", "upper byte"),
         ]
     }
 

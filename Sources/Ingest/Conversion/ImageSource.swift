@@ -1,4 +1,5 @@
 internal import Datasets
+internal import Report
 
 /// How a source gives its images.
 enum ImageForm: Equatable {
@@ -56,15 +57,15 @@ protocol ImageSource: AnyObject {
 
     /// What was read, as JSON with the files' names, sizes and digests; called at the end. Encoded images have been counted and
     /// their digests hashed in order.
-    func sources(_ files: EncodedFiles) throws -> String
+    func sources(_ files: EncodedFiles) throws -> JSON
     /// What was done to the pixels before they were handed over, as members of a JSON object.
-    var preprocessing: [(String, String)] { get }
+    var preprocessing: [JSON.Member] { get }
 }
 
 extension ImageSource {
     var leftOut: [LeftOut] { [] }
     var isConcurrent: Bool { false }
-    var preprocessing: [(String, String)] { [] }
+    var preprocessing: [JSON.Member] { [] }
 }
 
 /// Number, bytes and digest of the encoded files that went into a dataset.

@@ -1,4 +1,5 @@
 internal import Diagnostics
+internal import Report
 
 /// Something in a source that does not go into the dataset.
 struct LeftOut: Equatable {
@@ -28,8 +29,7 @@ struct LeftOutList {
     /// Two columns, `file` and `reason`, by RFC 4180 but with newlines alone, in byte order of the names.
     var csv: String {
         let rows = all.sorted { $0.file.utf8.lexicographicallyPrecedes($1.file.utf8) }
-        return (["file,reason"] + rows.map { "\(Self.field($0.file)),\(Self.field($0.reason))" }).joined(
-            separator: "\n") + "\n"
+        return ([["file", "reason"]] + rows.map { [$0.file, $0.reason] }).map { CSV.row($0) + "\n" }.joined()
     }
 
     /// The most frequent reasons, numbers in them not told apart: `3 × is truncated`.
@@ -46,12 +46,5 @@ struct LeftOutList {
                     ? "\($0.example.file): \($0.example.reason)"
                     : "\($0.count) × \($0.example.reason), first \($0.example.file)"
             }
-    }
-
-    private static func field(_ text: String) -> String {
-        guard text.utf8.contains(where: { [UInt8(ascii: ","), UInt8(ascii: "\""), 10, 13].contains($0) }) else {
-            return text
-        }
-        return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }
 }

@@ -1,6 +1,7 @@
 internal import Diagnostics
 internal import Digests
 internal import Glibc
+internal import Report
 
 /// `convert cifar10` and `convert cifar100`: the binary version of A. Krizhevsky's data sets.
 ///
@@ -123,13 +124,11 @@ package final class CIFARImages: ImageSource {
         }
     }
 
-    func sources(_ files: EncodedFiles) -> String {
-        JSONText.array(
+    func sources(_ files: EncodedFiles) -> JSON {
+        .array(
             parts.joined().map { file in
-                JSONText.object([
-                    ("name", JSONText.string(file.path.split(separator: "/").last.map(String.init) ?? file.path)),
-                    ("bytes", "\(file.bytes.count)"), ("sha256", JSONText.string(SHA256.hexadecimal(of: file.bytes))),
-                ])
+                ByteSource.description(
+                    path: file.path, bytes: file.bytes.count, sha256: SHA256.hexadecimal(of: file.bytes))
             })
     }
 

@@ -1,6 +1,7 @@
 internal import Datasets
 internal import Diagnostics
 internal import Glibc
+internal import Report
 
 /// `convert csv`: a label and the pixels of an image in each line, or a label and the path of an image file.
 package final class CSVImages: ImageSource {
@@ -29,7 +30,7 @@ package final class CSVImages: ImageSource {
     let classes: [String]
     private(set) var splits: [SourceSplit] = []
     let isConcurrent: Bool
-    let preprocessing: [(String, String)]
+    let preprocessing: [JSON.Member]
 
     private let tables: [CSVTable]
     private let isReal: Bool
@@ -73,7 +74,7 @@ package final class CSVImages: ImageSource {
             form = .encoded
             isConcurrent = true
         }
-        preprocessing = isReal ? [("values", JSONText.string("as they are"))] : []
+        preprocessing = isReal ? [JSON.Member("values", "as they are")] : []
         let labels = try ClassLabels(
             distinct: tables.reduce(into: Set<String>()) { $0.formUnion($1.labels) }, names: description.classNames,
             base: description.labelBase, place: first.path)
@@ -127,8 +128,8 @@ package final class CSVImages: ImageSource {
         }
     }
 
-    func sources(_ files: EncodedFiles) throws -> String {
-        JSONText.array(try tables.map { try CSVReader($0.path).finish() })
+    func sources(_ files: EncodedFiles) throws -> JSON {
+        JSON.array(try tables.map { try CSVReader($0.path).finish() })
     }
 }
 

@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Glibc
+internal import Report
 
 /// The records of a CSV file, plain or gzip, in order: RFC 4180 with a byte order mark, CRLF or LF, quotes, and blank lines
 /// left out. The separator is the comma, or the semicolon or tab where the first line has no comma.
@@ -89,12 +90,7 @@ final class CSVReader {
     func failure(_ text: String) -> Failure { Failure(.badData, "\(path):\(line): \(text)") }
 
     /// Reads the rest of the file, and gives its name, size and digest as JSON.
-    func finish() throws -> String {
-        JSONText.object([
-            ("name", JSONText.string(path.split(separator: "/").last.map(String.init) ?? path)),
-            ("bytes", "\(source.fileBytes)"), ("sha256", JSONText.string(try source.finishDigest())),
-        ])
-    }
+    func finish() throws -> JSON { try source.description() }
 
     private func real(_ range: Range<Int>) -> Double? {
         Double(

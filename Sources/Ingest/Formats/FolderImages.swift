@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Glibc
+internal import Report
 
 /// `convert folder`: a folder for each class, or `train`, `val` and `test` with a folder for each class.
 package final class FolderImages: ImageSource {
@@ -43,13 +44,13 @@ package final class FolderImages: ImageSource {
         for sample in samples { ImageFile.read(PathText.cPath(root, files[sample]), head: head, into: images) }
     }
 
-    func sources(_ encoded: EncodedFiles) -> String {
-        JSONText.array([
-            JSONText.object([
-                ("name", JSONText.string(name)), ("files", "\(encoded.count)"), ("bytes", "\(encoded.bytes)"),
-                ("sha256", JSONText.string(encoded.sha256)),
-            ])
-        ])
+    func sources(_ encoded: EncodedFiles) -> JSON {
+        [
+            [
+                "name": .string(name), "files": .integer(encoded.count), "bytes": .integer(encoded.bytes),
+                "sha256": .string(encoded.sha256),
+            ]
+        ]
     }
 }
 

@@ -1,6 +1,7 @@
 internal import Datasets
 internal import Diagnostics
 internal import Glibc
+internal import Report
 
 /// `convert numpy`: arrays of images and labels, in `.npz` archives (Keras, MedMNIST) or `.npy` files.
 package final class NumPyImages: ImageSource {
@@ -33,7 +34,7 @@ package final class NumPyImages: ImageSource {
     let form: ImageForm
     let classes: [String]
     private(set) var splits: [SourceSplit] = []
-    let preprocessing: [(String, String)]
+    let preprocessing: [JSON.Member]
 
     private let paths: [String]
     private let pairs: [ImageArray]
@@ -138,15 +139,8 @@ package final class NumPyImages: ImageSource {
         }
     }
 
-    func sources(_ files: EncodedFiles) throws -> String {
-        JSONText.array(
-            try paths.map { path in
-                let bytes = try ByteSource(path: path)
-                return JSONText.object([
-                    ("name", JSONText.string(path.split(separator: "/").last.map(String.init) ?? path)),
-                    ("bytes", "\(bytes.fileBytes)"), ("sha256", JSONText.string(try bytes.finishDigest())),
-                ])
-            })
+    func sources(_ files: EncodedFiles) throws -> JSON {
+        .array(try paths.map { try ByteSource(path: $0).description() })
     }
 }
 
@@ -216,7 +210,7 @@ private struct ImageArray {
     /// Elements between neighbours of the array along height, width and channels.
     private let strides: (height: Int, width: Int, channel: Int)
     private let scale: Double
-    let preprocessing: [(String, String)]
+    let preprocessing: [JSON.Member]
 
     var rawImageBytes: Int { array.header.byteCount / max(count, 1) }
     /// The bytes are the pixels.
@@ -290,14 +284,14 @@ private struct ImageArray {
     }
 
     /// What a pixel becomes, and the factor.
-    private static func pixels(_ array: NPYArray) throws -> (PixelType, Double, [(String, String)]) {
+    private static func pixels(_ array: NPYArray) throws -> (PixelType, Double, [JSON.Member]) {
         let header = array.header
         switch header.kind {
-        case .bool: return (.uint8, 255, [("values", JSONText.string("false 0, true 255"))])
+        case .bool: return (.uint8, 255, [JSON.Member("values", "false 0, true 255")])
         case .unsigned where header.itemBytes == 1: return (.uint8, 1, [])
         case .unsigned where header.itemBytes == 2:
-            return (.float32, 1.0 / 65535, [("values", JSONText.string("divided by 65535"))])
-        case .real: return (.float32, 1, [("values", JSONText.string("as they are"))])
+            return (.float32, 1.0 / 65535, [JSON.Member("values", "divided by 65535")])
+        case .real: return (.float32, 1, [JSON.Member("values", "as they are")])
         case .unsigned, .signed:
             // Pixels that became wide integers on their way are 0…255 all the same.
             let stream = try array.open()

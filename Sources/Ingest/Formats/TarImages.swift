@@ -1,6 +1,7 @@
 internal import Diagnostics
 internal import Digests
 internal import Glibc
+internal import Report
 
 /// `convert tar`: tar files of images, plain or gzip.
 ///
@@ -145,15 +146,8 @@ package final class TarImages: ImageSource {
         images.endImage()
     }
 
-    func sources(_ files: EncodedFiles) throws -> String {
-        JSONText.array(
-            try parts.joined().map { path in
-                let bytes = try ByteSource(path: path)
-                return JSONText.object([
-                    ("name", JSONText.string(path.split(separator: "/").last.map(String.init) ?? path)),
-                    ("bytes", "\(bytes.fileBytes)"), ("sha256", JSONText.string(try bytes.finishDigest())),
-                ])
-            })
+    func sources(_ files: EncodedFiles) throws -> JSON {
+        .array(try parts.joined().map { try ByteSource(path: $0).description() })
     }
 }
 

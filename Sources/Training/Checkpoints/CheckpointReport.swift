@@ -1,4 +1,4 @@
-internal import Foundation
+package import Report
 
 /// What `inspect` tells of a checkpoint.
 package struct CheckpointReport {
@@ -12,27 +12,28 @@ package struct CheckpointReport {
     }
 
     /// At least model, epoch, step, parameters, weights_sha256.
-    package var values: [String: Any] {
+    package var json: JSON {
         let header = checkpoint.header
-        var values: [String: Any] = [
-            "format": Checkpoint.format, "model": header.model, "input": header.input, "classes": header.classes,
-            "epoch": header.epoch, "step": header.step, "samples_seen": header.samplesSeen, "seed": header.seed,
-            "batch_size": header.batchSize, "shards": header.shards,
-            "parameters": checkpoint.weights.reduce(0) { $0 + $1.values.count },
-            "optimizer": checkpoint.optimizer.map(\.slot), "config_digest": header.configurationDigest,
-            "dataset_digest": header.datasetDigest, "build": header.build, "kernel_set": header.kernelSet,
-            "weights_sha256": checkpoint.weightsDigest(),
+        var members = [
+            JSON.Member("format", .string(Checkpoint.format)), JSON.Member("model", .string(header.model)),
+            JSON.Member("input", .integers(header.input)), JSON.Member("classes", .strings(header.classes)),
+            JSON.Member("epoch", .integer(header.epoch)), JSON.Member("step", .integer(header.step)),
+            JSON.Member("samples_seen", .integer(header.samplesSeen)),
+            JSON.Member("seed", .unsigned(header.seed)), JSON.Member("batch_size", .integer(header.batchSize)),
+            JSON.Member("shards", .integer(header.shards)), JSON.Member("parameters", .integer(parameters)),
+            JSON.Member("optimizer", .strings(checkpoint.optimizer.map(\.slot))),
+            JSON.Member("config_digest", .string(header.configurationDigest)),
+            JSON.Member("dataset_digest", .string(header.datasetDigest)),
+            JSON.Member("build", .string(header.build)), JSON.Member("kernel_set", .string(header.kernelSet)),
+            JSON.Member("weights_sha256", .string(checkpoint.weightsDigest())),
         ]
-        if !header.engine.isEmpty { values["engine"] = header.engine }
-        if let digest = checkpoint.averageDigest() { values["ema_sha256"] = digest }
-        if let best = header.best {
-            values["best"] = [
-                "epoch": best.epoch, "step": best.step, "loss": best.loss, "acc1": best.accuracy1,
-                "acc5": best.accuracy5,
-            ]
-        }
-        return values
+        if !header.engine.isEmpty { members.append(JSON.Member("engine", .string(header.engine))) }
+        if let digest = checkpoint.averageDigest() { members.append(JSON.Member("ema_sha256", .string(digest))) }
+        if let best = header.best { members.append(JSON.Member("best", best.json)) }
+        return .object(members)
     }
+
+    private var parameters: Int { checkpoint.weights.reduce(0) { $0 + $1.values.count } }
 
     package var text: String {
         let header = checkpoint.header
@@ -45,8 +46,8 @@ package struct CheckpointReport {
             lines.append("best  epoch \(best.epoch)  loss \(best.loss)  acc1 \(best.accuracy1)")
         }
         lines.append(header.engine.isEmpty ? "kernels  \(header.kernelSet)" : "engine  \(header.engine)")
-        lines.append("parameters  \(checkpoint.weights.reduce(0) { $0 + $1.values.count })")
-        lines += checkpoint.weights.map { "  \($0.key)  \($0.shape)" }
+        lines.append("parameters  \(NumberText.grouped(parameters))")
+        lines += TextTable(checkpoint.weights.map { [$0.key, "\($0.shape)"] }, [.left], indent: 2).lines
         lines.append("dataset digest  \(header.datasetDigest)")
         lines.append("weights_sha256  \(checkpoint.weightsDigest())")
         if let digest = checkpoint.averageDigest() { lines.append("ema_sha256  \(digest)") }

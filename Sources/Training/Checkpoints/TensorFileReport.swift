@@ -1,6 +1,7 @@
 internal import Diagnostics
 internal import Files
 internal import Interchange
+package import Report
 internal import Tensors
 
 /// What `inspect` tells of a file of tensors that another program has written.
@@ -16,6 +17,8 @@ package struct TensorFileReport {
 
     private var metadata: [String: String] { (file as? Safetensors)?.metadata ?? [:] }
 
+    private var sortedMetadata: [(key: String, value: String)] { metadata.sorted { $0.key < $1.key } }
+
     /// Running statistics are real numbers too, but no parameters.
     private static func isBuffer(_ entry: TensorEntry) -> Bool {
         !entry.type.isReal || entry.key.hasSuffix("running_mean") || entry.key.hasSuffix("running_var")
@@ -25,22 +28,22 @@ package struct TensorFileReport {
         file.entries.filter { Self.isBuffer($0) == ofBuffers }.reduce(0) { $0 + $1.count }
     }
 
-    package var values: [String: Any] {
+    package var json: JSON {
         [
-            "format": file.formatName, "parameters": count(ofBuffers: false), "buffers": count(ofBuffers: true),
-            "metadata": metadata,
-            "tensors": file.entries.map { ["key": $0.key, "dtype": "\($0.type)", "shape": $0.shape] as [String: Any] },
+            "format": .string(file.formatName), "parameters": .integer(count(ofBuffers: false)),
+            "buffers": .integer(count(ofBuffers: true)),
+            "metadata": .object(sortedMetadata.map { JSON.Member($0.key, .string($0.value)) }),
+            "tensors": .array(
+                file.entries.map {
+                    ["key": .string($0.key), "dtype": .string("\($0.type)"), "shape": .integers($0.shape)]
+                }),
         ]
     }
 
     package var text: String {
-        let width = file.entries.map(\.key.printable.count).max() ?? 0
-        let tensors = file.entries.map { entry in
-            let key = entry.key.printable
-            return "  \(key)" + String(repeating: " ", count: width - key.count)
-                + "  \(entry.type)  \(Shape(entry.shape))"
-        }
-        let texts = metadata.sorted { $0.key < $1.key }.map {
+        let tensors = TextTable(
+            file.entries.map { [$0.key.printable, "\($0.type)", "\(Shape($0.shape))"] }, [.left], indent: 2)
+        let texts = sortedMetadata.map {
             "  \($0.key.printable): \(String($0.value.prefix(200)).printable)"
         }
         return
@@ -49,6 +52,6 @@ package struct TensorFileReport {
             + [
                 "parameters  \(NumberText.grouped(count(ofBuffers: false)))",
                 "buffers  \(NumberText.grouped(count(ofBuffers: true)))",
-            ] + tensors).joined(separator: "\n")
+            ] + tensors.lines).joined(separator: "\n")
     }
 }

@@ -2,6 +2,7 @@ internal import Diagnostics
 internal import Files
 internal import Foundation
 internal import Interchange
+internal import Report
 internal import Tensors
 
 /// The weights of a checkpoint as safetensors, for PyTorch and everything that reads its state dictionaries.
@@ -46,20 +47,15 @@ package struct WeightsExport {
         try file.commit()
     }
 
-    private func metadata() throws -> [String: String] {
+    private func metadata() -> [String: String] {
         let header = checkpoint.header
         var digest = WeightsDigest()
         for tensor in tensors {
             tensor.values.withUnsafeBufferPointer { digest.add(key: tensor.key, shape: tensor.shape, values: $0) }
         }
-        func json(_ value: Any) throws -> String {
-            String(
-                decoding: try JSONSerialization.data(withJSONObject: value, options: .withoutEscapingSlashes),
-                as: UTF8.self)
-        }
         return [
-            "format": "pt", "build": header.build, "model": header.model, "classes": try json(header.classes),
-            "input": try json(header.input), "input_mean": "\(header.inputMean)", "input_std": "\(header.inputStd)",
+            "format": "pt", "build": header.build, "model": header.model, "classes": JSON.strings(header.classes).text(),
+            "input": JSON.integers(header.input).text(), "input_mean": "\(header.inputMean)", "input_std": "\(header.inputStd)",
             "epoch": "\(header.epoch)", "step": "\(header.step)", "weights": isAverage ? "average" : "last",
             "weights_sha256": digest.hexadecimal(),
         ]

@@ -1,6 +1,7 @@
 internal import Diagnostics
 package import Interchange
 package import Layers
+package import Report
 internal import Tensors
 
 /// How the tensors of a file and the parameters of a network go together.
@@ -136,21 +137,20 @@ package struct WeightsMatch {
                 ("new", new.map { "\($0.key) \($0.shape)" + ($1.map { ", in the file \(Shape($0.shape))" } ?? "") }),
             ] + problems.map { ($0.0.replacing("of a ", with: ""), $0.1) }
             + [("not needed", notNeeded.map(\.key.printable))]
-        let lines = rows.filter { $0.0 != "wrong type" || !$0.1.isEmpty }.map { name, items in
-            let count = "\(items.count)"
-            return "  \(name)" + String(repeating: " ", count: max(1, 17 - name.count - count.count)) + count
-                + (items.isEmpty ? "" : "  " + Self.few(items))
-        }
+        let table = TextTable(
+            rows.filter { $0.0 != "wrong type" || !$0.1.isEmpty }.map { [$0, "\($1.count)", Self.few($1)] },
+            [.left, .right, .left], indent: 2)
         let without = prefix.isEmpty ? "" : ", keys without \(prefix)"
-        return (["weights  \(source)\(without)"] + lines).joined(separator: "\n")
+        return (["weights  \(source)\(without)"] + table.lines).joined(separator: "\n")
     }
 
     /// The table's numbers.
-    package var values: [String: Any] {
+    package var json: JSON {
         [
-            "taken": taken.count, "new": new.count, "missing": missing.count, "left_over": leftOver.count,
-            "wrong_shape": wrongShape.count, "wrong_type": wrongType.count, "not_needed": notNeeded.count,
-            "prefix": prefix,
+            "taken": .integer(taken.count), "new": .integer(new.count), "missing": .integer(missing.count),
+            "left_over": .integer(leftOver.count), "wrong_shape": .integer(wrongShape.count),
+            "wrong_type": .integer(wrongType.count), "not_needed": .integer(notNeeded.count),
+            "prefix": .string(prefix),
         ]
     }
 

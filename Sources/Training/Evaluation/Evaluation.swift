@@ -1,3 +1,5 @@
+internal import Report
+
 /// One evaluation in the history of a run.
 package struct Evaluation: Equatable, Sendable {
     package let epoch: Int
@@ -12,5 +14,12 @@ package struct Evaluation: Equatable, Sendable {
         self.loss = loss
         self.accuracy1 = accuracy1
         self.accuracy5 = accuracy5
+    }
+
+    var json: JSON {
+        [
+            "epoch": .integer(epoch), "step": .integer(step), "loss": .number(loss), "acc1": .number(accuracy1),
+            "acc5": .number(accuracy5),
+        ]
     }
 }

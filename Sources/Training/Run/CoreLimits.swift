@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Report
 
 /// What limits the cores of a rank besides the machine: its affinity mask, the cgroup's quota of a container, a batch system's or
 /// a user's variables.
@@ -33,7 +34,7 @@ package struct CoreLimits: Equatable, Sendable {
             limits.append(
                 Limit(
                     cores: quotaCores,
-                    source: "\(quota.source) = \(RunRecorder.decimal(quota.cores, 2)) cores\(ranks)"))
+                    source: "\(quota.source) = \(NumberText.decimal(quota.cores, 2)) cores\(ranks)"))
         }
         // OMP_NUM_THREADS may list a number for each level.
         for (name, sharing) in [("SLURM_CPUS_PER_TASK", 1), ("OMP_NUM_THREADS", 1), ("NSLOTS", localRanks)] {

@@ -2,6 +2,7 @@ internal import DataParallel
 internal import Datasets
 internal import Diagnostics
 package import Layers
+internal import Report
 
 /// What a run would be: everything opened, planned and allocated, and one step done; nothing has been written.
 package struct DryRun {
@@ -57,8 +58,8 @@ extension TrainingSession {
         case .notFinite, .beyondRange:
             throw Failure(
                 .notFinite,
-                "step \(first + 1): the loss is \(outcome.score.meanLoss.words), the gradient's norm "
-                    + "\(outcome.gradientNorm.words), expected finite numbers and an update within float32; look at the data "
+                "step \(first + 1): the loss is \(NumberText.plain(outcome.score.meanLoss)), the gradient's norm "
+                    + "\(NumberText.plain(outcome.gradientNorm)), expected finite numbers and an update within float32; look at the data "
                     + "and at optimizer.learning_rate")
         }
         return DryRun(

@@ -1,4 +1,5 @@
 internal import Diagnostics
+internal import Report
 
 extension Configuration {
     /// `early_stopping: {metric: acc1, patience: 5, min_delta: 0}`: the run ends when evaluations no longer improve.
@@ -64,6 +65,6 @@ extension Configuration.EarlyStopping {
     /// Why the run is over, for its log.
     package func reason(step: Int) -> String {
         "early stopping at step \(step): \(metric.rawValue) has not improved by more than \(minDelta) in "
-            + "\(patience) evaluation\(patience == 1 ? "" : "s"); raise early_stopping.patience to go on"
+            + "\(NumberText.counted(patience, "evaluation")); raise early_stopping.patience to go on"
     }
 }

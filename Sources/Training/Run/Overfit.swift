@@ -1,5 +1,6 @@
 internal import Datasets
 internal import Diagnostics
+internal import Report
 
 /// A check of network, loss and optimizer: whether they learn a few samples by heart.
 ///
@@ -51,8 +52,8 @@ package struct Overfit: Equatable, Sendable {
 
     /// Says how it went. Throws: `Failure(.configuration)` when the steps ran out first.
     func judge(_ progress: TrainingProgress, _ recorder: RunRecorder?) throws {
-        let loss = RunRecorder.decimal(progress.epochScore.meanLoss, 5)
-        let (steps, place) = (progress.stepsDone, "\(samples) sample\(samples == 1 ? "" : "s")")
+        let loss = NumberText.decimal(progress.epochScore.meanLoss, 5)
+        let (steps, place) = (progress.stepsDone, NumberText.counted(samples, "sample"))
         guard progress.hasReachedTarget else {
             throw Failure(
                 .configuration,

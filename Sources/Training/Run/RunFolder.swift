@@ -1,6 +1,7 @@
 internal import Diagnostics
 internal import Files
 internal import Foundation
+package import Report
 
 /// The folder of one run, kept by rank 0: what the run was told, what it logged and its checkpoints.
 ///
@@ -80,15 +81,14 @@ package final class RunFolder {
     }
 
     /// Records what the run was told and where it runs.
-    package func record(configuration: String, command: [String], environment: [String: Any]) throws {
+    package func record(configuration: String, command: [String], environment: JSON) throws {
         try DurableFile.write(configuration, to: path + "/config.yaml")
         // A run that goes on adds its command to those before.
         let commands = path + "/command.txt"
         let earlier = try? InputFile(commands, expected: "", followingLinks: false).bytes(atMost: Self.longestCommands)
-        let line = command.map(Self.quoted).joined(separator: " ") + "\n"
+        let line = ShellWords.quoted(command) + "\n"
         try ((earlier ?? []) + line.utf8).withUnsafeBytes { try DurableFile.write([$0], to: commands) }
-        let json = try JSONSerialization.data(withJSONObject: environment, options: [.sortedKeys, .prettyPrinted])
-        try DurableFile.write(String(decoding: json, as: UTF8.self) + "\n", to: path + "/environment.json")
+        try DurableFile.write(environment.text(.indented) + "\n", to: path + "/environment.json")
     }
 
     /// Beyond this many bytes earlier commands are given up.
@@ -165,11 +165,5 @@ package final class RunFolder {
         }
         let found = FileKind(of: path, followingLinks: false)?.words ?? "gone"
         throw Failure(.cannotCreate, "\(path): is \(found), expected a regular file or none; name another --run-dir")
-    }
-
-    /// A word as a shell reads it back.
-    static func quoted(_ word: String) -> String {
-        let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,@%+".contains($0) }
-        return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
     }
 }

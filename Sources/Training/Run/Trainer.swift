@@ -1,6 +1,7 @@
 package import DataParallel
 package import Datasets
 package import Diagnostics
+internal import Report
 internal import Tensors
 
 /// The training loop of one rank.
@@ -200,8 +201,8 @@ package final class Trainer {
         let best = progress.evaluations.map(\.accuracy1).max() ?? 0
         guard share < 1, best <= share else { return }
         recorder.warn(
-            "\(evaluator.split.name) accuracy \(RunRecorder.decimal(evaluation.accuracy1, 4)) at step \(evaluation.step) is as good as "
-                + "guessing: always naming the most frequent class gives \(RunRecorder.decimal(share, 4)). Try another "
+            "\(evaluator.split.name) accuracy \(NumberText.decimal(evaluation.accuracy1, 4)) at step \(evaluation.step) is as good as "
+                + "guessing: always naming the most frequent class gives \(NumberText.decimal(share, 4)). Try another "
                 + "optimizer.learning_rate (\(configuration.optimizer.learningRate) now), and look at data.normalize, pixels and labels"
         )
     }
@@ -335,7 +336,7 @@ package final class Trainer {
             try leaveOut(
                 outcome,
                 "step \(number): the update of \(key) by \(optimizer) at the learning rate \(rate) leaves the range of float32 "
-                    + "(loss \(outcome.score.meanLoss.words), gradient norm \(outcome.gradientNorm.words))",
+                    + "(loss \(NumberText.plain(outcome.score.meanLoss)), gradient norm \(NumberText.plain(outcome.gradientNorm)))",
                 remedy: ", clip the gradient")
         }
     }
@@ -385,8 +386,8 @@ package final class Trainer {
             }
         }
         return (
-            step + "\(place) is not finite (loss \(outcome.score.meanLoss.words), gradient norm "
-                + "\(outcome.gradientNorm.words)), starting from \(cause)", remedy
+            step + "\(place) is not finite (loss \(NumberText.plain(outcome.score.meanLoss)), gradient norm "
+                + "\(NumberText.plain(outcome.gradientNorm))), starting from \(cause)", remedy
         )
     }
 
@@ -411,9 +412,4 @@ package final class Trainer {
         }
         return (ranks.reduce(0) { $0 + Int($1[0]) }, ranks.flatMap { $0.dropFirst() })
     }
-}
-
-extension Double {
-    /// The number as people write it; the sign of a NaN says nothing.
-    var words: String { isNaN ? "nan" : "\(self)" }
 }

@@ -46,6 +46,14 @@ package struct TrainingProgress: Sendable {
         evaluateEvery.due(evaluations, stepsPerEpoch: stepsPerEpoch)
     }
 
+    /// Evaluations that are still to come: those on the grid, and the last one where it stands elsewhere.
+    package var evaluationsLeft: Int {
+        guard !isFinished else { return hasPendingEvaluation ? 1 : 0 }
+        let every = evaluateEvery.steps(perEpoch: stepsPerEpoch)
+        let onGrid = totalSteps / every - stepsDone / every
+        return onGrid + (totalSteps % every == 0 ? 0 : 1) + (hasPendingEvaluation ? 1 : 0)
+    }
+
     package mutating func addStep(_ score: Score) {
         if stepsDone % stepsPerEpoch == 0 { epochScore = Score() }
         stepsDone += 1

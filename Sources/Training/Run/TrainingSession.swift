@@ -3,6 +3,7 @@ internal import Datasets
 package import Diagnostics
 internal import Foundation
 package import Layers
+internal import Report
 internal import Tensors
 
 /// Makes a run from a configuration: opens and compares everything on all ranks before anything is written.
@@ -17,6 +18,8 @@ package final class TrainingSession {
         package var threads: Int?
         /// Learn a few samples by heart, without a run folder unless one is named.
         package var overfit: Overfit?
+        /// Warnings alone on the terminal; the run folder keeps all lines.
+        package var isQuiet = false
         package var command: [String] = []
         /// Names of the networks that exist.
         package var models: [String] = []
@@ -287,36 +290,68 @@ package final class TrainingSession {
 
     private func makeRecorder(engine: String, environment: [String: String]) throws -> RunRecorder? {
         guard communicator.rank == 0 else { return nil }
-        let bar = ProgressBar(isSingleProcess: communicator is SingleCommunicator, environment: environment)
-        if options.overfit != nil, options.runDirectory == nil {
-            return try RunRecorder(folder: nil, interval: configuration.log.every, bar: bar, keepingMetrics: 0)
+        guard options.overfit == nil || options.runDirectory != nil else {
+            return recorder(folder: nil, metrics: nil, others: [], environment: environment)
         }
         let folder = try RunFolder(
             runDirectory: options.runDirectory, parent: configuration.runsDirectory, model: configuration.model.name,
             mayContinue: options.mayContinue)
         try folder.record(
             configuration: try configuration.yaml(), command: options.command,
-            environment: [
-                "version": Machine.version, "processor": Machine.processorName(), "host": RankAgreement.hostName(),
-                "engine": engine, "kernel_set": Machine.kernelSet, "libraries": Machine.libraries,
-                "ranks": communicator.size,
-                "threads": pool.threads, "dataset_digest": dataset.digest,
-                "variables": environment.filter { name, _ in
-                    ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
-                },
-            ])
+            environment: describe(environment, engine: engine))
         if let resume = options.resume {
             let keeper = CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
             let header = resume.checkpoint.header
             try resume.isSameRun ? keeper.adopt(resume.path, header) : keeper.adoptBest(beside: resume.path, header)
         }
-        return try RunRecorder(
-            folder: folder, interval: configuration.log.every, bar: bar,
-            keepingMetrics: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0,
-            classes: dataset.classes.count,
-            continuation: options.overfit == nil
-                ? RunRecorder.continuation(folder: folder.path, threads: options.threads, ranks: communicator.size)
-                : nil)
+        let metrics = try MetricsLog(
+            path: folder.metricsPath,
+            keeping: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0)
+        let log = try RunLog(path: folder.logPath, lines: lines(for: folder, environment))
+        return recorder(folder: folder, metrics: metrics, others: [log], environment: environment)
+    }
+
+    private func recorder(
+        folder: RunFolder?, metrics: MetricsLog?, others: [any RunEventSink], environment: [String: String]
+    ) -> RunRecorder {
+        // A launcher's pseudo-terminal is no place for a bar, nor a terminal on which other ranks write too.
+        let statusLine =
+            communicator is SingleCommunicator && !options.isQuiet ? StatusLine(environment: environment) : nil
+        let terminal = TerminalSink(
+            lines: lines(
+                for: folder, environment, showsSteps: statusLine == nil || isatty(STDOUT_FILENO) == 0),
+            statusLine: statusLine, isQuiet: options.isQuiet)
+        return RunRecorder(
+            folder: folder, metrics: metrics, sinks: [terminal] + others + (metrics.map { [$0] } ?? []),
+            interval: configuration.log.every, evaluationSamples: evaluation.count)
+    }
+
+    private func lines(for folder: RunFolder?, _ environment: [String: String], showsSteps: Bool = true) -> RunLines {
+        RunLines(
+            interval: configuration.log.every, classes: dataset.classes.count,
+            folder: folder.map { folder in
+                RunLines.Folder(
+                    path: folder.path, checkpointsFolder: folder.checkpointsFolder,
+                    continuation: options.overfit == nil
+                        ? RunCommand.continuation(
+                            folder: folder.path, threads: options.threads, ranks: communicator.size,
+                            environment: environment) : nil)
+            }, showsSteps: showsSteps)
+    }
+
+    /// What `environment.json` says of where a run takes place.
+    private func describe(_ environment: [String: String], engine: String) -> JSON {
+        let variables = environment.filter { name, _ in
+            ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
+        }.sorted { $0.key < $1.key }
+        return [
+            "version": .string(Machine.version), "processor": .string(Machine.processorName()),
+            "host": .string(RankAgreement.hostName()), "engine": .string(engine),
+            "kernel_set": .string(Machine.kernelSet), "libraries": .string(Machine.libraries),
+            "ranks": .integer(communicator.size), "threads": .integer(pool.threads),
+            "dataset_digest": .string(dataset.digest),
+            "variables": .object(variables.map { JSON.Member($0.key, .string($0.value)) }),
+        ]
     }
 
     private func header(engine: String) throws -> Checkpoint.Header {
@@ -354,7 +389,7 @@ package final class TrainingSession {
             ("kernels", Machine.kernelSet),
             (
                 "threads",
-                "\(threads) × \(ranks) rank\(ranks == 1 ? "" : "s") (\(communicator.localSize) on this host), "
+                "\(threads) × \(NumberText.counted(ranks, "rank")) (\(communicator.localSize) on this host), "
                     + "\(Machine.coresOnline()) cores here, \(cores) in this rank's affinity mask"
                     + (options.threads == nil ? limits.reason.map { "; threads by \($0)" } ?? "" : "")
                     + (crowded ? ": more threads than cores, expect it to be slow" : "")

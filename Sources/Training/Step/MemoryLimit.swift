@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Foundation
+internal import Report
 
 /// How many bytes the surroundings leave a process.
 struct MemoryLimit {
@@ -79,8 +80,6 @@ struct MemoryLimit {
     }
 
     private static func words(_ bytes: Int) -> String {
-        bytes >= Int.largestProduct
-            ? "more than 1,000,000 GB"
-            : String(format: bytes < 100_000_000_000 ? "%.1f GB" : "%.0f GB", Double(bytes) / 1e9)
+        bytes >= Int.largestProduct ? "more than 1,000,000 GB" : NumberText.gigabytes(bytes)
     }
 }

@@ -12,10 +12,20 @@ package enum NumberText {
         return (number < 0 ? "-" : "") + groups.joined()
     }
 
+    /// "1 rank", "1,875 steps".
+    package static func counted(_ number: Int, _ noun: String) -> String {
+        "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")"
+    }
+
     /// Bytes as millions of them: "1,234.5 MB".
-    package static func megabytes(_ bytes: Int) -> String {
-        let tenths = bytes / 100_000 + (bytes % 100_000 >= 50_000 ? 1 : 0)
-        return "\(grouped(tenths / 10)).\(tenths % 10) MB"
+    package static func megabytes(_ bytes: Int) -> String { tenths(bytes, of: 1_000_000) + " MB" }
+
+    /// Bytes as thousands of millions of them: "3.2 GB".
+    package static func gigabytes(_ bytes: Int) -> String { tenths(bytes, of: 1_000_000_000) + " GB" }
+
+    private static func tenths(_ number: Int, of unit: Int) -> String {
+        let tenths = number / (unit / 10) + (number % (unit / 10) >= unit / 20 ? 1 : 0)
+        return "\(grouped(tenths / 10)).\(tenths % 10)"
     }
 
     /// So many digits behind the point. What is not a number has no sign.
@@ -26,6 +36,22 @@ package enum NumberText {
     /// So many significant digits, without zeros behind them.
     package static func significant(_ value: Double, _ digits: Int = 4) -> String {
         value.isFinite ? String(format: "%.\(digits)g", value) : plain(value)
+    }
+
+    /// Three significant digits where there is little room: "9.87", "853", "20.3k", "1.25M".
+    package static func compact(_ value: Double) -> String {
+        guard value.isFinite else { return plain(value) }
+        var (scaled, suffix) = (value, "")
+        for next in ["k", "M", "G", "T"] where scaled.magnitude >= 999.5 {
+            (scaled, suffix) = (scaled / 1000, next)
+        }
+        let digits = scaled.magnitude >= 99.95 || scaled == 0 ? 0 : scaled.magnitude >= 9.995 ? 1 : 2
+        return decimal(scaled, digits) + suffix
+    }
+
+    /// A fraction of 1 as "12 %", or "1.2 %" with a digit behind the point.
+    package static func percent(_ fraction: Double, _ digits: Int = 0) -> String {
+        decimal(100 * fraction, digits) + " %"
     }
 
     /// All digits; what is not a number has no sign.

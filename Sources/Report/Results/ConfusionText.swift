@@ -1,5 +1,4 @@
 internal import Diagnostics
-internal import Foundation
 
 /// A confusion matrix and its classes' scores as text: for the terminal, and as comma-separated values.
 package enum ConfusionText {
@@ -30,12 +29,7 @@ package enum ConfusionText {
                 [matrix.classNames[truth]] + counts.map(String.init)
                     + (hasUnpredicted ? ["\(matrix.unpredicted[truth])"] : []))
         }
-        return lines.map { $0.map(field).joined(separator: ",") + "\r\n" }.joined()
-    }
-
-    private static func field(_ text: String) -> String {
-        let needsQuotes = text.unicodeScalars.contains { ["\"", ",", "\n", "\r"].contains($0) }
-        return needsQuotes ? "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : text
+        return lines.map { CSV.row($0) + "\r\n" }.joined()
     }
 
     private static func scores(_ matrix: ConfusionMatrix) -> String {
@@ -52,7 +46,7 @@ package enum ConfusionText {
         }
         rows.append(
             ["macro average", decimal(macro.precision), decimal(macro.recall), decimal(macro.f1), "\(matrix.samples)"])
-        var lines = align(rows)
+        var lines = TextTable(rows, [.left, .right]).lines
         if isShort { lines.insert("the \(shownWorst) of \(all.count) classes with the lowest f1", at: 0) }
         if matrix.hasUndefinedScores {
             lines.append("a class without samples, or that was never predicted, scores 0 where it would be 0/0")
@@ -66,7 +60,7 @@ package enum ConfusionText {
             + matrix.rows.enumerated().map { truth, counts in
                 ["\(truth) \(label(matrix.classNames[truth]))"] + counts.map { $0 == 0 ? "." : "\($0)" }
             }
-        return align(rows).joined(separator: "\n")
+        return TextTable(rows, [.left, .right]).text
     }
 
     private static func pairs(_ matrix: ConfusionMatrix) -> String {
@@ -80,18 +74,7 @@ package enum ConfusionText {
                     "\(matrix.support(of: $0.truth))",
                 ]
             }
-        return (["most confused"] + align(rows, leftColumns: 2)).joined(separator: "\n")
-    }
-
-    /// Columns side by side, the first ones flush left, the others flush right.
-    private static func align(_ rows: [[String]], leftColumns: Int = 1) -> [String] {
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            row.enumerated().map { column, text in
-                let padding = String(repeating: " ", count: widths[column] - text.count)
-                return column < leftColumns ? text + padding : padding + text
-            }.joined(separator: "  ")
-        }
+        return (["most confused"] + TextTable(rows, [.left, .left, .right]).lines).joined(separator: "\n")
     }
 
     /// A class name that fits a column and moves no cursor.
@@ -100,5 +83,5 @@ package enum ConfusionText {
         return clean.count <= nameWidth ? clean : clean.prefix(nameWidth - 1) + "…"
     }
 
-    private static func decimal(_ value: Double) -> String { String(format: "%.4f", value) }
+    private static func decimal(_ value: Double) -> String { NumberText.decimal(value, 4) }
 }
