@@ -52,7 +52,7 @@ let package = Package(
         .target(name: "CMappedFiles", cSettings: cSettings),
         swiftTarget(
             "Datasets",
-            ["Tensors", "HDF5", "Files", "Digests", "Report", "Diagnostics", "CMappedFiles", "CImages"]),
+            ["Tensors", "HDF5", "Files", "Digests", "Report", "Diagnostics", "CMappedFiles", "CImages", "CZlib"]),
         swiftTarget(
             "Ingest",
             ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Report", "Diagnostics", "CArchive", "CImages", "CZlib"]),
