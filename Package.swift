@@ -55,7 +55,10 @@ let package = Package(
             ["Tensors", "HDF5", "Files", "Digests", "Report", "Diagnostics", "CMappedFiles", "CImages", "CZlib"]),
         swiftTarget(
             "Ingest",
-            ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Report", "Diagnostics", "CArchive", "CImages", "CZlib"]),
+            [
+                "Datasets", "HDF5", "Tensors", "Files", "Digests", "Report", "Diagnostics", "CArchive", "CImages",
+                "CZlib",
+            ]),
         swiftTarget("Layers", ["Tensors", "Diagnostics"]),
         swiftTarget("Models", ["Layers"]),
         .target(name: "CSignals", cSettings: cSettings),
@@ -106,10 +109,11 @@ let package = Package(
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
                 "Files", "Interchange", "Report", "Diagnostics", "CAllocationCounter", "CFileFaults",
             ], exclude: ["Generator", "Golden", "NetworkGolden"]),
-        tests("ReportTests", ["Report", "Diagnostics"]),
+        .target(name: "TerminalScreen", path: "Tests/TerminalScreen", swiftSettings: swiftSettings),
+        tests("ReportTests", ["Report", "Diagnostics", "TerminalScreen"]),
         tests(
             "FuzzTests", ["Training", "Ingest", "Datasets", "HDF5", "Diagnostics"], resources: [.copy("Corpus")]),
-        tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),
+        tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "TerminalScreen", "swift-train"]),
     ],
     swiftLanguageModes: [.v6]
 )

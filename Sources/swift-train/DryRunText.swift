@@ -32,7 +32,8 @@ struct DryRunText {
             ]
         return
             (["dry run: nothing is written"] + TextTable(facts: run.facts).lines
-            + ["", "layers, images of a step on a rank: \(run.images)"] + TextTable(layers, [.left, .left, .left, .right]).lines
+            + ["", "layers, images of a step on a rank: \(run.images)"]
+            + TextTable(layers, [.left, .left, .left, .right]).lines
             + ["", "memory of a rank"] + TextTable(memory, [.left, .right]).lines
             + [
                 "",

@@ -165,7 +165,8 @@ struct EvaluateCommand: Command {
             }
             let written = outputs.map { "\nwrote \($0)" }.joined()
             let table = session.weightsTable.map { $0 + "\n" } ?? ""
-            try StandardOutput.line(json ? self.json(result, matrix).text() : table + text(session, result, matrix) + written)
+            try StandardOutput.line(
+                json ? self.json(result, matrix).text() : table + text(session, result, matrix) + written)
         }
         return .done
     }

@@ -119,6 +119,66 @@ final class Workshop: Sendable {
         return try Self.start("/usr/bin/env", ["mpirun"] + words, in: path)
     }
 
+    /// Runs the program alone on a terminal of so many columns; `output` is everything that it has written there.
+    ///
+    /// `signal` is sent once when `moment` has been written.
+    func terminal(
+        columns: Int, _ arguments: [String], with variables: [String: String] = [:], signal: Int32? = nil,
+        at moment: String = ""
+    ) throws -> Outcome {
+        let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        try #require(master >= 0)
+        defer { close(master) }
+        var size = winsize(ws_row: 24, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+        try #require(ioctl(master, UInt(TIOCSWINSZ), &size) == 0)
+        var (isLocked, number) = (Int32(0), Int32(-1))
+        try #require(
+            ioctl(master, Self.setTerminalLock, &isLocked) == 0 && ioctl(master, Self.terminalNumber, &number) == 0)
+        let slave = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        try #require(slave >= 0)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: Self.program)
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: path)
+        process.environment = Self.environment.filter { $0.key != "CI" }.merging(
+            ["TERM": "xterm", "LC_ALL": "C.UTF-8"]
+        ) { $1 }.merging(variables) { $1 }
+        let handle = FileHandle(fileDescriptor: slave, closeOnDealloc: false)
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = handle
+        process.standardError = handle
+        try process.run()
+        close(slave)
+        var written: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        var isSent = signal == nil
+        while true {
+            let count = read(master, &buffer, buffer.count)
+            // EIO: nobody has the terminal open any more.
+            guard count > 0 || count < 0 && errno == EINTR else { break }
+            written += buffer[..<max(0, count)]
+            if !isSent, let signal, String(decoding: written, as: UTF8.self).contains(moment) {
+                isSent = true
+                kill(process.processIdentifier, signal)
+            }
+        }
+        process.waitUntilExit()
+        return Outcome(
+            code: process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus,
+            output: String(decoding: written, as: UTF8.self), errors: "")
+    }
+
+    /// TIOCSPTLCK and TIOCGPTN, which Swift does not import; grantpt and its kin hide behind a macro of the C library's.
+    private static let setTerminalLock: UInt = 0x4004_5431
+    private static let terminalNumber: UInt = 0x8004_5430
+
+    /// Without what a launcher around the tests has set.
+    private static var environment: [String: String] {
+        ProcessInfo.processInfo.environment.filter { name, _ in
+            !["OMPI_", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
+        }
+    }
+
     /// The program lies beside the tests in the build folder.
     private static let program: String = {
         let tests =
@@ -133,9 +193,7 @@ final class Workshop: Sendable {
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
-        process.environment = ProcessInfo.processInfo.environment.filter { name, _ in
-            !["OMPI_", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
-        }.merging(variables) { $1 }
+        process.environment = environment.merging(variables) { $1 }
         // Files, not pipes: a pipe that nobody empties would stop the program.
         let base = FileManager.default.temporaryDirectory.appendingPathComponent("swift-train-\(UUID().uuidString)")
             .path

@@ -1,3 +1,4 @@
+import TerminalScreen
 import Testing
 
 @testable import Report
@@ -6,7 +7,8 @@ import Testing
 struct StatusLineTests {
     private static let notes: [StatusLine.Note] = [
         .init("loss 0.214", importance: 9), .init("acc 0.933", importance: 7), .init("59.8k img/s", importance: 6),
-        .init("1:10:11 left", importance: 8), .init("lr 0.000179", importance: 5), .init("data wait 1 %", importance: 4),
+        .init("1:10:11 left", importance: 8), .init("lr 0.000179", importance: 5),
+        .init("data wait 1 %", importance: 4),
     ]
     private static func content(_ fraction: Double = 0.456) -> StatusLine.Content {
         .init(head: "epoch 12/100", fraction: fraction, notes: notes)
@@ -52,5 +54,21 @@ struct StatusLineTests {
         #expect(line(0.999).hasPrefix("epoch 12/100  99 %  loss") && line(1).contains(" 100 % "))
         #expect(line(.nan).contains("  0 %  ") && line(-1).contains("  0 %  ") && line(7).contains("  100 %  "))
         #expect(Self.content(0.05).line(columns: 60, isUnicode: true).contains("░  5 %  "))
+    }
+
+    @Test("nothing of it stays behind, also when the terminal becomes narrower or wider under it")
+    func resizing() {
+        var screen = TerminalScreen(columns: 200)
+        var line = StatusLine(isUnicode: true)
+        screen.write("before\n")
+        for columns in [200, 60, 120, 20, 80, 79, 61, 30, 200, 10, 60] {
+            screen.resize(columns: columns)
+            screen.write(line.drawing(Self.content(), columns: columns))
+            #expect(screen.lines.count == 2 && screen.lines.first == "before", "\(columns): \(screen.lines)")
+            #expect(screen.lines.last == Self.content().line(columns: columns, isUnicode: true))
+        }
+        screen.resize(columns: 25)
+        screen.write(line.clearing(columns: 25) + "after\n")
+        #expect(screen.lines == ["before", "after"] && screen.wraps == 0)
     }
 }

@@ -29,9 +29,10 @@ struct TextTests {
     @Test("short numbers keep three digits, and what rounds up takes the next unit")
     func compact() {
         #expect(
-            [0, 0.7234, 9.996, 42.25, 99.96, 853.4, 999.6, 20_345, 1_251_000, -20_345, 5e15].map(NumberText.compact) == [
-                "0", "0.72", "10.0", "42.2", "100", "853", "1.00k", "20.3k", "1.25M", "-20.3k", "5000T",
-            ])
+            [0, 0.7234, 9.996, 42.25, 99.96, 853.4, 999.6, 20_345, 1_251_000, -20_345, 5e15].map(NumberText.compact)
+                == [
+                    "0", "0.72", "10.0", "42.2", "100", "853", "1.00k", "20.3k", "1.25M", "-20.3k", "5000T",
+                ])
         #expect(NumberText.compact(.nan) == "nan" && NumberText.percent(0.125) == "12 %")
         #expect(NumberText.percent(0.125, 1) == "12.5 %")
         #expect(NumberText.counted(1, "rank") == "1 rank" && NumberText.counted(1_875, "step") == "1,875 steps")
@@ -53,13 +54,15 @@ struct TextTests {
         let value: JSON = [
             "z": .integer(-1), "a": .number(0.1 + 0.2), "seed": .unsigned(.max), "nan": .number(-Double.nan),
             "float": .number(Float(0.1)), "flag": .boolean(false), "none": .optional(Int?.none, JSON.integer),
-            "text": "a\n\"b\\/\u{1b}é\u{202e}", "list": .integers([1, 2]), "empty": [], "object": ["k": .strings(["v"])],
+            "text": "a\n\"b\\/\u{1b}é\u{202e}", "list": .integers([1, 2]), "empty": [],
+            "object": ["k": .strings(["v"])],
         ]
         #expect(
             value.text()
                 == #"{"z":-1,"a":0.30000000000000004,"seed":18446744073709551615,"nan":null,"float":0.1,"flag":false,"#
                 + #""none":null,"text":"a\u000a\"b\\/\u001bé\u202e","list":[1,2],"empty":[],"object":{"k":["v"]}}"#)
-        #expect(JSON.object([.init("a", [.integer(1), "b"]), .init("c", [])]).text(.spaced) == #"{"a": [1, "b"], "c": []}"#)
+        #expect(
+            JSON.object([.init("a", [.integer(1), "b"]), .init("c", [])]).text(.spaced) == #"{"a": [1, "b"], "c": []}"#)
         #expect(
             JSON.object([.init("a", [.integer(1), "b"]), .init("c", .object([]))]).text(.indented)
                 == "{\n  \"a\": [\n    1,\n    \"b\"\n  ],\n  \"c\": {}\n}")
@@ -77,6 +80,8 @@ struct TextTests {
 
     @Test("a shell reads words back as they are")
     func shell() {
-        #expect(ShellWords.quoted(["a-1=/x,y@z:%+", "a b", "it's", "", "é", "$x"]) == "a-1=/x,y@z:%+ 'a b' 'it'\\''s' '' 'é' '$x'")
+        #expect(
+            ShellWords.quoted(["a-1=/x,y@z:%+", "a b", "it's", "", "é", "$x"])
+                == "a-1=/x,y@z:%+ 'a b' 'it'\\''s' '' 'é' '$x'")
     }
 }

@@ -146,7 +146,9 @@ struct RunEventTests {
                 "epoch 1  test  loss 0.3000  acc1 0.7500  acc5 1.0000  best"
             ])
         var few = Self.lines(classes: 5)
-        #expect(few.lines(of: .evaluated(Self.evaluation, Self.facts), elapsed: 1).map(\.text).first?.contains("acc5") == false)
+        #expect(
+            few.lines(of: .evaluated(Self.evaluation, Self.facts), elapsed: 1).map(\.text).first?.contains("acc5")
+                == false)
         #expect(text(.step(Self.progress(), secondsLeft: 1)).isEmpty)
         #expect(lines.lines(of: .warning("careful"), elapsed: 1) == [.init(text: "warning: careful", isWarning: true)])
     }
@@ -184,7 +186,8 @@ struct RunEventTests {
         let checkpoints = scratch.file("checkpoints")
         try Folder.make(checkpoints)
         var lines = Self.lines(
-            folder: .init(path: "my run", checkpointsFolder: checkpoints, continuation: "swift-train --run-dir 'my run'"))
+            folder: .init(
+                path: "my run", checkpointsFolder: checkpoints, continuation: "swift-train --run-dir 'my run'"))
         func texts(_ code: ExitCode) -> [String] { lines.lines(of: .ended(Self.end(code)), elapsed: 125).map(\.text) }
         #expect(
             texts(.stoppedEarly) == [
@@ -211,7 +214,8 @@ struct RunEventTests {
         #expect(abs((estimate.secondsLeft(progress) ?? 0) - (17 + 20)) < 1e-9)
         estimate.addEvaluation(seconds: 2)
         #expect(abs((estimate.secondsLeft(progress) ?? 0) - (17 + 8)) < 1e-9)
-        #expect(Self.progress(steps: 10).evaluationsLeft == 3 && Self.progress(steps: 0, total: 45).evaluationsLeft == 5)
+        #expect(
+            Self.progress(steps: 10).evaluationsLeft == 3 && Self.progress(steps: 0, total: 45).evaluationsLeft == 5)
         #expect(Self.progress(steps: 40).evaluationsLeft == 0)
     }
 

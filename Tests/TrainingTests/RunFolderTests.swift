@@ -14,7 +14,8 @@ struct RunFolderTests {
         let folder = try RunFolder(
             runDirectory: scratch.file("deep/er"), parent: "unused", model: "tiny", mayContinue: false)
         try folder.record(
-            configuration: "seed: 1\n", command: ["swift-train", "--set", "a b=it's", ""], environment: ["ranks": .integer(2)])
+            configuration: "seed: 1\n", command: ["swift-train", "--set", "a b=it's", ""],
+            environment: ["ranks": .integer(2)])
         #expect(
             scratch.names(in: "deep/er") == [
                 "checkpoints", "command.txt", "config.yaml", "environment.json", "run.lock",

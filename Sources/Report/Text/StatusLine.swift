@@ -17,26 +17,36 @@ package struct StatusLine {
     /// Room for the cursor, and for the ^C that a terminal writes where it stands.
     private static let freeColumns = 3
 
+    init(isUnicode: Bool) {
+        self.isUnicode = isUnicode
+    }
+
     /// nil unless standard error is a terminal that can move its cursor and show lines that change.
     package init?(environment: [String: String]) {
         guard isatty(STDERR_FILENO) == 1, environment["TERM"] != "dumb", environment["CI"] == nil else { return nil }
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
-        isUnicode = locale.uppercased().replacing("-", with: "").contains("UTF8")
+        self.init(isUnicode: locale.uppercased().replacing("-", with: "").contains("UTF8"))
     }
 
     /// Draws over what stands there.
-    package mutating func draw(_ content: Content) {
-        let columns = Self.columns
-        let line = content.line(columns: columns, isUnicode: isUnicode)
-        put(erasing(columns) + line)
-        drawnColumns = line.terminalColumns
-    }
+    package mutating func draw(_ content: Content) { put(drawing(content, columns: Self.columns)) }
 
     /// Removes it, so that a line can be printed.
     package mutating func clear() {
         guard drawnColumns > 0 else { return }
-        put(erasing(Self.columns))
-        drawnColumns = 0
+        put(clearing(columns: Self.columns))
+    }
+
+    /// What draws the content on a terminal of so many columns.
+    mutating func drawing(_ content: Content, columns: Int) -> String {
+        let line = content.line(columns: columns, isUnicode: isUnicode)
+        defer { drawnColumns = line.terminalColumns }
+        return erasing(columns) + line
+    }
+
+    mutating func clearing(columns: Int) -> String {
+        defer { drawnColumns = 0 }
+        return erasing(columns)
     }
 
     /// Goes to the start of what stands there and removes it. In a terminal that has become narrower it takes more rows.

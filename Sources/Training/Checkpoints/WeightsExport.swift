@@ -54,8 +54,10 @@ package struct WeightsExport {
             tensor.values.withUnsafeBufferPointer { digest.add(key: tensor.key, shape: tensor.shape, values: $0) }
         }
         return [
-            "format": "pt", "build": header.build, "model": header.model, "classes": JSON.strings(header.classes).text(),
-            "input": JSON.integers(header.input).text(), "input_mean": "\(header.inputMean)", "input_std": "\(header.inputStd)",
+            "format": "pt", "build": header.build, "model": header.model,
+            "classes": JSON.strings(header.classes).text(),
+            "input": JSON.integers(header.input).text(), "input_mean": "\(header.inputMean)",
+            "input_std": "\(header.inputStd)",
             "epoch": "\(header.epoch)", "step": "\(header.step)", "weights": isAverage ? "average" : "last",
             "weights_sha256": digest.hexadecimal(),
         ]

@@ -27,7 +27,9 @@ struct RunLines {
     private var lastLine = 0.0
 
     /// With a line a second: 60 lines in the first minute, 54 in the next nine, then one a minute. metrics.jsonl has all.
-    private static let paces = [(until: 60.0, seconds: 1.0), (until: 600, seconds: 10), (until: .infinity, seconds: 60)]
+    private static let paces = [
+        (until: 60.0, seconds: 1.0), (until: 600, seconds: 10), (until: .infinity, seconds: 60),
+    ]
     /// Of so few classes the true one is always among the first five.
     private static let fewClasses = 5
     /// Waiting of which less is not worth a word.
