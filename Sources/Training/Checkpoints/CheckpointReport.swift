@@ -21,7 +21,7 @@ package struct CheckpointReport {
             JSON.Member("samples_seen", .integer(header.samplesSeen)),
             JSON.Member("seed", .unsigned(header.seed)), JSON.Member("batch_size", .integer(header.batchSize)),
             JSON.Member("shards", .integer(header.shards)), JSON.Member("parameters", .integer(parameters)),
-            JSON.Member("optimizer", .strings(checkpoint.optimizer.map(\.slot))),
+            JSON.Member("optimizer", .strings(checkpoint.optimizer.map(\.name))),
             JSON.Member("config_digest", .string(header.configurationDigest)),
             JSON.Member("dataset_digest", .string(header.datasetDigest)),
             JSON.Member("build", .string(header.build)), JSON.Member("kernel_set", .string(header.kernelSet)),
