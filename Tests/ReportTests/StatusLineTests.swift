@@ -38,12 +38,12 @@ struct StatusLineTests {
         func line(_ columns: Int, isUnicode: Bool = true) -> String {
             Self.content().line(columns: columns, isUnicode: isUnicode)
         }
-        #expect(line(60) == "epoch 12/100 ██████░░░░░░░░ 45 %  loss 0.214  1:10:11 left")
-        #expect(line(60, isUnicode: false) == "epoch 12/100 ######........ 45 %  loss 0.214  1:10:11 left")
-        #expect(line(80) == "epoch 12/100 ████░░░░░░ 45 %  loss 0.214  acc 0.933  59.8k img/s  1:10:11 left")
+        #expect(line(60) == "epoch 12/100 █████░░░░░░░░ 45 %  loss 0.214  1:10:11 left")
+        #expect(line(60, isUnicode: false) == "epoch 12/100 #####........ 45 %  loss 0.214  1:10:11 left")
+        #expect(line(80) == "epoch 12/100 ████░░░░░ 45 %  loss 0.214  acc 0.933  59.8k img/s  1:10:11 left")
         #expect(
             line(120)
-                == "epoch 12/100 ██████████░░░░░░░░░░░░░ 45 %  loss 0.214  acc 0.933  59.8k img/s  1:10:11 left  "
+                == "epoch 12/100 █████████░░░░░░░░░░░░ 45 %  loss 0.214  acc 0.933  59.8k img/s  1:10:11 left  "
                 + "lr 0.000179  data wait 1 %")
         #expect(line(25) == "epoch 12/100 45 %")
     }

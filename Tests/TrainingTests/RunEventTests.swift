@@ -224,7 +224,7 @@ struct RunEventTests {
         let content = TerminalSink.content(Self.progress(), Self.window(), secondsLeft: 41)
         #expect(
             content.plainLine
-                == "epoch 1/4  30 %  loss 0.50  acc 0.500  64.0 img/s  0:41 left  lr 0.1  data wait 50 %")
+                == "epoch 1/4  30 %  loss 0.500  acc 0.500  64.0 img/s  0:41 left  lr 0.1  data wait 50 %")
         #expect(TerminalSink.content(Self.progress(total: 45), nil, secondsLeft: nil).head == "epoch 1")
     }
 }

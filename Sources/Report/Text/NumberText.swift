@@ -38,14 +38,14 @@ package enum NumberText {
         value.isFinite ? String(format: "%.\(digits)g", value) : plain(value)
     }
 
-    /// Three significant digits where there is little room: "9.87", "853", "20.3k", "1.25M".
+    /// Three digits where there is little room: "0.723", "9.87", "853", "20.3k", "1.25M".
     package static func compact(_ value: Double) -> String {
         guard value.isFinite else { return plain(value) }
         var (scaled, suffix) = (value, "")
         for next in ["k", "M", "G", "T"] where scaled.magnitude >= 999.5 {
             (scaled, suffix) = (scaled / 1000, next)
         }
-        let digits = scaled.magnitude >= 99.95 || scaled == 0 ? 0 : scaled.magnitude >= 9.995 ? 1 : 2
+        let digits = [99.95, 9.995, 0.9995].firstIndex { scaled.magnitude >= $0 } ?? 3
         return decimal(scaled, digits) + suffix
     }
 

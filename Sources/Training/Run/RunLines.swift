@@ -53,8 +53,8 @@ struct RunLines {
             guard showsSteps else { return [] }
             self.window.add(window)
             let pace = Self.paces.first { elapsed < $0.until }?.seconds ?? 0
-            // A window is rarely exactly as long as it should be.
-            guard interval.unit != .second || lastLine == 0 || elapsed - lastLine >= 0.9 * pace else { return [] }
+            // Windows are a little longer than they should be.
+            guard interval.unit != .second || lastLine == 0 || elapsed - lastLine >= pace - 0.5 else { return [] }
             defer { (self.window, lastLine) = (StepWindow(), elapsed) }
             return plain(steps(progress, secondsLeft: secondsLeft))
         case .expected(let seconds, let progress):

@@ -1,6 +1,5 @@
 internal import DataParallel
 internal import Diagnostics
-internal import Glibc
 internal import Report
 
 /// A run on the terminal: lines on standard output, warnings on standard error, and a bar where nothing else writes there.
