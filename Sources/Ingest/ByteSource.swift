@@ -2,6 +2,7 @@ internal import CZlib
 internal import Datasets
 internal import Diagnostics
 internal import Digests
+internal import Files
 internal import Glibc
 internal import Report
 

@@ -1,5 +1,5 @@
 import Foundation
-import TerminalScreen
+import TestSupport
 import Testing
 
 @Suite("A run on a terminal")

@@ -1,4 +1,4 @@
-import TerminalScreen
+import TestSupport
 import Testing
 
 @testable import Report

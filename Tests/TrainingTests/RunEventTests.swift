@@ -4,6 +4,7 @@ import Files
 import Foundation
 import Report
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
