@@ -128,7 +128,7 @@ struct RunChecksTests {
             try MemoryLimit.check([("weights", 1 << 48), ("images", .max), ("nothing", 0)], localRanks: 2)
         }
         #expect(failure?.code == .internalError)
-        for words in ["images more than 1,000,000 GB", "weights 281475 GB", "of the 2 ranks"] {
+        for words in ["images more than 1,000,000 GB", "weights 281,475.0 GB", "of the 2 ranks"] {
             #expect(failure?.message.contains(words) == true, "\(failure?.message ?? "")")
         }
         #expect(failure?.message.contains("nothing") == false)

@@ -46,7 +46,7 @@ struct WeightsMatchTests {
             own(prefix) + [entry("n_averaged", [], .int64), entry(prefix + "bn.num_batches_tracked", [], .int64)])
         #expect(match.taken.map(\.parameter.key) == ["conv.weight", "conv.bias", "fc.weight", "fc.bias"])
         #expect(failure(match) == nil)
-        #expect(match.table.contains("not needed      2  n_averaged"))
+        #expect(match.table.contains("not needed   2  n_averaged"))
         #expect(match.table.contains(prefix.isEmpty ? "(PyTorch)\n" : "(PyTorch), keys without \(prefix)\n"))
     }
 
@@ -73,8 +73,8 @@ struct WeightsMatchTests {
             "1 of a wrong type (fc.weight of int8)",
         ] { #expect(message.contains(words), "\(message)") }
         for row in [
-            "taken           1  fc.bias", "new             0\n", "missing         1  conv.bias",
-            "wrong shape     1  conv",
+            "taken        1  fc.bias", "new          0\n", "missing      1  conv.bias",
+            "wrong shape  1  conv",
         ] {
             #expect(match.table.contains(row), "\(match.table)")
         }
