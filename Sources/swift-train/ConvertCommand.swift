@@ -32,7 +32,7 @@ struct ConvertCommand: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Compress images: gzip, or gzip:1 to gzip:9. Compressed images are read into memory.",
+                "Compress images: gzip, or gzip:1 to gzip:9. Train on them with data.shuffle: blocks, or they are unpacked to memory.",
                 valueName: "gzip"),
             completion: .list(["gzip"] + (1...9).map { "gzip:\($0)" }))
         var compress: String?

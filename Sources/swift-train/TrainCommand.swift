@@ -108,7 +108,7 @@ struct TrainCommand: Command {
             var configuration = try Configuration(
                 yaml: text, file: file ?? "built-in configuration", assignments: assignments,
                 models: ModelRegistry.names, defaults: defaults)
-            if let data { configuration.data.file = data }
+            if let data { configuration.data.files = [data] }
             return configuration
         }
         try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
@@ -121,18 +121,18 @@ struct TrainCommand: Command {
         _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         var scratch: ScratchFolder?
         // A run that goes on has its data somewhere, most likely below another folder.
-        if configuration.data.file == Configuration.builtIn.data.file, resumePoint == nil {
-            if dryRun, !FileManager.default.fileExists(atPath: configuration.data.file) {
+        if configuration.data.files == Configuration.builtIn.data.files, resumePoint == nil {
+            if dryRun, !FileManager.default.fileExists(atPath: configuration.data.files[0]) {
                 scratch = try ScratchFolder(over: communicator)
-                configuration.data.file = scratch?.file("synthetic.h5") ?? configuration.data.file
+                if let scratch { configuration.data.files = [scratch.file("synthetic.h5")] }
             }
-            try makeSyntheticData(configuration.data.file, over: communicator)
+            try makeSyntheticData(configuration.data.files[0], over: communicator)
         }
         try RankAgreement.together(communicator) {
-            try GivenFile.requireDataset(
-                configuration.data.file,
-                advice: resumePoint != nil && data == nil && !configuration.data.file.hasPrefix("/")
-                    ? Self.missingData(configuration.data.file) : nil)
+            for file in configuration.data.files {
+                let isStored = resumePoint != nil && data == nil && !file.hasPrefix("/")
+                try GivenFile.requireDataset(file, advice: isStored ? Self.missingData(file) : nil)
+            }
         }
         defer { withExtendedLifetime(scratch) {} }
         var options = TrainingSession.Options()
@@ -179,7 +179,7 @@ struct TrainCommand: Command {
     /// What to do where the data of a run that goes on is missing.
     private static func missingData(_ path: String) -> String {
         "The path counts from the folder in which the run was started: start this there, or name the data with --data"
-            + (path == Configuration.builtIn.data.file
+            + ([path] == Configuration.builtIn.data.files
                 ? "; the drawn data is made anew by swift-train convert synthetic --output \(path)" : "")
     }
 

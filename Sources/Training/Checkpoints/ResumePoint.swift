@@ -125,7 +125,8 @@ package struct ResumePoint {
 
     /// Keys whose values may change when a run goes on; they do not decide its weights.
     private static let free = [
-        "data.file", "epochs", "steps", "runs_dir", "on_not_finite", "early_stopping", "shards_in_flight",
+        "data.file", "data.readers", "epochs", "steps", "runs_dir", "on_not_finite", "early_stopping",
+        "shards_in_flight",
     ]
     private static let freeSections = ["checkpoint.", "log.", "watchdog.", "compare_ranks.", "early_stopping."]
 

@@ -38,7 +38,7 @@ package struct Configuration: Equatable, Sendable {
     /// What `swift-train` does without a configuration: the Fashion classifier on the built-in synthetic data.
     package static var builtIn: Configuration {
         var configuration = Configuration()
-        configuration.data.file = "data/synthetic.h5"
+        configuration.data.files = ["data/synthetic.h5"]
         configuration.length = .epochs(5)
         configuration.optimizer.learningRate = 0.02
         return configuration
@@ -67,13 +67,6 @@ package struct Configuration: Equatable, Sendable {
         package init(name: String) {
             self.name = name
         }
-    }
-
-    package struct Data: Equatable, Sendable {
-        package var file = "data/fashion-mnist.h5"
-        package var normalize = Normalize.none
-        /// nil: training images as they are.
-        package var augment: ConfiguredAugmentation?
     }
 
     package enum Normalize: Equatable, Sendable {

@@ -13,8 +13,8 @@ package enum ConfigurationKeys {
             ]
         ),
         ("model", ["name", "classes", "channels", "dropout", "layers"]),
-        ("data", ["file", "normalize", "augment"]),
-        ("data.normalize", ["mean", "std"]),
+        ("data", ["file", "normalize", "augment", "readers", "shuffle", "sampling", "fraction", "fold"]),
+        ("data.normalize", ["mean", "std"]), ("data.sampling", ["weights"]),
         ("loss", ["name", "label_smoothing", "class_weights"]),
         ("optimizer", ["name"] + Configuration.Optimizer.everyKey),
         ("schedule", ["name", "warmup"] + ScheduleReader.everyKey),
@@ -58,6 +58,8 @@ package enum ConfigurationKeys {
         "datadir": "data.file",
         "datasetfile": "data.file", "inputfile": "data.file", "normalization": "data.normalize",
         "augmentation": "data.augment", "transforms": "data.augment",
+        "workers": "data.readers", "numworkers": "data.readers", "sampler": "data.sampling", "subset": "data.fraction",
+        "trainfraction": "data.fraction", "kfold": "data.fold", "folds": "data.fold",
         "scheduler": "schedule.name", "lrschedule": "schedule.name", "lrscheduler": "schedule.name",
         "warmupsteps": "schedule.warmup.steps", "warmupepochs": "schedule.warmup.epochs",
         "stepsize": "schedule.every", "gamma": "schedule.factor", "minlr": "schedule.minimum",
@@ -83,14 +85,11 @@ package enum ConfigurationKeys {
         "weights": noOtherWeights, "pretrained": noOtherWeights, "freeze": noOtherWeights, "finetune": noOtherWeights,
         "init": noOtherWeights, "initialweights": noOtherWeights,
         "threads": "threads are no setting of a run: --threads N",
-        "workers": "readers are as many as the rank has cores; --threads N computes",
-        "numworkers": "readers are as many as the rank has cores; --threads N computes",
         "numthreads": "threads are no setting of a run: --threads N",
         "resume": "where a run goes on is an option: --resume auto, never or a checkpoint",
         "device": "this program computes on CPUs", "gpus": "this program computes on CPUs",
         "amp": "this program computes in float32", "dtype": "this program computes in float32",
         "precision": "this program computes in float32",
-        "shuffle": "every epoch has an order of its own, drawn from seed",
     ]
     package static let noOtherWeights =
         "this version starts from random weights or from a checkpoint of its own (--resume), not from other weights"

@@ -46,9 +46,9 @@ extension Configuration {
         try readAveraging(top)
         if let section = try top.section("evaluate") {
             evaluate.every = try section.interval("every", units: [.step, .epoch]) ?? evaluate.every
-            evaluate.split = try section.text("split") ?? evaluate.split
             evaluate.batchSize = try section.integer("batch_size", in: 1...1 << 20) ?? evaluate.batchSize
         }
+        try readEvaluatedSplit(top.section("evaluate"))
         bestMetric = try top.metric("best_metric") ?? bestMetric
         try readEarlyStopping(top)
         if let section = try top.section("checkpoint") {
@@ -110,7 +110,13 @@ extension Configuration {
 
     private mutating func readData(_ top: ConfigurationSection) throws {
         guard let section = try top.section("data") else { return }
-        data.file = try section.path("file") ?? data.file
+        data.files = try Data.files(section, "file") ?? data.files
+        try data.readReaders(section)
+        data.shuffle = try section.choice("shuffle", Shuffle.self) ?? data.shuffle
+        try data.readSampling(section)
+        data.fraction =
+            try section.number("fraction", expected: "a number above 0, up to 1") { $0 > 0 && $0 <= 1 } ?? data.fraction
+        try data.readFold(section)
         if let node = section.node("normalize") {
             if case .scalar = node.content {
                 data.normalize =

@@ -13,7 +13,7 @@ extension Configuration {
         if let channels = model.channels { entries.append(("model.channels", "\(channels)")) }
         if let dropout = model.dropout { entries.append(("model.dropout", "\(dropout)")) }
         if let layers = model.layers { entries.append(("model.layers", layers.text)) }
-        entries.append(("data.file", data.file))
+        entries.append(("data.file", Data.text(files: data.files)))
         switch data.normalize {
         case .none: entries.append(("data.normalize", "none"))
         case .dataset: entries.append(("data.normalize", "dataset"))
@@ -22,6 +22,17 @@ extension Configuration {
             entries.append(("data.normalize.std", "\(std)"))
         }
         if let augment = data.augment { entries.append(("data.augment", augment.text)) }
+        entries += [
+            ("data.readers", data.readers.map(String.init) ?? "auto"), ("data.shuffle", data.shuffle.rawValue),
+        ]
+        switch data.sampling {
+        case .once: entries.append(("data.sampling", "once"))
+        case .balanced: entries.append(("data.sampling", "balanced"))
+        case .weights(let weights): entries.append(("data.sampling.weights", "\(weights)"))
+        }
+        entries += [
+            ("data.fraction", "\(data.fraction)"), ("data.fold", data.fold.map { "\($0)" } ?? "none"),
+        ]
         entries += [("batch_size", "\(batchSize)"), ("shards", "\(shards)")]
         entries.append(("shards_in_flight", shardsInFlight.map(String.init) ?? "all"))
         switch length {
@@ -62,7 +73,8 @@ extension Configuration {
     }
 
     private static let lists = [
-        "model.layers", "data.augment", "loss.class_weights", "optimizer.betas", "optimizer.no_decay",
+        "model.layers", "data.augment", "data.sampling.weights", "loss.class_weights", "optimizer.betas",
+        "optimizer.no_decay",
         "schedule.milestones",
     ]
 
@@ -75,7 +87,9 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let isList = path.hasPrefix("data.normalize.") || lists.contains(path)
+                let isList =
+                    path.hasPrefix("data.normalize.") || lists.contains(path)
+                    || path == "data.file" && first.value.hasPrefix("[")
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

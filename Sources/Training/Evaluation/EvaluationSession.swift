@@ -48,15 +48,19 @@ package final class EvaluationSession {
         try RankAgreement.together(communicator) { try BLAS.load() }
         let subject = try RankAgreement.together(communicator) { try EvaluationSubject(source, models: models) }
         let configuration = subject.configuration
-        let dataFile = data ?? configuration.data.file
+        let paths = data.map { [$0] } ?? configuration.data.files
+        let dataFile = paths.joined(separator: ", ")
         let splitName = split ?? configuration.evaluate.split
         let (dataset, samples) = try RankAgreement.together(communicator) {
-            let dataset = try Self.dataset(dataFile, isStored: data == nil)
-            let samples = try dataset.split(splitName)
+            let dataset = try Self.dataset(paths, isStored: data == nil)
+            let isHeldOut = splitName == Configuration.heldOutSplit
+            let samples = try isHeldOut ? Self.heldOut(configuration.data.fold, of: dataset) : dataset.split(splitName)
             guard communicator.localRank == 0 else { return (dataset, samples) }
             // Standard output carries the result.
             func say(_ text: String) { if communicator.rank == 0 { StandardError.line(text) } }
-            for warning in try dataset.checkPixels(of: [splitName], onLongWork: say) { say("warning: \(warning)") }
+            for warning in try dataset.checkPixels(of: [isHeldOut ? "train" : splitName], onLongWork: say) {
+                say("warning: \(warning)")
+            }
             return (dataset, samples)
         }
         try RankAgreement.check(
@@ -111,15 +115,30 @@ package final class EvaluationSession {
     }
 
     /// A path that a run keeps counts from where it was started, which is said where nothing is there.
-    private static func dataset(_ path: String, isStored: Bool) throws -> Dataset {
+    private static func dataset(_ paths: [String], isStored: Bool) throws -> Dataset {
         do {
-            return try Dataset(paths: [path])
-        } catch let failure as Failure where failure.code == .inputMissing && isStored && !path.hasPrefix("/") {
+            return try Dataset(paths: paths)
+        } catch let failure as Failure
+            where failure.code == .inputMissing && isStored && paths.contains(where: { !$0.hasPrefix("/") })
+        {
             throw Failure(
                 .inputMissing,
-                "\(path): no such file here. The path counts from the folder in which the run was started: evaluate there, or "
+                "\(paths.joined(separator: ", ")): no such file here. The path counts from the folder in which the run was started: evaluate there, or "
                     + "name the data with --data")
         }
+    }
+
+    /// What the fold of the configuration holds out of the training images.
+    private static func heldOut(_ fold: Configuration.Fold?, of dataset: Dataset) throws -> any SampleSource {
+        guard let fold else {
+            throw Failure(
+                .configuration,
+                "the split \(Configuration.heldOutSplit) is what data.fold holds out, and none is set; set data.fold=1/5, or name "
+                    + "another split: \(dataset.splitNames.joined(separator: ", "))")
+        }
+        let training = try dataset.split("train")
+        let samples = try TrainingSamples.heldOut(fold, labels: training.labels, path: dataset.path)
+        return SelectedSamples(training, samples: samples, name: Configuration.heldOutSplit)
     }
 
     /// Scores the split, and writes every sample's logits to a file if one is named. Collective; equal on all ranks.

@@ -2,6 +2,7 @@ package import DataParallel
 package import Datasets
 internal import Diagnostics
 package import Layers
+internal import Synchronization
 package import Tensors
 
 /// Scores a split: fixed blocks of samples in file order, dealt to the ranks, every sample exactly once.
@@ -21,6 +22,7 @@ package final class Evaluator {
     package var arenaBytes: Int { plan.arenaBytes }
     private let plan: ExecutionPlan
     private let communicator: any Communicator
+    private let pool: ThreadPool
     /// The images and labels of a block.
     private let block: Batch
 
@@ -42,6 +44,7 @@ package final class Evaluator {
         self.labels = labels ?? split.labels
         blocks = EvaluationBlocks(sampleCount: split.count, blockSamples: blockSamples, ranks: communicator.size)
         self.communicator = communicator
+        self.pool = pool
         block = Batch(
             shards: 1, imagesPerShard: min(blockSamples, split.count), imageBytes: split.imageBytes)
         var options = PlanOptions()
@@ -91,8 +94,17 @@ package final class Evaluator {
     }
 
     private func readBlock(_ samples: Range<Int>) throws {
+        let (split, block) = (split, block)
+        let failure = Mutex<(any Error)?>(nil)
+        pool.run(samples.count) { slot, _ in
+            do {
+                try split.fill(block.images + slot * block.imageBytes, sample: samples.lowerBound + slot)
+            } catch {
+                failure.withLock { $0 = $0 ?? error }
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
         for (slot, sample) in samples.enumerated() {
-            try split.fill(block.images + slot * block.imageBytes, sample: sample)
             block.labels[slot] = labels[sample]
             block.ids[slot] = Int64(sample)
         }

@@ -25,6 +25,8 @@ package struct Overfit: Equatable, Sendable {
         if case .epochs = configuration.length { adapted.length = .steps(Self.usualSteps) }
         adapted.schedule = .constant
         adapted.data.augment = nil
+        (adapted.data.shuffle, adapted.data.sampling) = (.full, .once)
+        (adapted.data.fraction, adapted.data.fold) = (1, nil)
         adapted.warmup = nil
         adapted.averaging = nil
         adapted.earlyStopping = nil

@@ -34,7 +34,10 @@ package final class TrainingSession {
     let network: Network
     let layout: ShardLayout
     /// Which samples the steps take.
-    let plan: EpochPlan
+    private let samples: TrainingSamples
+    /// Of what the run reads.
+    private let dataDigest: String
+    var plan: EpochPlan { samples.plan }
     var geometry: BatchGeometry { plan.geometry }
     let pool: ThreadPool
     private let input: PixelConversion
@@ -60,12 +63,14 @@ package final class TrainingSession {
         self.activity = activity
         try RankAgreement.together(communicator) { try BLAS.load() }
         try RankAgreement.check(Self.facts(of: configuration), over: communicator)
-        let readers = Machine.defaultReaders(localRanks: communicator.localSize)
+        let readers = configuration.data.readers ?? Machine.defaultReaders(localRanks: communicator.localSize)
         self.readers = readers
         layout = try ShardLayout(
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
-        let (dataset, training, evaluation) = try RankAgreement.together(communicator) {
-            let dataset = try Dataset(paths: [configuration.data.file], chunks: .inMemory(threads: readers))
+        let (dataset, training, samples, evaluation) = try RankAgreement.together(communicator) {
+            let dataset = try Dataset(
+                paths: configuration.data.files,
+                chunks: configuration.data.shuffle == .blocks ? .streamed : .inMemory(threads: readers))
             guard dataset.splitNames.contains("train") else {
                 throw Failure(
                     .badData,
@@ -74,25 +79,32 @@ package final class TrainingSession {
             }
             let training = try dataset.split("train")
             if let overfit = options.overfit {
-                let samples = try overfit.split(of: training, seed: configuration.seed, file: dataset.path)
-                return (dataset, samples, samples)
+                let few = try overfit.split(of: training, seed: configuration.seed, file: dataset.path)
+                let samples = try TrainingSamples(
+                    configuration, of: few, classes: dataset.classes, path: dataset.path)
+                return (dataset, few, samples, few)
             }
-            return (dataset, training, try dataset.split(configuration.evaluate.split))
+            let samples = try TrainingSamples(
+                configuration, of: training, classes: dataset.classes, path: dataset.path)
+            guard configuration.evaluate.split == Configuration.heldOutSplit, let heldOut = samples.heldOut else {
+                return (dataset, training, samples, try dataset.split(configuration.evaluate.split))
+            }
+            let evaluation = SelectedSamples(training, samples: heldOut, name: Configuration.heldOutSplit)
+            return (dataset, training, samples, evaluation)
         }
-        try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
+        dataDigest = samples.digest(ofDataset: dataset.digest)
+        try RankAgreement.check([.init("dataset digest", dataDigest)], over: communicator)
         dataWarnings = try Self.checkPixels(of: dataset, over: communicator)
-        try options.resume?.check(configuration, datasetDigest: dataset.digest, models: options.models)
+        try options.resume?.check(configuration, datasetDigest: dataDigest, models: options.models)
         self.dataset = dataset
+        self.samples = samples
         self.training = training
         self.evaluation = evaluation
         normalization = try Normalization(configuration.data.normalize, split: training, file: dataset.path)
         augmentation = try Self.augmentation(configuration.data.augment, of: training, file: dataset.path)
         network = try Self.network(configuration, dataset: dataset, makeModel)
         input = normalization.conversion(for: training)
-        plan = EpochPlan(
-            labels: training.labels, seed: configuration.seed, batchSize: configuration.batchSize,
-            shards: configuration.shards)
-        try RunChecks(configuration, geometry: plan.geometry, network: network).check()
+        try RunChecks(configuration, geometry: samples.plan.geometry, network: network).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
@@ -268,13 +280,14 @@ package final class TrainingSession {
                     options: configuration.planOptions, threads: pool.threads)
             ),
             ("batches", Int.product(BatchLoader.depth(batchBytes: batch), batch)),
+            ("images at hand", Int.product(plan.samplesAtHand(localShards: shards), training.imageBytes)),
             ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
         ]
     }
 
     func warnings() -> [String] {
         guard options.overfit == nil else { return [] }
-        return RunChecks(configuration, geometry: plan.geometry, network: network).warnings
+        return RunChecks(configuration, geometry: samples.plan.geometry, network: network).warnings
     }
 
     private func makeStep() throws -> TrainingStep {
@@ -307,7 +320,7 @@ package final class TrainingSession {
                 "version": Machine.version, "processor": Machine.processorName(), "host": RankAgreement.hostName(),
                 "engine": engine, "kernel_set": Machine.kernelSet, "libraries": Machine.libraries,
                 "ranks": communicator.size,
-                "threads": pool.threads, "dataset_digest": dataset.digest,
+                "threads": pool.threads, "dataset_digest": dataDigest,
                 "variables": environment.filter { name, _ in
                     ["OMPI_", "PMIX_", "OPENBLAS_", "OMP_", "SLURM_", "HDF5_"].contains { name.hasPrefix($0) }
                 },
@@ -338,7 +351,7 @@ package final class TrainingSession {
         header.shards = configuration.shards
         header.configuration = try configuration.yaml()
         header.configurationDigest = configuration.digest()
-        header.datasetDigest = dataset.digest
+        header.datasetDigest = dataDigest
         header.build = "swift-train \(Machine.version)"
         header.libraries = Machine.libraries
         header.kernelSet = Machine.kernelSet
@@ -354,8 +367,11 @@ package final class TrainingSession {
         let crowded =
             threads > cores || threads * communicator.localSize > Machine.coresOnline()
             || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
-        let augment = configuration.data.augment.map { [("augment", $0.text)] } ?? []
-        return [
+        var reading: [(key: String, value: String)] = []
+        if let text = samples.text { reading.append(("samples", text)) }
+        if let augment = configuration.data.augment { reading.append(("augment", augment.text)) }
+        reading.append(("readers", "\(readers) a rank"))
+        let run: [(key: String, value: String)] = [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),
             ("engine", step.plan.engine),
             ("kernels", Machine.kernelSet),
@@ -375,9 +391,10 @@ package final class TrainingSession {
                 "data",
                 "\(dataset.path): \(training.count) train, \(evaluation.count) \(evaluation.name), "
                     + "\(dataset.height)×\(dataset.width)×\(dataset.channels), \(dataset.classes.count) classes, digest "
-                    + dataset.digest.prefix(16)
+                    + dataDigest.prefix(16)
             ),
-        ] + augment + [
+        ]
+        let work: [(key: String, value: String)] = [
             (
                 "model",
                 "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
@@ -388,5 +405,6 @@ package final class TrainingSession {
                 "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"
             ),
         ]
+        return run + reading + work
     }
 }
