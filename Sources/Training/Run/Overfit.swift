@@ -23,7 +23,7 @@ package struct Overfit: Equatable, Sendable {
         var adapted = configuration
         adapted.batchSize = (samples + configuration.shards - 1) / configuration.shards * configuration.shards
         if case .epochs = configuration.length { adapted.length = .steps(Self.usualSteps) }
-        adapted.schedule = .constant
+        adapted.schedule = Configuration.Schedule()
         adapted.data.augment = nil
         adapted.warmup = nil
         adapted.averaging = nil

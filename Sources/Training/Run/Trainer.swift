@@ -330,7 +330,7 @@ package final class Trainer {
             let (text, remedy) = try cause(outcome, batch)
             try leaveOut(outcome, text, remedy: remedy)
         case .beyondRange(let key):
-            let optimizer = configuration.optimizer.name.rawValue
+            let optimizer = configuration.optimizer.kind.name
             let rate = rate.rate(afterSteps: progress.stepsDone)
             try leaveOut(
                 outcome,
