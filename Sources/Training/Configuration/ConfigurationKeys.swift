@@ -127,6 +127,7 @@ package enum ConfigurationKeys {
         "clip": ("norm", "1.0"), "ema": ("decay", "0.999"), "early_stopping": ("patience", "5"),
         "evaluate": ("every", "1 epoch"), "checkpoint": ("every", "1 epoch"), "log": ("every", "1 second"),
         "watchdog": ("stop", "600 seconds"), "compare_ranks": ("every", "100 steps"), "data": ("file", "FILE.h5"),
+        "model": ("name", "resnet18"),
         "schedule.warmup": ("epochs", "1"),
     ]
 
