@@ -33,7 +33,7 @@ struct SwiftTrain: ParsableCommand {
         version: Machine.version,
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, ConvertCommand.self, InspectCommand.self, SummaryCommand.self,
-            BenchCommand.self, ExportCommand.self,
+            BenchCommand.self, ExportCommand.self, KeysCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)
 }

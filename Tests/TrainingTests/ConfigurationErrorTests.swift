@@ -46,15 +46,17 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
 
     static let sections = [
         BadConfiguration(
-            "optimizer: [sgd]", "optimizer is no mapping; expected the keys name, learning_rate, momentum"),
+            "optimizer: [sgd]", "optimizer is no mapping; expected the keys name, learning_rate, betas"),
         BadConfiguration("optimizer: sdg", "optimizer.name = sdg, expected sgd, adam", "did you mean sgd?"),
         BadConfiguration("schedule: step", "schedule.every is missing"),
         BadConfiguration(
             "optimizer: {name: adamax}",
             "c.yaml:3:19: optimizer.name = adamax, expected sgd, adam, adamw, rmsprop, lars", "did you mean adam?"),
         BadConfiguration(
-            "optimizer: {name: adam, momentum: 0.9}", "optimizer.momentum belongs to sgd, rmsprop, lars, not to adam"),
-        BadConfiguration("optimizer: {betas: [0.9, 0.99]}", "optimizer.betas belongs to adam, adamw, not to sgd"),
+            "optimizer: {name: adam, momentum: 0.9}",
+            "optimizer.momentum belongs to optimizer sgd, rmsprop, lars, not to adam"),
+        BadConfiguration(
+            "optimizer: {betas: [0.9, 0.99]}", "optimizer.betas belongs to optimizer adam, adamw, not to sgd"),
         BadConfiguration("optimizer: {name: adam, betas: [0.9]}", "optimizer.betas has 1 values, expected two numbers"),
         BadConfiguration("optimizer: {name: adam, betas: [0.9, 1]}", "optimizer.betas holds something else than two"),
         BadConfiguration("optimizer: {name: adam, betas: 0.9}", "optimizer.betas is no list, expected [two numbers"),

@@ -54,7 +54,7 @@ private func full() throws -> Configuration {
     configuration.optimizer.nesterov = true
     configuration.optimizer.weightDecay = 0.0005
     configuration.optimizer.noDecay = [.bias]
-    configuration.schedule = .step(every: Interval(30, .epoch), factor: 0.1)
+    configuration.schedule = Configuration.Schedule(.step) { $0.every = Interval(30, .epoch) }
     configuration.warmup = Configuration.Warmup(length: Interval(9, .step), from: 0.25)
     configuration.clip = .norm(1.5)
     configuration.averaging = Configuration.Averaging(decay: 0.75)
@@ -77,12 +77,14 @@ private func full() throws -> Configuration {
     return configuration
 }
 
-private let everySchedule: [Configuration.Schedule] = [
-    .constant, .step(every: Interval(3, .step), factor: 0.5),
-    .multiStep(milestones: [Interval(1, .epoch), Interval(9, .epoch)], factor: 0.1),
-    .exponential(every: Interval(1, .step), factor: 0.999), .cosine(length: nil, minimum: 0.25),
-    .cosine(length: Interval(7, .epoch), minimum: 0), .polynomial(length: Interval(7, .step), power: 0.9),
-    .oneCycle(length: nil, Configuration.Schedule.OneCycle()), .plateau(Configuration.Schedule.Plateau()),
+private let everySchedule = [
+    Configuration.Schedule(), Configuration.Schedule(.step) { ($0.every, $0.factor) = (Interval(3, .step), 0.5) },
+    Configuration.Schedule(.multiStep) { $0.milestones = [Interval(1, .epoch), Interval(9, .epoch)] },
+    Configuration.Schedule(.exponential) { ($0.every, $0.factor) = (Interval(1, .step), 0.999) },
+    Configuration.Schedule(.cosine) { $0.minimum = 0.25 },
+    Configuration.Schedule(.cosine) { $0.length = Interval(7, .epoch) },
+    Configuration.Schedule(.polynomial) { ($0.length, $0.power) = (Interval(7, .step), 0.9) },
+    Configuration.Schedule(.oneCycle), Configuration.Schedule(.plateau),
 ]
 
 @Suite("Configuration")
@@ -141,10 +143,10 @@ struct ConfigurationTests {
             configuration.data.normalize = .values(mean: [Float(value), 1e-7], std: [3.1415927, 1e30])
             configurations.append(configuration)
         }
-        for name in Configuration.Optimizer.Name.allCases {
+        for kind in OptimizerKind.all {
             var configuration = Configuration()
-            configuration.optimizer = Configuration.Optimizer(name)
-            if name != .lars { configuration.optimizer.noDecay = [.bias, .normalization] }
+            configuration.optimizer = Configuration.Optimizer(kind)
+            if kind != .lars { configuration.optimizer.noDecay = [.bias, .normalization] }
             configurations.append(configuration)
         }
         for schedule in everySchedule {
@@ -185,12 +187,12 @@ struct ConfigurationTests {
     @Test("a name alone stands for the section of that name")
     func names() throws {
         #expect(try read(nil, ["optimizer=adam"]).optimizer == Configuration.Optimizer(.adam))
-        #expect(try read(nil, ["schedule=cosine"]).schedule == .cosine(length: nil, minimum: 0))
+        #expect(try read(nil, ["schedule=cosine"]).schedule == Configuration.Schedule(.cosine))
         #expect(try read(nil, ["loss=mean_squared_error"]).loss == .meanSquaredError)
         let text = "model: tiny\ndata: {file: d.h5}\noptimizer: rmsprop\nschedule: cosine"
         let both = try read(text, ["optimizer.alpha=0.5", "schedule.minimum=0.25"])
-        #expect(both.optimizer.name == .rmsprop && both.optimizer.alpha == 0.5)
-        #expect(both.schedule == .cosine(length: nil, minimum: 0.25))
+        #expect(both.optimizer.kind == .rmsprop && both.optimizer.alpha == 0.5)
+        #expect(both.schedule == Configuration.Schedule(.cosine) { $0.minimum = 0.25 })
     }
 
     @Test("~ in front of a path is the home folder, as in a shell")
@@ -221,6 +223,29 @@ struct ConfigurationTests {
         #expect(
             failure?.message.hasSuffix("unknown key \(key), did you mean \(expected)?") == true,
             "\(failure?.message ?? "")")
+    }
+
+    @Test("every row says what its key means and may be, and no path stands twice")
+    func rows() {
+        let rows = ConfigurationKeys.all
+        #expect(Set(rows.map(\.path)).count == rows.count && rows.count > ConfigurationKeys.paths.count)
+        for row in rows {
+            #expect(!row.meaning.isEmpty && !row.expected.isEmpty && !row.meaning.hasSuffix("."), "\(row.path)")
+            #expect(row.defaults.allSatisfy { !$0.text.isEmpty }, "\(row.path)")
+            #expect(ConfigurationKeys.row(at: row.path)?.path == row.path)
+        }
+    }
+
+    @Test("what may change when a run goes on decides no weight")
+    func resuming() {
+        let changing = ConfigurationKeys.all.filter { $0.resuming != .same }.map(\.path)
+        #expect(
+            changing == [
+                "data.file", "shards_in_flight", "epochs", "steps", "early_stopping", "early_stopping.metric",
+                "early_stopping.patience", "early_stopping.min_delta", "checkpoint.every", "checkpoint.keep",
+                "log.every",
+                "log.samples", "on_not_finite", "watchdog.warn", "watchdog.stop", "compare_ranks.every", "runs_dir",
+            ])
     }
 
     @Test("every key that the documentation order lists is known by its own path")
@@ -261,7 +286,7 @@ struct ConfigurationTests {
     func warmup() throws {
         let text = "model: tiny\ndata: {file: d.h5}\nschedule: {name: cosine}"
         let warmed = try read(text, ["schedule.warmup.epochs=5"])
-        #expect(warmed.schedule == .cosine(length: nil, minimum: 0))
+        #expect(warmed.schedule == Configuration.Schedule(.cosine))
         #expect(warmed.warmup == Configuration.Warmup(length: Interval(5, .epoch)))
         #expect(try read(fullText, ["schedule.warmup=none"]).warmup == nil)
         #expect(try read(nil, ["schedule.warmup.steps=5"]).warmup?.length == Interval(5, .step))

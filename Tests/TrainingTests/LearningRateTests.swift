@@ -59,11 +59,11 @@ struct LearningRateTests {
 
     @Test("a plateau counts no evaluation of the warm-up, and takes a loss that is not a number for no improvement")
     func plateauEdges() {
-        var plateau = Configuration.Schedule.Plateau()
+        var plateau = Configuration.Schedule(.plateau)
         plateau.patience = 1
         var configuration = Configuration()
         configuration.optimizer.learningRate = 1
-        configuration.schedule = .plateau(plateau)
+        configuration.schedule = plateau
         configuration.warmup = Configuration.Warmup(length: Interval(30, .step))
         var rate = rate(configuration)
         rate.observe([10, 20, 30].map { evaluation(step: $0, value: 1) })
@@ -74,14 +74,16 @@ struct LearningRateTests {
 
     @Test("a constant rate stays, a stepped one is multiplied each time the interval has passed")
     func intervals() {
-        let constant = LearningRate(base: 0.1, schedule: .constant, stepsPerEpoch: 10, totalSteps: 9)
+        let constant = LearningRate(base: 0.1, schedule: Configuration.Schedule(), stepsPerEpoch: 10, totalSteps: 9)
         #expect([0, 9, 1_000_000].map(constant.rate(afterSteps:)) == [0.1, 0.1, 0.1])
         let epochs = LearningRate(
-            base: 0.5, schedule: .step(every: Interval(3, .epoch), factor: 0.1), stepsPerEpoch: 10, totalSteps: 9)
+            base: 0.5, schedule: Configuration.Schedule(.step) { ($0.every, $0.factor) = (Interval(3, .epoch), 0.1) },
+            stepsPerEpoch: 10, totalSteps: 9)
         #expect(
             [0, 29, 30, 59, 60].map(epochs.rate(afterSteps:)) == [0.5, 0.5, 0.5 * 0.1, 0.5 * 0.1, 0.5 * (0.1 * 0.1)])
         let steps = LearningRate(
-            base: 1, schedule: .step(every: Interval(7, .step), factor: 0.5), stepsPerEpoch: 10, totalSteps: 9)
+            base: 1, schedule: Configuration.Schedule(.step) { ($0.every, $0.factor) = (Interval(7, .step), 0.5) },
+            stepsPerEpoch: 10, totalSteps: 9)
         #expect([6, 7, 13, 14, 70].map(steps.rate(afterSteps:)) == [1, 0.5, 0.5, 0.25, 1.0 / 1024])
         #expect(steps.rate(afterSteps: 1 << 40) == 0)
     }
@@ -90,11 +92,13 @@ struct LearningRateTests {
     func behindTheEnd() {
         var configuration = Configuration()
         configuration.optimizer.learningRate = 1
-        configuration.schedule = .cosine(length: Interval(2, .epoch), minimum: 0.125)
+        configuration.schedule = Configuration.Schedule(.cosine) {
+            ($0.length, $0.minimum) = (Interval(2, .epoch), 0.125)
+        }
         #expect([20, 21, 1000].map(rate(configuration).rate(afterSteps:)) == [0.125, 0.125, 0.125])
-        configuration.schedule = .polynomial(length: Interval(20, .step), power: 1)
+        configuration.schedule = Configuration.Schedule(.polynomial) { $0.length = Interval(20, .step) }
         #expect([20, 21, 1000].map(rate(configuration).rate(afterSteps:)) == [0, 0, 0])
-        configuration.schedule = .oneCycle(length: Interval(20, .step), Configuration.Schedule.OneCycle())
+        configuration.schedule = Configuration.Schedule(.oneCycle) { $0.length = Interval(20, .step) }
         let rates = [19, 20, 1000].map(rate(configuration).rate(afterSteps:))
         #expect(rates.allSatisfy { $0 == 1 / 25.0 / 1e4 })
     }
@@ -102,14 +106,16 @@ struct LearningRateTests {
     @Test("runs of a few steps have finite rates under every schedule")
     func shortRuns() {
         for total in 0...4 {
-            for schedule: Configuration.Schedule in [
-                .cosine(length: nil, minimum: 0), .polynomial(length: nil, power: 0.5),
-                .oneCycle(length: nil, Configuration.Schedule.OneCycle()),
+            for schedule in [
+                Configuration.Schedule(.cosine), Configuration.Schedule(.polynomial) { $0.power = 0.5 },
+                Configuration.Schedule(.oneCycle),
             ] {
                 for warmup in [nil, Configuration.Warmup(length: Interval(2, .step), from: 0)] {
                     let rate = LearningRate(
                         base: 1, schedule: schedule, warmup: warmup, stepsPerEpoch: 1, totalSteps: total)
-                    #expect((0...5).allSatisfy { (0...1).contains(rate.rate(afterSteps: $0)) }, "\(schedule) \(total)")
+                    #expect(
+                        (0...5).allSatisfy { (0...1).contains(rate.rate(afterSteps: $0)) },
+                        "\(schedule.kind.name) \(total)")
                 }
             }
         }

@@ -115,11 +115,11 @@ struct OptimizerTests {
             configuration.optimizer = $0
             return configuration
         }
-        for (name, clip) in [
+        for (kind, clip) in [
             (.sgd, .norm(0.2)), (.lars, .norm(0.3)), (.lars, .value(0.01)), (.adam, .value(0.01)),
-        ] as [(Configuration.Optimizer.Name, Configuration.Clip)] {
+        ] as [(OptimizerKind, Configuration.Clip)] {
             var configuration = Configuration()
-            configuration.optimizer = Configuration.Optimizer(name)
+            configuration.optimizer = Configuration.Optimizer(kind)
             configuration.clip = clip
             configuration.averaging = Configuration.Averaging(decay: 0.9)
             all.append(configuration)

@@ -48,10 +48,10 @@ struct OverfitTests {
     func adapted() {
         var configuration = Configuration()
         configuration.shards = 4
-        configuration.schedule = .step(every: Interval(1, .step), factor: 0.1)
+        configuration.schedule = Configuration.Schedule(.step) { $0.every = Interval(1, .step) }
         let adapted = Overfit(samples: 6).adapted(configuration)
         #expect(adapted.batchSize == 8 && adapted.evaluate.batchSize == 6 && adapted.evaluate.split == "train")
-        #expect(adapted.length == .steps(300) && adapted.schedule == .constant)
+        #expect(adapted.length == .steps(300) && adapted.schedule == Configuration.Schedule())
         #expect(adapted.evaluate.every == Interval(300, .step) && adapted.optimizer == configuration.optimizer)
         configuration.length = .steps(40)
         #expect(Overfit(samples: 8).adapted(configuration).length == .steps(40))

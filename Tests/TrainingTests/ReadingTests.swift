@@ -58,6 +58,9 @@ private struct Reading: CustomTestStringConvertible, Sendable {
             name: "balanced, two files, augmentation", files: ["a.h5", "b.h5"],
             assignments: ["data.sampling=balanced", "data.augment=[RandomHorizontalFlip]"], count: 290, isOnce: false),
         Reading(
+            name: "mixed, chunks, blocks", files: ["z.h5"],
+            assignments: ["data.shuffle=blocks", "data.mix=[{MixUp: {alpha: 0.4}}, CutMix]"], count: 200),
+        Reading(
             name: "weights", files: ["a.h5"], assignments: ["data.sampling={weights: [4, 1, 1, 1, 1, 1, 1, 1, 1, 0]}"],
             count: 200, isOnce: false),
     ]
@@ -202,6 +205,9 @@ struct ReadingTests {
         try refused(["data.fold=1/300"], "data.fold = 1/300, but", "has 200 training images")
         try refused(["evaluate.split=held-out"], "evaluate.split = held-out, but data.fold holds nothing out")
         try refused(["data.readers=0"], "data.readers = 0, expected auto, or a whole number 1…256")
+        try refused(["data.mix=MixUp"], "data.mix is no list, expected [MixUp], [CutMix] or both")
+        try refused(["data.mix=[Mixup]"], "data.mix[0] = Mixup, expected MixUp or CutMix")
+        try refused(["data.mix=[{MixUp: {alpha: 0}}]"], "data.mix[0].MixUp.alpha = 0, expected a number from 0.001")
         try refused(["data.file=[]"], "data.file is empty")
         try refused(["data.file=[a.h5, a.h5]"], "data.file names a.h5 twice")
     }

@@ -83,9 +83,9 @@ struct ResumeEqualityTests {
         configuration.optimizer.learningRate = 0.01
         configuration.averaging = Configuration.Averaging(decay: 0.8)
         configuration.clip = .norm(0.5)
-        var plateau = Configuration.Schedule.Plateau()
+        var plateau = Configuration.Schedule(.plateau)
         (plateau.patience, plateau.metric, plateau.threshold) = (0, .accuracy1, 0.5)
-        configuration.schedule = .plateau(plateau)
+        configuration.schedule = plateau
         let whole = try train(configuration, "whole")
         #expect(whole.header.evaluations.count == 6 && whole.average != whole.weights)
         for (step, ranks) in [(5, 1), (15, 2), (10, 4)] {
@@ -93,16 +93,16 @@ struct ResumeEqualityTests {
             expectEqual(try train(configuration, "from\(step)", from: start, ranks: ranks), whole)
         }
         // The plateau has made a difference.
-        configuration.schedule = .constant
+        configuration.schedule = Configuration.Schedule()
         #expect(try train(configuration, "constant").weights != whole.weights)
     }
 
     @Test("on a plateau a shorter run that goes on comes to the weights of the longer one")
     func longerPlateau() throws {
         var configuration = makeConfiguration()
-        var plateau = Configuration.Schedule.Plateau()
+        var plateau = Configuration.Schedule(.plateau)
         (plateau.patience, plateau.threshold, plateau.factor) = (0, 0.5, 0.5)
-        configuration.schedule = .plateau(plateau)
+        configuration.schedule = plateau
         configuration.earlyStopping = Configuration.EarlyStopping(metric: .loss, patience: 100)
         let whole = try train(configuration, "whole")
         configuration.length = .steps(10)
@@ -117,7 +117,7 @@ struct ResumeEqualityTests {
     @Test("a warm-up and a cosine go on where they were, and refuse another length of the run")
     func cosine() throws {
         var configuration = makeConfiguration()
-        configuration.schedule = .cosine(length: nil, minimum: 0)
+        configuration.schedule = Configuration.Schedule(.cosine)
         configuration.warmup = Configuration.Warmup(length: Interval(1, .epoch))
         let whole = try train(configuration, "whole")
         let start = scratch.file("whole/checkpoints/\(CheckpointKeeper.name(step: 5))")

@@ -97,16 +97,20 @@ struct RunChecksTests {
         try says("warmup lasts 40 steps, the run 40") { $0.warmup = .init(length: Interval(10, .epoch)) }
         try says { $0.warmup = .init(length: Interval(9, .epoch)) }
         try says("every = 30 epochs is not reached in 40 steps") {
-            $0.schedule = .step(every: Interval(30, .epoch), factor: 0.1)
+            $0.schedule = Configuration.Schedule(.step) { $0.every = Interval(30, .epoch) }
         }
         try says("milestones: 10 epochs and later ones are not reached") {
-            $0.schedule = .multiStep(milestones: [5, 10, 20].map { Interval($0, .epoch) }, factor: 0.1)
+            $0.schedule = Configuration.Schedule(.multiStep) {
+                $0.milestones = [5, 10, 20].map { Interval($0, .epoch) }
+            }
         }
         try says("length = 60 steps is longer than the 40") {
-            $0.schedule = .cosine(length: Interval(60, .step), minimum: 0)
+            $0.schedule = Configuration.Schedule(.cosine) { $0.length = Interval(60, .step) }
         }
-        try says("minimum = 1.0 is above optimizer.learning_rate") { $0.schedule = .cosine(length: nil, minimum: 1) }
-        try says("patience 10 and 9 evaluations") { $0.schedule = .plateau(.init()) }
+        try says("minimum = 1.0 is above optimizer.learning_rate") {
+            $0.schedule = Configuration.Schedule(.cosine) { $0.minimum = 1 }
+        }
+        try says("patience 10 and 9 evaluations") { $0.schedule = Configuration.Schedule(.plateau) }
         try says("every = 11 epochs is more than the 40 steps") { $0.evaluate.every = Interval(11, .epoch) }
         try says("patience = 9 cannot run out in 9 evaluations") {
             $0.earlyStopping = .init(metric: .loss, patience: 9)

@@ -13,7 +13,7 @@ import Testing
 struct TrainingStepAllocationTests {
     /// Allocations of 100 steps on one rank, after some in which every thread's buffers have come into being.
     private static func allocations(
-        threads: Int, _ optimizer: Configuration.Optimizer.Name = .sgd, clip: Configuration.Clip = .none,
+        threads: Int, _ optimizer: OptimizerKind = .sgd, clip: Configuration.Clip = .none,
         averaging: Configuration.Averaging? = nil, shardsInFlight: Int? = nil
     ) throws -> Int {
         let step = try TrainingStep(
@@ -46,7 +46,7 @@ struct TrainingStepAllocationTests {
     @Test("neither do the other optimizers, clipping, an average of the weights, and shards one after the other")
     func optimizers() async {
         await #expect(processExitsWith: .success) {
-            for optimizer in Configuration.Optimizer.Name.allCases {
+            for optimizer in OptimizerKind.all {
                 let found = try TrainingStepAllocationTests.allocations(
                     threads: 2, optimizer, clip: .norm(1e-3), averaging: Configuration.Averaging(decay: 0.9),
                     shardsInFlight: 1)

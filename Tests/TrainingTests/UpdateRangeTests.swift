@@ -53,7 +53,7 @@ struct UpdateRangeTests {
 
     @Test("a step that overflows is not made, and names the parameter; the next one, with a smaller rate, is")
     func named() throws {
-        for optimizer in OptimizerTests.every where optimizer.name != .lars {
+        for optimizer in OptimizerTests.every where optimizer.kind != .lars {
             let step = try OptimizerTests.step(Self.configuration(optimizer))
             func run(_ number: Int, _ rate: Double) throws -> TrainingStep.Outcome {
                 try step.run(OptimizerTests.batch(number, step), epoch: 0, learningRate: rate, stopRequested: false)
@@ -61,7 +61,7 @@ struct UpdateRangeTests {
             #expect(try run(0, 0.001).verdict == .updated)
             let before = Self.bits(step.state)
             let outcome = try run(1, 1e300)
-            #expect(outcome.isFinite && outcome.verdict == .beyondRange(key: "fc1.weight"), "\(optimizer.name)")
+            #expect(outcome.isFinite && outcome.verdict == .beyondRange(key: "fc1.weight"), "\(optimizer.kind.name)")
             #expect(Self.bits(step.state) == before && step.state.updates == 1)
             #expect(try run(1, 0.001).verdict == .updated)
             #expect(Self.bits(step.state) != before && Self.areFinite(Self.bits(step.state)))
@@ -70,9 +70,9 @@ struct UpdateRangeTests {
 
     @Test(
         "0/0 of a weight without gradient does not reach the weights",
-        arguments: [Configuration.Optimizer.Name.adam, .rmsprop])
-    func noEpsilon(name: Configuration.Optimizer.Name) throws {
-        var optimizer = Configuration.Optimizer(name)
+        arguments: [OptimizerKind.adam, .rmsprop])
+    func noEpsilon(kind: OptimizerKind) throws {
+        var optimizer = Configuration.Optimizer(kind)
         optimizer.epsilon = 0
         let step = try OptimizerTests.step(Self.configuration(optimizer))
         let batch = OptimizerTests.batch(0, step)

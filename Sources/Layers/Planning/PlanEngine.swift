@@ -31,7 +31,7 @@ struct PlanRequest {
     /// The engine for this network and loss. Neither batch, shards nor threads have a say, so that the bits do not depend on
     /// them. Throws: `ShapeMismatch`.
     func engine() throws -> any PlanEngine {
-        if options.engine == .fastest, let program = LaneProgram(network, loss: options.loss) {
+        if options.engine == .fastest, !options.takesTargets, let program = LaneProgram(network, loss: options.loss) {
             return LaneEngine(program, self)
         }
         return try ReferenceEngine(self)

@@ -123,14 +123,7 @@ package struct ResumePoint {
         )
     }
 
-    /// Keys whose values may change when a run goes on; they do not decide its weights.
-    private static let free = [
-        "data.file", "data.readers", "epochs", "steps", "runs_dir", "on_not_finite", "early_stopping",
-        "shards_in_flight",
-    ]
-    private static let freeSections = ["checkpoint.", "log.", "watchdog.", "compare_ranks.", "early_stopping."]
-
-    /// The length of the run is one of them unless the learning rate follows it.
+    /// Holds the settings that must be the same against those of the run so far.
     ///
     /// Throws: `Failure(.configuration)` with the settings that differ from those of the run so far.
     package func check(_ configuration: Configuration, datasetDigest: String, models: [String]) throws {
@@ -139,11 +132,13 @@ package struct ResumePoint {
         let now = Dictionary(uniqueKeysWithValues: configuration.entries)
         let keys = stored.entries.map(\.key) + configuration.entries.map(\.key).filter { before[$0] == nil }
         var differences = keys.compactMap { key -> String? in
-            let followsLength = configuration.schedule.followsRunLength && ["epochs", "steps"].contains(key)
-            if Self.free.contains(key) && !followsLength || Self.freeSections.contains(where: key.hasPrefix) {
-                return nil
-            }
-            guard before[key] != now[key] else { return nil }
+            let isFree =
+                switch ConfigurationKeys.row(at: key)?.resuming ?? .same {
+                case .same: false
+                case .free: true
+                case .length: !configuration.schedule.followsRunLength
+                }
+            guard !isFree, before[key] != now[key] else { return nil }
             return "\(key) was \(before[key] ?? "(unset)"), is \(now[key] ?? "(unset)")"
         }
         if datasetDigest != checkpoint.header.datasetDigest {

@@ -14,7 +14,7 @@ package struct Configuration: Equatable, Sendable {
     package var length = Length.epochs(10)
     package var seed: UInt64 = 1
     package var optimizer = Optimizer()
-    package var schedule = Schedule.constant
+    package var schedule = Schedule()
     package var warmup: Warmup?
     package var clip = Clip.none
     /// nil: no average is kept.
@@ -48,6 +48,7 @@ package struct Configuration: Equatable, Sendable {
         var options = PlanOptions()
         options.loss = loss
         options.batchStatistics = batchNorm
+        options.takesTargets = data.mix != nil
         return options
     }
 

@@ -2,43 +2,39 @@ internal import Diagnostics
 
 /// Every key of a configuration, and what people call some of them elsewhere.
 package enum ConfigurationKeys {
-    /// The keys of each section, by the section's path; "" is the whole configuration.
-    private static let sections: [(path: String, keys: [String])] = [
-        (
-            "",
-            [
-                "model", "data", "batch_size", "shards", "shards_in_flight", "epochs", "steps", "seed", "loss",
-                "batch_norm", "optimizer", "schedule", "clip", "ema", "early_stopping", "evaluate", "best_metric",
-                "checkpoint", "log", "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
-            ]
-        ),
-        ("model", ["name", "classes", "channels", "dropout", "layers"]),
-        ("data", ["file", "normalize", "augment", "readers", "shuffle", "sampling", "fraction", "fold"]),
-        ("data.normalize", ["mean", "std"]), ("data.sampling", ["weights"]),
-        ("loss", ["name", "label_smoothing", "class_weights"]),
-        ("optimizer", ["name"] + Configuration.Optimizer.everyKey),
-        ("schedule", ["name", "warmup"] + ScheduleReader.everyKey),
-        ("schedule.warmup", ["steps", "epochs", "from"]),
-        ("clip", ["norm", "value"]),
-        ("ema", ["decay"]),
-        ("early_stopping", ["metric", "patience", "min_delta"]),
-        ("evaluate", ["every", "split", "batch_size"]),
-        ("checkpoint", ["every", "keep"]),
-        ("log", ["every", "samples"]),
-        ("watchdog", ["warn", "stop"]),
-        ("compare_ranks", ["every"]),
-    ]
+    /// Every key, in the order of the documentation; it is read, compared and printed in this order.
+    package static let all: [ConfigurationKey] =
+        Configuration.modelKeys + Configuration.dataKeys + Configuration.batchKeys + Configuration.lengthKeys
+        + Configuration.lossKeys + Configuration.batchNormKeys + Configuration.optimizerKeys
+        + Configuration.scheduleKeys + Configuration.warmupKeys + Configuration.clipKeys + Configuration.averagingKeys
+        + Configuration.earlyStoppingKeys + Configuration.evaluationKeys + Configuration.watchingKeys
+
+    private static let rows = Dictionary(uniqueKeysWithValues: all.map { ($0.path, $0) })
+
+    /// The row of a key or of a section that has one of its own; nil where there is none.
+    package static func row(at path: String) -> ConfigurationKey? { rows[path] }
+
+    /// The names in each section, by the section's path; "" is the whole configuration.
+    private static let sections: [String: [String]] = {
+        var sections: [String: [String]] = [:]
+        for key in all {
+            var path = ""
+            for name in key.path.split(separator: ".").map(String.init) {
+                if sections[path]?.contains(name) != true { sections[path, default: []].append(name) }
+                path += path.isEmpty ? name : ".\(name)"
+            }
+        }
+        return sections
+    }()
 
     /// The keys of a section.
-    static func known(in path: String) -> [String] { sections.first { $0.path == path }?.keys ?? [] }
+    static func known(in path: String) -> [String] { sections[path] ?? [] }
+
+    /// Whether a name alone can stand for a section: `optimizer: adam` is `optimizer: {name: adam}`.
+    static func isNamed(_ path: String) -> Bool { rows["\(path).name"] != nil }
 
     /// The paths of all keys that hold values, in the order of the documentation.
-    package static let paths: [String] = known(in: "").flatMap(leaves)
-
-    private static func leaves(_ path: String) -> [String] {
-        let keys = known(in: path)
-        return keys.isEmpty ? [path] : keys.flatMap { leaves("\(path).\($0)") }
-    }
+    package static let paths: [String] = all.map(\.path).filter { known(in: $0).isEmpty }
 
     /// What other programs call a key, as `Suggestion.plain` writes it.
     private static let synonyms = [
@@ -59,7 +55,8 @@ package enum ConfigurationKeys {
         "datasetfile": "data.file", "inputfile": "data.file", "normalization": "data.normalize",
         "augmentation": "data.augment", "transforms": "data.augment",
         "workers": "data.readers", "numworkers": "data.readers", "sampler": "data.sampling", "subset": "data.fraction",
-        "trainfraction": "data.fraction", "kfold": "data.fold", "folds": "data.fold",
+        "trainfraction": "data.fraction", "kfold": "data.fold", "folds": "data.fold", "mixup": "data.mix",
+        "cutmix": "data.mix",
         "scheduler": "schedule.name", "lrschedule": "schedule.name", "lrscheduler": "schedule.name",
         "warmupsteps": "schedule.warmup.steps", "warmupepochs": "schedule.warmup.epochs",
         "stepsize": "schedule.every", "gamma": "schedule.factor", "minlr": "schedule.minimum",
@@ -130,6 +127,7 @@ package enum ConfigurationKeys {
         "clip": ("norm", "1.0"), "ema": ("decay", "0.999"), "early_stopping": ("patience", "5"),
         "evaluate": ("every", "1 epoch"), "checkpoint": ("every", "1 epoch"), "log": ("every", "1 second"),
         "watchdog": ("stop", "600 seconds"), "compare_ranks": ("every", "100 steps"), "data": ("file", "FILE.h5"),
+        "model": ("name", "resnet18"),
         "schedule.warmup": ("epochs", "1"),
     ]
 

@@ -2,13 +2,10 @@ internal import Diagnostics
 
 /// Reads one mapping of a configuration, key by key, and refuses the keys that nobody asked for.
 struct ConfigurationSection {
-    private let path: String
+    let path: String
     private let place: String
     private let pairs: [(key: String, value: ConfigurationNode)]
     private let known: [String]
-
-    /// Sections that a name alone can stand for: `optimizer: adam` is `optimizer: {name: adam}`.
-    private static let named = ["loss", "optimizer", "schedule"]
 
     /// `known` are the section's keys, those of the documentation unless it describes layers.
     ///
@@ -18,7 +15,7 @@ struct ConfigurationSection {
         let pairs: [(key: String, value: ConfigurationNode)]
         switch node.content {
         case .mapping(let given): pairs = given
-        case .scalar(let name) where Self.named.contains(path) && !name.isEmpty: pairs = [("name", node)]
+        case .scalar(let name) where ConfigurationKeys.isNamed(path) && !name.isEmpty: pairs = [("name", node)]
         default:
             let line =
                 if case .scalar(let text) = node.content { ConfigurationKeys.line(for: path, value: text) } else { "" }
@@ -45,6 +42,8 @@ struct ConfigurationSection {
         }
     }
 
+    var keys: [String] { pairs.map(\.key) }
+
     func has(_ key: String) -> Bool { node(key) != nil }
 
     func node(_ key: String) -> ConfigurationNode? { pairs.first { $0.key == key }?.value }
@@ -69,8 +68,7 @@ struct ConfigurationSection {
 
     /// One of the words that a key can be; nil when the key is absent.
     func choice(_ key: String, _ names: [String]) throws -> String? {
-        let expected = names.joined(separator: names.count == 2 ? " or " : ", ")
-        return try value(key, expected: expected, names: names) { names.contains($0) ? $0 : nil }
+        try value(key, expected: Self.expectation(of: names), names: names) { names.contains($0) ? $0 : nil }
     }
 
     /// The case of an enumeration that a key names; nil when the key is absent.
@@ -84,10 +82,7 @@ struct ConfigurationSection {
     func text(_ key: String) throws -> String? { try value(key, expected: "text") { $0.isEmpty ? nil : $0 } }
 
     func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
-        let expected =
-            range.upperBound == .max
-            ? "a whole number from \(range.lowerBound)" : "a whole number \(range.lowerBound)…\(range.upperBound)"
-        return try value(key, expected: expected) { Int($0).flatMap { range.contains($0) ? $0 : nil } }
+        try value(key, expected: Self.expectation(of: range)) { Int($0).flatMap { range.contains($0) ? $0 : nil } }
     }
 
     func number(_ key: String, expected: String, where accept: (Double) -> Bool) throws -> Double? {
@@ -99,8 +94,7 @@ struct ConfigurationSection {
     }
 
     func interval(_ key: String, units: [Interval.Unit]) throws -> Interval? {
-        let examples = units.map { "N \($0.rawValue)s" }.joined(separator: ", ")
-        return try value(key, expected: "\(examples), N from 1") {
+        try value(key, expected: Self.expectation(of: units)) {
             Interval($0).flatMap { units.contains($0.unit) ? $0 : nil }
         }
     }
@@ -136,10 +130,6 @@ struct ConfigurationSection {
         }
     }
 
-    func metric(_ key: String) throws -> Configuration.BestMetric? {
-        try choice(key, Configuration.BestMetric.self)
-    }
-
     /// Whether the key holds the word `none`, which turns off what a mapping in its place would set up.
     func isNone(_ key: String) -> Bool {
         guard case .scalar(let text)? = node(key)?.content else { return false }
@@ -153,6 +143,17 @@ struct ConfigurationSection {
     /// The failure for a value that is wrong in itself or together with others.
     func failure(_ key: String, _ message: String) -> Failure {
         Failure(.configuration, "\(node(key)?.place ?? place): \(name(of: key)) \(message)")
+    }
+
+    static func expectation(of names: [String]) -> String { names.joined(separator: names.count == 2 ? " or " : ", ") }
+
+    static func expectation(of range: ClosedRange<Int>) -> String {
+        range.upperBound == .max
+            ? "a whole number from \(range.lowerBound)" : "a whole number \(range.lowerBound)…\(range.upperBound)"
+    }
+
+    static func expectation(of units: [Interval.Unit]) -> String {
+        units.map { "N \($0.rawValue)s" }.joined(separator: ", ") + ", N from 1"
     }
 
     private func name(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }

@@ -1,6 +1,4 @@
 internal import Digests
-internal import Layers
-internal import Tensors
 internal import Yams
 
 extension Configuration {
@@ -8,56 +6,10 @@ extension Configuration {
     ///
     /// `--print-config`, the run folder, the checkpoint and the comparison of ranks all show this list.
     package var entries: [(key: String, value: String)] {
-        var entries: [(String, String)] = [("model.name", model.name)]
-        if let classes = model.classes { entries.append(("model.classes", "\(classes)")) }
-        if let channels = model.channels { entries.append(("model.channels", "\(channels)")) }
-        if let dropout = model.dropout { entries.append(("model.dropout", "\(dropout)")) }
-        if let layers = model.layers { entries.append(("model.layers", layers.text)) }
-        entries.append(("data.file", Data.text(files: data.files)))
-        switch data.normalize {
-        case .none: entries.append(("data.normalize", "none"))
-        case .dataset: entries.append(("data.normalize", "dataset"))
-        case .values(let mean, let std):
-            entries.append(("data.normalize.mean", "\(mean)"))
-            entries.append(("data.normalize.std", "\(std)"))
+        ConfigurationKeys.all.compactMap { key in
+            if let variants = key.variants, !variants.names.contains(variants.current(self)) { return nil }
+            return key.text(self).map { (key.path, $0) }
         }
-        if let augment = data.augment { entries.append(("data.augment", augment.text)) }
-        entries += [
-            ("data.readers", data.readers.map(String.init) ?? "auto"), ("data.shuffle", data.shuffle.rawValue),
-        ]
-        switch data.sampling {
-        case .once: entries.append(("data.sampling", "once"))
-        case .balanced: entries.append(("data.sampling", "balanced"))
-        case .weights(let weights): entries.append(("data.sampling.weights", "\(weights)"))
-        }
-        entries += [
-            ("data.fraction", "\(data.fraction)"), ("data.fold", data.fold.map { "\($0)" } ?? "none"),
-        ]
-        entries += [("batch_size", "\(batchSize)"), ("shards", "\(shards)")]
-        entries.append(("shards_in_flight", shardsInFlight.map(String.init) ?? "all"))
-        switch length {
-        case .epochs(let epochs): entries.append(("epochs", "\(epochs)"))
-        case .steps(let steps): entries.append(("steps", "\(steps)"))
-        }
-        entries.append(("seed", "\(seed)"))
-        switch loss {
-        case .crossEntropy(let smoothing, let weights):
-            entries += [("loss.name", "cross_entropy"), ("loss.label_smoothing", "\(smoothing)")]
-            if !weights.isEmpty { entries.append(("loss.class_weights", "\(weights)")) }
-        case .meanSquaredError: entries.append(("loss.name", "mean_squared_error"))
-        }
-        entries.append(("batch_norm", batchNorm.rawValue))
-        entries += optimizer.entries + scheduleEntries + clipEntries + averagingEntries + earlyStoppingEntries
-        entries += [
-            ("evaluate.every", "\(evaluate.every)"), ("evaluate.split", evaluate.split),
-            ("evaluate.batch_size", "\(evaluate.batchSize)"), ("best_metric", bestMetric.rawValue),
-            ("checkpoint.every", "\(checkpoint.every)"), ("checkpoint.keep", "\(checkpoint.keep)"),
-            ("log.every", "\(log.every)"), ("log.samples", "\(log.samples)"),
-            ("on_not_finite", onNotFinite.rawValue), ("watchdog.warn", "\(Interval(watchdog.warnSeconds, .second))"),
-            ("watchdog.stop", "\(Interval(watchdog.stopSeconds, .second))"),
-            ("compare_ranks.every", "\(compareRanksEvery)"), ("runs_dir", runsDirectory),
-        ]
-        return entries
     }
 
     /// SHA-256 over all entries, a line each.
@@ -72,12 +24,6 @@ extension Configuration {
         try Yams.serialize(node: Self.tree(of: entries[...], prefix: ""), sortKeys: false)
     }
 
-    private static let lists = [
-        "model.layers", "data.augment", "data.sampling.weights", "loss.class_weights", "optimizer.betas",
-        "optimizer.no_decay",
-        "schedule.milestones",
-    ]
-
     private static func tree(of entries: ArraySlice<(key: String, value: String)>, prefix: String) throws -> Node {
         var pairs: [(Node, Node)] = []
         var rest = entries
@@ -87,9 +33,7 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let isList =
-                    path.hasPrefix("data.normalize.") || lists.contains(path)
-                    || path == "data.file" && first.value.hasPrefix("[")
+                let isList = ConfigurationKeys.row(at: path)?.isList == true && first.value.hasPrefix("[")
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

@@ -12,6 +12,8 @@ extension Configuration {
         package var normalize = Normalize.none
         /// nil: training images as they are.
         package var augment: ConfiguredAugmentation?
+        /// nil: images are not mixed.
+        package var mix: ConfiguredMixing?
         /// Threads of a rank that gather the batches; nil: as many as it has cores.
         package var readers: Int?
         package var shuffle = Shuffle.full
@@ -138,14 +140,6 @@ extension Configuration.Data {
     static let foldExpectation =
         "none, or a part to hold out such as 2/5, of 2…\(Configuration.Fold.largestCount) parts"
 
-    mutating func readFold(_ section: ConfigurationSection) throws {
-        guard !section.isNone("fold") else {
-            fold = nil
-            return
-        }
-        fold = try section.value("fold", expected: Self.foldExpectation, Configuration.Fold.init) ?? fold
-    }
-
     static let readersExpectation = "auto, or a whole number 1…256"
 
     mutating func readReaders(_ section: ConfigurationSection) throws {
@@ -157,17 +151,18 @@ extension Configuration.Data {
 }
 
 extension Configuration {
-    /// A fold is scored unless the configuration names another split. Throws: `Failure(.configuration)` for one that is not there.
-    mutating func readEvaluatedSplit(_ section: ConfigurationSection?) throws {
-        let given = try section?.text("split")
-        evaluate.split =
-            given ?? (data.fold != nil && evaluate.split == Evaluate().split ? Self.heldOutSplit : evaluate.split)
+    /// A fold is scored unless the configuration names another split.
+    mutating func readFold(_ section: ConfigurationSection) throws {
+        let fold =
+            try section.isNone("fold")
+            ? nil : section.value("fold", expected: Data.foldExpectation, Fold.init) ?? data.fold
+        data.fold = fold
+        if fold != nil, evaluate.split == Evaluate().split { evaluate.split = Self.heldOutSplit }
+        if fold == nil, evaluate.split == Self.heldOutSplit { evaluate.split = Evaluate().split }
+    }
+
+    func checkEvaluatedSplit(_ section: ConfigurationSection) throws {
         guard evaluate.split == Self.heldOutSplit, data.fold == nil else { return }
-        guard let section, given != nil else {
-            // What the fold was that is no more.
-            evaluate.split = Evaluate().split
-            return
-        }
         throw section.failure(
             "split", "= \(Self.heldOutSplit), but data.fold holds nothing out; set data.fold=1/5, for example")
     }

@@ -12,6 +12,8 @@ package final class Evaluator {
     package let split: any SampleSource
     /// Class numbers as the network has them.
     package let labels: [Int32]
+    /// Of the network.
+    package let classes: Int
     package let blocks: EvaluationBlocks
     /// Called after every pass of a block: a sign of life for whoever watches.
     package var afterPass: () -> Void {
@@ -41,6 +43,7 @@ package final class Evaluator {
         // What a block has room for beyond the split decides no bits.
         let blockSamples = min(blockSamples, max(1, split.count))
         self.split = split
+        classes = network.description.classes
         self.labels = labels ?? split.labels
         blocks = EvaluationBlocks(sampleCount: split.count, blockSamples: blockSamples, ranks: communicator.size)
         self.communicator = communicator

@@ -1,5 +1,16 @@
 internal import Tensors
 
+extension OptimizerKind {
+    private static let adamKeys = ["learning_rate", "betas", "eps", "weight_decay", "no_decay"]
+    private static let adamSlots = ["exp_avg", "exp_avg_sq"]
+
+    package static let adam = OptimizerKind(name: "adam", keys: adamKeys, slots: { _ in adamSlots }, make: Adam.init)
+
+    package static let adamw = OptimizerKind(
+        name: "adamw", keys: adamKeys, setDefaults: { $0.weightDecay = 0.01 }, slots: { _ in adamSlots },
+        make: Adam.init)
+}
+
 /// torch.optim.Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017), whose decay shrinks the weights
 /// themselves; without amsgrad.
 final class Adam: Optimizer {
@@ -29,7 +40,7 @@ final class Adam: Optimizer {
     private func rule(weightDecay: Double) -> AdamRule {
         AdamRule(
             learningRate: update.learningRate, betas: (options.beta1, options.beta2), epsilon: options.epsilon,
-            weightDecay: weightDecay, decoupled: options.name == .adamw, update: update.number,
+            weightDecay: weightDecay, decoupled: options.kind == .adamw, update: update.number,
             gradientScale: update.gradientScale)
     }
 }

@@ -10,18 +10,21 @@ extension Configuration {
         }
     }
 
-    var averagingEntries: [(key: String, value: String)] {
-        averaging.map { [("ema.decay", "\($0.decay)")] } ?? [("ema", "none")]
-    }
-
-    mutating func readAveraging(_ top: ConfigurationSection) throws {
-        if top.isNone("ema") { averaging = nil }
-        guard !top.isNone("ema"), let section = try top.section("ema") else { return }
-        guard let decay = try section.singleFraction("decay") else {
-            throw section.failure("decay", "is missing, expected \(ConfigurationSection.fraction), or ema: none")
-        }
-        averaging = Averaging(decay: decay)
-    }
+    static let averagingKeys = [
+        ConfigurationKey(
+            "ema", "an average of the weights, evaluated and saved beside them", expected: "none, or {decay: D}",
+            read: { configuration, top, _ in
+                if top.isNone("ema") { configuration.averaging = nil }
+                guard !top.isNone("ema"), let section = try top.section("ema") else { return }
+                guard let decay = try section.singleFraction("decay") else {
+                    throw section.failure(
+                        "decay", "is missing, expected \(ConfigurationSection.fraction), or ema: none")
+                }
+                configuration.averaging = Averaging(decay: decay)
+            }, text: { $0.averaging == nil ? "none" : nil }),
+        ConfigurationKey(
+            "ema.decay", "what the average keeps of itself in a step", .fraction, in: \.averaging, \.decay),
+    ]
 }
 
 /// The exponential moving average of the weights: average += (1 − decay) · (weights − average), buffers copied.

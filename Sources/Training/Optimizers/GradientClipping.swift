@@ -10,25 +10,38 @@ extension Configuration {
         case value(Double)
     }
 
-    var clipEntries: [(key: String, value: String)] {
-        switch clip {
-        case .none: [("clip", "none")]
-        case .norm(let bound): [("clip.norm", "\(bound)")]
-        case .value(let bound): [("clip.value", "\(bound)")]
-        }
-    }
+    static let clipKeys = [
+        ConfigurationKey(
+            "clip", "a bound on the mean gradient", expected: "none, {norm: N} or {value: V}",
+            read: { configuration, top, _ in
+                if top.isNone("clip") { configuration.clip = .none }
+                guard !top.isNone("clip"), let section = try top.section("clip") else { return }
+                switch (section.has("norm"), section.has("value")) {
+                case (false, false):
+                    throw section.failure("norm", "is missing, expected {norm: N}, {value: V}, or clip: none")
+                case (true, true):
+                    throw section.failure("value", "and clip.norm are both given, expected one of them")
+                default: break
+                }
+            }, text: { $0.clip == .none ? "none" : nil }),
+        bound("norm", "the length that the gradient of all parameters together is cut to", Clip.norm) {
+            if case .norm(let bound) = $0 { bound } else { nil }
+        },
+        bound("value", "how far from 0 an element of the gradient may be", Clip.value) {
+            if case .value(let bound) = $0 { bound } else { nil }
+        },
+    ]
 
-    mutating func readClip(_ top: ConfigurationSection) throws {
-        if top.isNone("clip") { clip = .none }
-        guard !top.isNone("clip"), let section = try top.section("clip") else { return }
-        let norm = try section.single("norm", expected: "a number above 0") { $0 > 0 }
-        let value = try section.single("value", expected: "a number above 0") { $0 > 0 }
-        switch (norm, value) {
-        case (let norm?, nil): clip = .norm(norm)
-        case (nil, let value?): clip = .value(value)
-        case (nil, nil): throw section.failure("norm", "is missing, expected {norm: N}, {value: V}, or clip: none")
-        default: throw section.failure("value", "and clip.norm are both given, expected one of them")
-        }
+    private static func bound(
+        _ name: String, _ meaning: String, _ make: @escaping @Sendable (Double) -> Clip,
+        _ bound: @escaping @Sendable (Clip) -> Double?
+    ) -> ConfigurationKey {
+        let form = ValueForm.positive
+        return ConfigurationKey(
+            "clip.\(name)", meaning, expected: form.expected,
+            read: { configuration, section, _ in
+                if let value = try form.read(section, name) { configuration.clip = make(value) }
+            }, text: { bound($0.clip).map(form.text) })
     }
 }
 

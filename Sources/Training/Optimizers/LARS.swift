@@ -1,6 +1,13 @@
 internal import Layers
 internal import Tensors
 
+extension OptimizerKind {
+    package static let lars = OptimizerKind(
+        name: "lars", keys: ["learning_rate", "momentum", "trust", "weight_decay"],
+        setDefaults: { $0.learningRate = 1 }, undecayed: [.bias, .normalization], slots: { _ in ["momentum"] },
+        make: LARS.init)
+}
+
 /// Layer-wise adaptive rate scaling: each parameter moves at the global rate times trust · |w| / (|g| + decay · |w|).
 /// Biases and parameters of normalisations move at the global rate, without decay. A parameter whose weights or gradient
 /// are all 0 moves at the global rate too, with its decay: the ratio has no meaning there, and says nothing of a gradient
@@ -11,7 +18,6 @@ internal import Tensors
 final class LARS: Optimizer {
     private let options: Configuration.Optimizer
     private let memory: OptimizerMemory
-    private let pool: ThreadPool
     /// Σ w² and Σ g² of every block.
     private let weightSquares: UnsafeMutableBufferPointer<Double>
     private let gradientSquares: UnsafeMutableBufferPointer<Double>
@@ -22,10 +28,9 @@ final class LARS: Optimizer {
     private var update = Update(number: 1, learningRate: 0, gradientScale: 1)
     private let squaresBody: ThreadPool.Body
 
-    init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory, pool: ThreadPool) {
+    init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory) {
         self.options = options
         self.memory = memory
-        self.pool = pool
         precondition(memory.vectors.velocities != nil, "LARS without its slot")
         let weights = memory.vectors.weights
         let (blocks, gradients) = (memory.blocks.blocks, memory.gradients)
@@ -51,7 +56,7 @@ final class LARS: Optimizer {
 
     func prepare(_ update: Update) {
         self.update = update
-        pool.run(weightSquares.count, squaresBody)
+        memory.pool.run(weightSquares.count, squaresBody)
         longestStep = 0
         for number in rates.indices {
             let range = memory.blocks.ranges[number]

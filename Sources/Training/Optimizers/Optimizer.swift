@@ -59,10 +59,13 @@ struct OptimizerMemory {
     /// One for each trained parameter.
     let decays: [Double]
     let largestDecay: Double
+    let pool: ThreadPool
 
     init(
-        _ options: Configuration.Optimizer, blocks: UpdateBlocks, gradients: UnsafePointer<Float>, state: ModelState
+        _ options: Configuration.Optimizer, blocks: UpdateBlocks, gradients: UnsafePointer<Float>, state: ModelState,
+        pool: ThreadPool
     ) {
+        self.pool = pool
         self.blocks = blocks
         self.gradients = gradients
         vectors = OptimizerVectors(state)
@@ -81,20 +84,5 @@ extension OptimizerVectors {
         means = slot("exp_avg", "grad_avg")
         squares = slot("exp_avg_sq", "square_avg")
         velocities = slot("momentum")
-    }
-}
-
-extension Configuration.Optimizer {
-    /// The optimizer of these options over the state, whose slots have been made for it, and the sums of the gradients.
-    func make(
-        blocks: UpdateBlocks, gradients: UnsafePointer<Float>, state: ModelState, pool: ThreadPool
-    ) -> any Optimizer {
-        let memory = OptimizerMemory(self, blocks: blocks, gradients: gradients, state: state)
-        switch name {
-        case .sgd: return StochasticGradientDescent(self, memory)
-        case .adam, .adamw: return Adam(self, memory)
-        case .rmsprop: return RMSprop(self, memory)
-        case .lars: return LARS(self, memory, pool: pool)
-        }
     }
 }

@@ -1,5 +1,14 @@
 internal import Tensors
 
+extension OptimizerKind {
+    package static let rmsprop = OptimizerKind(
+        name: "rmsprop",
+        keys: ["learning_rate", "alpha", "eps", "momentum", "centered", "weight_decay", "no_decay"],
+        setDefaults: { ($0.learningRate, $0.momentum) = (0.01, 0) },
+        slots: { ["square_avg"] + ($0.centered ? ["grad_avg"] : []) + ($0.momentum == 0 ? [] : ["momentum"]) },
+        make: RMSprop.init)
+}
+
 /// torch.optim.RMSprop (Tieleman and Hinton 2012), centered (Graves 2013) or not, with momentum or without.
 final class RMSprop: Optimizer {
     private let options: Configuration.Optimizer

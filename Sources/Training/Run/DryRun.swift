@@ -39,7 +39,8 @@ extension TrainingSession {
         let first = min(options.resume?.checkpoint.header.step ?? 0, max(0, totalSteps - 1))
         let loader = try BatchLoader(
             source: training, plan: plan, localShards: layout.range, steps: first..<first + 1,
-            augmentation: augmentation, readers: readers)
+            augmentation: augmentation, mixing: configuration.data.mix?.mixing,
+            classes: dataset.classes.count, readers: readers)
         var rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: totalSteps)

@@ -16,28 +16,33 @@ extension Configuration {
         }
     }
 
-    var earlyStoppingEntries: [(key: String, value: String)] {
-        guard let earlyStopping else { return [("early_stopping", "none")] }
-        return [
-            ("early_stopping.metric", earlyStopping.metric.rawValue),
-            ("early_stopping.patience", "\(earlyStopping.patience)"),
-            ("early_stopping.min_delta", "\(earlyStopping.minDelta)"),
-        ]
-    }
+    static let earlyStoppingKeys = [
+        ConfigurationKey(
+            "early_stopping", "the end of a run whose evaluations no longer improve",
+            expected: "none, or {patience: N}", resuming: .free,
+            read: { configuration, top, _ in try configuration.readEarlyStopping(top) },
+            text: { $0.earlyStopping == nil ? "none" : nil }),
+        ConfigurationKey(
+            "early_stopping.metric", "what has to improve; best_metric unless set", .choice, in: \.earlyStopping,
+            \.metric, resuming: .free),
+        ConfigurationKey(
+            "early_stopping.patience", "evaluations in a row without an improvement that end the run",
+            .integer(in: 1...1_000_000), in: \.earlyStopping, \.patience, resuming: .free),
+        ConfigurationKey(
+            "early_stopping.min_delta", "by how much a better value has to be better",
+            .number("a number from 0") { $0 >= 0 }, in: \.earlyStopping, \.minDelta, resuming: .free),
+    ]
 
-    /// Reads `early_stopping`; its metric is `best_metric` unless it names another.
-    mutating func readEarlyStopping(_ top: ConfigurationSection) throws {
+    /// Turns it off, or on for the keys behind it to fill; its metric is `best_metric` unless it names another.
+    private mutating func readEarlyStopping(_ top: ConfigurationSection) throws {
         let key = "early_stopping"
         if top.isNone(key) { earlyStopping = nil }
-        guard !top.isNone(key), let section = try top.section(key)
-        else { return }
-        guard let patience = try section.integer("patience", in: 1...1_000_000) ?? earlyStopping?.patience else {
+        guard !top.isNone(key), let section = try top.section(key), earlyStopping == nil else { return }
+        guard let patience = try section.integer("patience", in: 1...1_000_000) else {
             throw section.failure("patience", "is missing, expected a number of evaluations, or early_stopping: none")
         }
         earlyStopping = EarlyStopping(
-            metric: try section.metric("metric") ?? earlyStopping?.metric ?? bestMetric, patience: patience,
-            minDelta: try section.number("min_delta", expected: "a number from 0") { $0 >= 0 }
-                ?? earlyStopping?.minDelta ?? 0)
+            metric: try top.choice("best_metric", BestMetric.self) ?? bestMetric, patience: patience)
     }
 }
 

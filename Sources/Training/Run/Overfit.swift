@@ -23,8 +23,8 @@ package struct Overfit: Equatable, Sendable {
         var adapted = configuration
         adapted.batchSize = (samples + configuration.shards - 1) / configuration.shards * configuration.shards
         if case .epochs = configuration.length { adapted.length = .steps(Self.usualSteps) }
-        adapted.schedule = .constant
-        adapted.data.augment = nil
+        adapted.schedule = Configuration.Schedule()
+        (adapted.data.augment, adapted.data.mix) = (nil, nil)
         (adapted.data.shuffle, adapted.data.sampling) = (.full, .once)
         (adapted.data.fraction, adapted.data.fold) = (1, nil)
         adapted.warmup = nil

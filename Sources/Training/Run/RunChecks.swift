@@ -116,40 +116,38 @@ struct RunChecks {
             return warnings
         }
         let left = totalSteps - warmup
-        switch configuration.schedule {
-        case .step(let every, _) where every.steps(perEpoch: perEpoch) >= left,
-            .exponential(let every, _) where every.steps(perEpoch: perEpoch) >= left:
+        let schedule = configuration.schedule
+        if schedule.has("every"), schedule.every.steps(perEpoch: perEpoch) >= left {
             warnings.append(
-                "schedule.every = \(every) is not reached in \(left) steps: the learning rate stays \(rate)")
-        case .multiStep(let milestones, _):
-            let beyond = milestones.filter { $0.steps(perEpoch: perEpoch) >= left }
+                "schedule.every = \(schedule.every) is not reached in \(left) steps: the learning rate stays \(rate)")
+        }
+        if schedule.has("milestones") {
+            let beyond = schedule.milestones.filter { $0.steps(perEpoch: perEpoch) >= left }
             if let first = beyond.first {
                 warnings.append(
                     "schedule.milestones: \(first)\(beyond.count > 1 ? " and later ones are" : " is") not reached in "
                         + "\(left) steps, \(perEpoch) an epoch")
             }
-        case .cosine(let length?, _) where length.steps(perEpoch: perEpoch) > left,
-            .polynomial(let length?, _) where length.steps(perEpoch: perEpoch) > left,
-            .oneCycle(let length?, _) where length.steps(perEpoch: perEpoch) > left:
+        }
+        if let length = schedule.length, length.steps(perEpoch: perEpoch) > left {
             warnings.append("schedule.length = \(length) is longer than the \(left) steps that the run has for it")
-        case .plateau(let plateau):
+        }
+        if schedule.has("patience") {
             let evaluations = followedEvaluations(after: warmup)
-            if evaluations <= plateau.patience {
+            if evaluations <= schedule.patience {
                 warnings.append(
-                    "schedule plateau: with patience \(plateau.patience) and \(evaluations) evaluation"
+                    "schedule \(schedule.kind.name): with patience \(schedule.patience) and \(evaluations) evaluation"
                         + "\(evaluations == 1 ? "" : "s") before the last step the learning rate cannot change")
             }
-        default: break
         }
-        switch configuration.schedule {
-        case .cosine(_, let minimum) where minimum > rate:
+        guard schedule.has("minimum") else { return warnings }
+        let (minimum, doesFollow) = (schedule.minimum, schedule.kind.following != nil)
+        if doesFollow, minimum >= rate, rate > 0 {
+            warnings.append(
+                "schedule.minimum = \(minimum) is not below optimizer.learning_rate = \(rate): the rate cannot change")
+        } else if !doesFollow, minimum > rate {
             warnings.append(
                 "schedule.minimum = \(minimum) is above optimizer.learning_rate = \(rate): the rate will rise")
-        case .plateau(let plateau) where plateau.minimum >= rate && rate > 0:
-            warnings.append(
-                "schedule.minimum = \(plateau.minimum) is not below optimizer.learning_rate = \(rate): the rate cannot change"
-            )
-        default: break
         }
         return warnings
     }

@@ -28,7 +28,7 @@ package final class TrainingSession {
     let communicator: any Communicator
     private let activity: Activity
     let options: Options
-    private let dataset: Dataset
+    let dataset: Dataset
     let training: any SampleSource
     let evaluation: any SampleSource
     let network: Network
@@ -102,6 +102,11 @@ package final class TrainingSession {
         self.evaluation = evaluation
         normalization = try Normalization(configuration.data.normalize, split: training, file: dataset.path)
         augmentation = try Self.augmentation(configuration.data.augment, of: training, file: dataset.path)
+        if configuration.data.mix != nil, training.pixelType != .uint8 {
+            throw Failure(
+                .configuration,
+                "data.mix: the images of \(dataset.path) are float32, expected uint8, which it works on")
+        }
         network = try Self.network(configuration, dataset: dataset, makeModel)
         input = normalization.conversion(for: training)
         try RunChecks(configuration, geometry: samples.plan.geometry, network: network).check()
@@ -123,7 +128,7 @@ package final class TrainingSession {
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training,
-            augmentation: augmentation, readers: readers, plan: plan,
+            augmentation: augmentation, mixing: configuration.data.mix?.mixing, readers: readers, plan: plan,
             header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
             communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
@@ -370,6 +375,7 @@ package final class TrainingSession {
         var reading: [(key: String, value: String)] = []
         if let text = samples.text { reading.append(("samples", text)) }
         if let augment = configuration.data.augment { reading.append(("augment", augment.text)) }
+        if let mix = configuration.data.mix { reading.append(("mix", mix.text)) }
         reading.append(("readers", "\(readers) a rank"))
         let run: [(key: String, value: String)] = [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),

@@ -101,8 +101,10 @@ package final class TrainingStep {
         clipping = GradientClipping(clip, gradients: gradients, pool: pool)
         average = ExponentialMovingAverage(averaging, state: state, pool: pool)
         blocks = UpdateBlocks(network.parameterList)
-        self.optimizer = optimizer.make(
-            blocks: blocks, gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool)
+        self.optimizer = optimizer.kind.make(
+            optimizer,
+            OptimizerMemory(
+                optimizer, blocks: blocks, gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool))
         range = UpdateRange(self.optimizer, blocks: blocks, state: state, pool: pool)
         formerBuffers = .allocate(capacity: network.parameterList.count - count)
         formerBuffers.initialize(repeating: 0)

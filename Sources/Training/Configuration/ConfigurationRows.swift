@@ -1,0 +1,295 @@
+internal import Diagnostics
+internal import Layers
+internal import Tensors
+
+// The keys that belong to no algorithm of their own; those of optimizers, schedules, clipping, averages and early stopping
+// stand in front of what they set.
+
+extension Configuration {
+    static let modelKeys = [
+        ConfigurationKey(
+            "model.name", "the network; model: NAME is short for it", expected: "the name of a network",
+            read: { try $0.readModelName($1, $2) }, text: { $0.model.name }),
+        ConfigurationKey(
+            "model.classes", "how many classes the network tells apart; as many as the dataset has unless set",
+            .integer(in: 1...1_000_000), optional: \.model.classes),
+        ConfigurationKey(
+            "model.channels", "channels of the images; the dataset's unless set", .integer(in: 1...4_096),
+            optional: \.model.channels),
+        ConfigurationKey(
+            "model.dropout", "dropout of the networks that have one; the network's own unless set", .share,
+            optional: \.model.dropout,
+            check: { _, section in
+                guard section.has("layers"), section.has("dropout") else { return }
+                throw section.failure("dropout", "belongs to named networks; layers have Dropout: {p: …}")
+            }),
+        ConfigurationKey(
+            "model.layers", "the network itself, under PyTorch's names of modules, in place of a name",
+            expected: "a list of layers", isList: true,
+            read: { configuration, section, _ in
+                configuration.model.layers = try section.node("layers").map(ConfiguredLayers.init)
+            }, text: { $0.model.layers?.text }),
+    ]
+
+    private mutating func readModelName(_ section: ConfigurationSection, _ input: ConfigurationInput) throws {
+        let isDescribed = section.has("layers")
+        let fallback = isDescribed ? Model.customName : input.mustBeComplete ? nil : model.name
+        guard let name = try section.text("name") ?? fallback else {
+            throw section.failure("name", "is missing, and there are no layers")
+        }
+        model = Model(name: name)
+        switch (isDescribed, input.models.contains(name)) {
+        case (true, false), (false, true): return
+        case (true, true):
+            throw section.failure(
+                "name", "= \(name), which is another network; give your layers a name of their own")
+        case (false, false):
+            let nearest = Suggestion.nearest(to: name, in: input.models).map { "; did you mean \($0)?" } ?? ""
+            throw input.top.failure(
+                "model", "= \(name), expected one of \(input.models.joined(separator: ", "))\(nearest)")
+        }
+    }
+
+    static let dataKeys = [
+        ConfigurationKey(
+            "data.file", "the dataset file, or several that count as one", expected: Data.filesExpectation,
+            resuming: .free, isList: true,
+            read: { $0.data.files = try Data.files($1, "file") ?? $0.data.files }, text: { $0.data.file }),
+        ConfigurationKey(
+            "data.normalize", "what is taken off pixels of 0…1, and what they are divided by, channel by channel",
+            expected: "none, dataset, or {mean: […], std: […]}",
+            read: { configuration, section, _ in try configuration.readNormalize(section) },
+            text: { configuration in normalizeWords.first { $0.value == configuration.data.normalize }?.key }),
+        ConfigurationKey(
+            "data.normalize.mean", "what is taken off, in units of 0…1", expected: "a list of numbers, one a channel",
+            isList: true, text: { if case .values(let mean, _) = $0.data.normalize { "\(mean)" } else { nil } }),
+        ConfigurationKey(
+            "data.normalize.std", "what the rest is divided by, in units of 0…1",
+            expected: "a list of numbers above 0, one a channel", isList: true,
+            text: { if case .values(_, let std) = $0.data.normalize { "\(std)" } else { nil } }),
+        ConfigurationKey(
+            "data.augment", "random changes of the training images, under torchvision's names",
+            expected: "a list of transforms", isList: true,
+            read: { configuration, section, _ in
+                guard let augmentation = try section.node("augment").map(ConfiguredAugmentation.init) else { return }
+                configuration.data.augment = augmentation.transforms.isEmpty ? nil : augmentation
+            }, text: { $0.data.augment?.text }),
+        ConfigurationKey(
+            "data.mix", "mixtures of the images of a shard and of their labels, under torchvision's names",
+            expected: "a list of MixUp, CutMix", isList: true,
+            read: { configuration, section, _ in
+                guard let node = section.node("mix") else { return }
+                configuration.data.mix = try ConfiguredMixing(node)
+            }, text: { $0.data.mix?.text }),
+        ConfigurationKey(
+            "data.readers", "threads of a rank that gather the batches; auto: as many as it has cores, up to eight",
+            expected: Data.readersExpectation, resuming: .free,
+            read: { configuration, section, _ in try configuration.data.readReaders(section) },
+            text: { $0.data.readers.map(String.init) ?? "auto" }),
+        ConfigurationKey(
+            "data.shuffle", "the order of an epoch: any, or by runs of neighbours, for compressed data", .choice,
+            \.data.shuffle),
+        ConfigurationKey(
+            "data.sampling", "how often an epoch takes each image: once, classes equally, or by weights of classes",
+            expected: Data.samplingExpectation,
+            read: { configuration, section, _ in try configuration.data.readSampling(section) },
+            text: { configuration in
+                switch configuration.data.sampling {
+                case .once: "once"
+                case .balanced: "balanced"
+                case .weights: nil
+                }
+            }),
+        ConfigurationKey(
+            "data.sampling.weights", "how often images of each class are drawn, in proportion",
+            expected: "a list of numbers from 0, one a class", isList: true,
+            text: { if case .weights(let weights) = $0.data.sampling { "\(weights)" } else { nil } }),
+        ConfigurationKey(
+            "data.fraction", "the part of each class's training images that is used",
+            .number("a number above 0, up to 1") { $0 > 0 && $0 <= 1 }, \.data.fraction),
+        ConfigurationKey(
+            "data.fold", "the part of the training images that is held out, and scored in evaluations",
+            expected: Data.foldExpectation, read: { configuration, section, _ in try configuration.readFold(section) },
+            text: { $0.data.fold.map { "\($0)" } ?? "none" }),
+    ]
+
+    private static let normalizeWords: [String: Normalize] = ["none": .none, "dataset": .dataset]
+
+    private mutating func readNormalize(_ section: ConfigurationSection) throws {
+        guard let node = section.node("normalize") else { return }
+        if case .scalar = node.content {
+            let value = try section.value(
+                "normalize", expected: "none, dataset, or {mean: […], std: […]}", names: ["none", "dataset"]
+            ) { Self.normalizeWords[$0] }
+            data.normalize = value ?? data.normalize
+        } else if let values = try section.section("normalize") {
+            guard let mean = try values.numbers("mean"), let std = try values.numbers("std") else {
+                throw section.failure("normalize", "needs both mean and std")
+            }
+            guard mean.count == std.count, std.allSatisfy({ $0 > 0 }) else {
+                throw section.failure("normalize", "needs as many std as mean, each std above 0")
+            }
+            data.normalize = .values(mean: mean, std: std)
+        }
+    }
+
+    static let batchKeys = [
+        ConfigurationKey(
+            "batch_size", "samples of an update, over all ranks", .integer(in: 1...1 << 24), \.batchSize),
+        ConfigurationKey(
+            "shards", "equal parts of the batch; ranks are powers of two that divide it", .powerOfTwo, \.shards,
+            check: { try $0.checkBatch($1) }),
+        ConfigurationKey(
+            "shards_in_flight", "how many of a rank's shards are in memory at once: less memory, the same bits",
+            expected: "a power of two, or all", resuming: .free,
+            read: { configuration, section, _ in try configuration.readShardsInFlight(section) },
+            text: { $0.shardsInFlight.map(String.init) ?? "all" }),
+    ]
+
+    private func checkBatch(_ section: ConfigurationSection) throws {
+        guard batchSize % shards != 0 else { return }
+        let lower = batchSize / shards * shards
+        let words = lower == 0 ? "the nearest is \(shards)" : "the nearest are \(lower) and \(lower + shards)"
+        let isShardsChange =
+            section.has("shards")
+            && (!section.has("batch_size") || section.isAssigned("shards") && !section.isAssigned("batch_size"))
+        guard !isShardsChange else {
+            throw section.failure(
+                "shards",
+                "= \(shards): batch_size = \(batchSize) is no multiple of it; set batch_size too (\(words)), or fewer "
+                    + "shards")
+        }
+        throw section.failure("batch_size", "= \(batchSize) is no multiple of shards = \(shards); \(words)")
+    }
+
+    private mutating func readShardsInFlight(_ section: ConfigurationSection) throws {
+        let text = try section.value("shards_in_flight", expected: "a power of two, or all") { text in
+            text == "all" || Int(text)?.isPowerOfTwo == true ? text : nil
+        }
+        if let text { shardsInFlight = Int(text) }
+        if let shardsInFlight, shardsInFlight > shards {
+            throw section.failure(
+                "shards_in_flight", "= \(shardsInFlight), expected at most shards = \(shards), or all")
+        }
+    }
+
+    static let lengthKeys = [
+        ConfigurationKey(
+            "epochs", "how often the run sees the training images",
+            expected: ConfigurationSection.expectation(of: epochRange),
+            resuming: .length,
+            read: { configuration, section, _ in
+                if let epochs = try section.integer("epochs", in: epochRange) { configuration.length = .epochs(epochs) }
+            }, text: { if case .epochs(let epochs) = $0.length { "\(epochs)" } else { nil } }),
+        ConfigurationKey(
+            "steps", "updates of the run, in place of epochs",
+            expected: ConfigurationSection.expectation(of: stepRange),
+            resuming: .length,
+            read: { configuration, section, _ in
+                guard let steps = try section.integer("steps", in: stepRange) else { return }
+                guard !section.has("epochs") else {
+                    throw section.failure("steps", "and epochs are both given, expected one of them")
+                }
+                configuration.length = .steps(steps)
+            }, text: { if case .steps(let steps) = $0.length { "\(steps)" } else { nil } }),
+        ConfigurationKey(
+            "seed", "what first weights, order, augmentation and dropout are drawn from",
+            ValueForm(expected: "a whole number from 0") {
+                try $0.value($1, expected: "a whole number from 0", UInt64.init)
+            } text: {
+                "\($0)"
+            }, \.seed),
+    ]
+
+    private static let epochRange = 0...1_000_000
+    private static let stepRange = 0...1 << 40
+
+    static let lossKeys: [ConfigurationKey] = {
+        let ofCrossEntropy = ConfigurationKey.Variants(
+            names: ["cross_entropy"], current: { $0.lossName },
+            defaults: { _ in Configuration() })
+        let names = ["cross_entropy", "mean_squared_error"]
+        return [
+            ConfigurationKey(
+                "loss.name", "what training makes small; loss: NAME is short for it",
+                expected: ConfigurationSection.expectation(of: names),
+                read: { configuration, section, _ in
+                    let name = try section.choice("name", names)
+                    configuration.loss = name == "mean_squared_error" ? .meanSquaredError : .crossEntropy()
+                }, text: { $0.lossName }),
+            ConfigurationKey(
+                "loss.label_smoothing", "the share of a label that is spread over all classes",
+                ValueForm.share, \.labelSmoothing, variants: ofCrossEntropy),
+            ConfigurationKey(
+                "loss.class_weights", "what samples of each class count in the loss",
+                expected: "numbers from 0, one of them above 0", isList: true, variants: ofCrossEntropy,
+                read: { configuration, section, _ in
+                    guard let weights = try section.numbers("class_weights") else { return }
+                    guard weights.allSatisfy({ $0 >= 0 && $0.isFinite }), weights.contains(where: { $0 > 0 }) else {
+                        throw section.failure(
+                            "class_weights", "= \(weights), expected numbers from 0, one of them above 0")
+                    }
+                    configuration.loss = .crossEntropy(
+                        labelSmoothing: configuration.labelSmoothing, classWeights: weights)
+                },
+                text: {
+                    if case .crossEntropy(_, let weights) = $0.loss, !weights.isEmpty { "\(weights)" } else { nil }
+                }),
+        ]
+    }()
+
+    private var lossName: String { loss == .meanSquaredError ? "mean_squared_error" : "cross_entropy" }
+
+    /// Of cross-entropy.
+    private var labelSmoothing: Double {
+        get { if case .crossEntropy(let smoothing, _) = loss { smoothing } else { 0 } }
+        set {
+            guard case .crossEntropy(_, let weights) = loss else { return }
+            loss = .crossEntropy(labelSmoothing: newValue, classWeights: weights)
+        }
+    }
+
+    static let batchNormKeys = [
+        ConfigurationKey(
+            "batch_norm", "where batch normalisation takes its statistics from: each shard, or the whole batch",
+            .choice, \.batchNorm)
+    ]
+
+    static let evaluationKeys = [
+        ConfigurationKey("evaluate.every", "how often the network is scored", .steps, \.evaluate.every),
+        ConfigurationKey(
+            "evaluate.split", "the split of the dataset that it is scored on; held-out: what data.fold holds out",
+            .text,
+            \.evaluate.split, check: { try $0.checkEvaluatedSplit($1) }),
+        ConfigurationKey(
+            "evaluate.batch_size", "samples that are scored together", .integer(in: 1...1 << 20),
+            \.evaluate.batchSize),
+        ConfigurationKey("best_metric", "what best.h5 is the best by", .choice, \.bestMetric),
+    ]
+
+    static let watchingKeys = [
+        ConfigurationKey(
+            "checkpoint.every", "how often the run is saved", .time, \.checkpoint.every, resuming: .free),
+        ConfigurationKey(
+            "checkpoint.keep", "how many of the newest checkpoints stay", .integer(in: 1...1_000_000),
+            \.checkpoint.keep, resuming: .free),
+        ConfigurationKey("log.every", "how often a line is printed", .time, \.log.every, resuming: .free),
+        ConfigurationKey(
+            "log.samples", "whether metrics.jsonl names the samples of every step", .boolean, \.log.samples,
+            resuming: .free),
+        ConfigurationKey(
+            "on_not_finite",
+            "what becomes of a run whose loss or gradient is not finite: it ends, or the step is left out",
+            .choice, \.onNotFinite, resuming: .free),
+        ConfigurationKey(
+            "watchdog.warn", "the wait for other ranks that is reported", .seconds, \.watchdog.warnSeconds,
+            resuming: .free),
+        ConfigurationKey(
+            "watchdog.stop", "the wait for other ranks that ends the run", .seconds, \.watchdog.stopSeconds,
+            resuming: .free),
+        ConfigurationKey(
+            "compare_ranks.every", "how often ranks compare their weights, besides at every save", .steps,
+            \.compareRanksEvery, resuming: .free),
+        ConfigurationKey("runs_dir", "the folder of the run folders", .path, \.runsDirectory, resuming: .free),
+    ]
+}

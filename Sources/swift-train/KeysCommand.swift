@@ -1,0 +1,70 @@
+internal import ArgumentParser
+internal import Diagnostics
+internal import Training
+
+/// `swift-train keys`: the keys of a configuration, what they mean and what they may be.
+struct KeysCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keys", abstract: "Explain the keys of a configuration: meaning, values and default.",
+        discussion: """
+            Without a word: every key in a line. With a key such as optimizer.momentum, or the name of a section such \
+            as schedule: all that is known of it.
+            """)
+
+    @Argument(
+        help: ArgumentHelp("A key or a section.", valueName: "key"), completion: .list(ConfigurationKeys.paths))
+    var key: String?
+
+    func run() throws {
+        guard let key else {
+            let width = ConfigurationKeys.paths.map(\.count).max() ?? 0
+            let lines = ConfigurationKeys.all.filter { ConfigurationKeys.paths.contains($0.path) }.map {
+                $0.path + String(repeating: " ", count: width + 2 - $0.path.count) + $0.meaning
+            }
+            return try StandardOutput.line(lines.joined(separator: "\n"))
+        }
+        let found = ConfigurationKeys.all.filter { $0.path == key || $0.path.hasPrefix("\(key).") }
+        guard !found.isEmpty else {
+            let known = ConfigurationKeys.all.map(\.path)
+            let meant = ConfigurationKeys.meant(by: key)
+            let near = meant.isEmpty ? [Suggestion.nearest(to: key, in: known)].compactMap(\.self) : meant
+            let advice =
+                ConfigurationKeys.absence(of: key).map { "; \($0)" }
+                ?? (near.isEmpty
+                    ? "; swift-train keys lists them all" : ", did you mean \(near.joined(separator: " or "))?")
+            throw Failure(.usage, "\(key): no key of a configuration\(advice)")
+        }
+        try StandardOutput.line(found.map(Self.text).joined(separator: "\n\n"))
+    }
+
+    private static func text(_ key: ConfigurationKey) -> String {
+        let resuming =
+            switch key.resuming {
+            case .same: "must be the same when a run goes on"
+            case .free: "may change when a run goes on"
+            case .length: "may change when a run goes on, unless the learning rate follows the length of the run"
+            }
+        return """
+            \(key.path)
+              \(key.meaning)
+              expected  \(key.expected)
+              default   \(defaults(key))
+              \(resuming)
+            """
+    }
+
+    /// "0.9 (sgd, lars), 0.0 (rmsprop)".
+    private static func defaults(_ key: ConfigurationKey) -> String {
+        var texts: [(text: String, names: [String])] = []
+        for (name, text) in key.defaults {
+            let names = name.map { [$0] } ?? []
+            if let index = texts.firstIndex(where: { $0.text == text }) {
+                texts[index].names += names
+            } else {
+                texts.append((text, names))
+            }
+        }
+        return texts.map { $0.names.isEmpty ? $0.text : "\($0.text) (\($0.names.joined(separator: ", ")))" }
+            .joined(separator: ", ")
+    }
+}
