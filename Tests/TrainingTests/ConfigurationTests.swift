@@ -97,6 +97,7 @@ struct ConfigurationTests {
         #expect(
             entries == [
                 "model.name=fashion-classifier", "data.file=data/fashion-mnist.h5", "data.normalize=none",
+                "data.readers=auto", "data.shuffle=full", "data.sampling=once", "data.fraction=1.0", "data.fold=none",
                 "batch_size=32", "shards=4", "shards_in_flight=all", "epochs=10", "seed=1",
                 "loss.name=cross_entropy", "loss.label_smoothing=0.0", "batch_norm=shard", "optimizer.name=sgd",
                 "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.dampening=0.0",
@@ -166,7 +167,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 45)
+        #expect(assignments.count == 50)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
@@ -241,7 +242,8 @@ struct ConfigurationTests {
         let changing = ConfigurationKeys.all.filter { $0.resuming != .same }.map(\.path)
         #expect(
             changing == [
-                "data.file", "shards_in_flight", "epochs", "steps", "early_stopping", "early_stopping.metric",
+                "data.file", "data.readers", "shards_in_flight", "epochs", "steps", "early_stopping",
+                "early_stopping.metric",
                 "early_stopping.patience", "early_stopping.min_delta", "checkpoint.every", "checkpoint.keep",
                 "log.every",
                 "log.samples", "on_not_finite", "watchdog.warn", "watchdog.stop", "compare_ranks.every", "runs_dir",
@@ -252,7 +254,8 @@ struct ConfigurationTests {
     func keyPaths() throws {
         for entry in try full().entries where !entry.key.hasPrefix("data.normalize.") {
             #expect(
-                ConfigurationKeys.paths.contains(entry.key) || ["clip", "ema", "early_stopping"].contains(entry.key),
+                ConfigurationKeys.paths.contains(entry.key)
+                    || ["clip", "ema", "early_stopping", "data.sampling"].contains(entry.key),
                 "\(entry.key)")
             #expect(ConfigurationKeys.meant(by: entry.key).first == entry.key)
         }

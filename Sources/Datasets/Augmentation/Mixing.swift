@@ -1,4 +1,4 @@
-package import Tensors
+internal import Tensors
 
 /// Mixes each image of a logical shard with its neighbour there, and their labels likewise: torchvision's v2.MixUp and v2.CutMix.
 ///

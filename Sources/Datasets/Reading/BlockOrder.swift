@@ -51,10 +51,10 @@ struct BlockLayout: Sendable {
         self.blocks = blocks
     }
 
-    /// Two windows for each shard, the one in use and the one being read.
+    /// For each shard the window in use, the one being read, and room for readers that are ahead of others.
     func samplesAtHand(localShards: Int) -> Int {
         let largest = blocks.reduce(1) { max($0, $1.count) }
-        return Int.product(2 * window * localShards, largest)
+        return Int.product(3 * window * localShards, largest)
     }
 }
 

@@ -54,7 +54,9 @@ extension Configuration {
         ConfigurationKey(
             "data.file", "the dataset file, or several that count as one", expected: Data.filesExpectation,
             resuming: .free, isList: true,
-            read: { $0.data.files = try Data.files($1, "file") ?? $0.data.files }, text: { $0.data.file }),
+            read: { configuration, section, _ in
+                configuration.data.files = try Data.files(section, "file") ?? configuration.data.files
+            }, text: { $0.data.file }),
         ConfigurationKey(
             "data.normalize", "what is taken off pixels of 0…1, and what they are divided by, channel by channel",
             expected: "none, dataset, or {mean: […], std: […]}",
