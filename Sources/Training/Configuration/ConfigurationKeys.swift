@@ -98,7 +98,9 @@ package enum ConfigurationKeys {
     /// program's name, or keys of this name elsewhere.
     package static func meant(by key: String) -> [String] {
         let (whole, last) = (Suggestion.plain(key), Suggestion.plain(lastName(key)))
-        if let path = (all.map(\.path) + known(in: "")).first(where: { Suggestion.plain($0) == whole }) { return [path] }
+        if let path = (all.map(\.path) + known(in: "")).first(where: { Suggestion.plain($0) == whole }) {
+            return [path]
+        }
         if let path = synonyms[whole] ?? synonyms[last] { return [path] }
         return paths.filter { Suggestion.plain(lastName($0)) == last }
     }
