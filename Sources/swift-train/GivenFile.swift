@@ -119,11 +119,13 @@ enum GivenFile {
         throw Failure(.badData, "\(path): \(found)")
     }
 
-    /// Throws: `Failure(.badData)` for what is certainly no file of weights.
+    /// Throws: `Failure`: `.inputMissing` where nothing is, `.badData` for what is certainly no file of weights.
     static func requireWeights(_ path: String) throws {
         let glance = FileGlance(path)
         let found: String
         switch glance {
+        case .missing where access(path, F_OK) != 0 && errno == ENOENT:
+            throw Failure(.inputMissing, "\(path): no such file; \(WeightsFile.expected)")
         case .missing, .empty, .unknown, .pytorch, .pickle, .safetensors, .zip: return
         case .hdf5:
             switch format(of: path) {

@@ -31,6 +31,14 @@ struct TrainCommand: Command {
     var data: String?
 
     @Option(
+        help: ArgumentHelp(
+            "Start from these weights instead of random ones (the configuration's weights): safetensors, .pth, HDF5 or a "
+                + "checkpoint. The head is new where the classes are others.",
+            valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
+    var weights: String?
+
+    @Option(
         name: .customLong("set"),
         help: ArgumentHelp(
             "Set any key of the configuration; --print-config lists them. The value is all text behind =.",
@@ -102,13 +110,12 @@ struct TrainCommand: Command {
         let text = try ConfigurationFile.text(ofFile: file, over: communicator)
         var configuration = try RankAgreement.together(communicator) {
             // Without a configuration a run goes on with its own.
-            let defaults =
-                try text == nil
-                ? resumePoint?.storedConfiguration(models: ModelRegistry.names) ?? .builtIn : Configuration()
+            let stored = try text == nil ? resumePoint?.storedConfiguration(models: ModelRegistry.names) : nil
             var configuration = try Configuration(
                 yaml: text, file: file ?? "built-in configuration", assignments: assignments,
-                models: ModelRegistry.names, defaults: defaults)
+                models: ModelRegistry.names, defaults: stored ?? (text == nil ? .builtIn : Configuration()))
             if let data { configuration.data.file = data }
+            if let weights { configuration.weights = weights }
             return configuration
         }
         try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
@@ -119,6 +126,11 @@ struct TrainCommand: Command {
             return .done
         }
         _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
+        try RankAgreement.together(communicator) {
+            if communicator.rank == 0, resumePoint == nil, let path = configuration.weights {
+                try GivenFile.requireWeights(path)
+            }
+        }
         var scratch: ScratchFolder?
         // A run that goes on has its data somewhere, most likely below another folder.
         if configuration.data.file == Configuration.builtIn.data.file, resumePoint == nil {
@@ -139,6 +151,11 @@ struct TrainCommand: Command {
         options.runDirectory = runDir
         options.resume = resumePoint
         options.mayContinue = mode == .auto || resumePoint?.isSameRun == true
+        if resumePoint != nil,
+            weights != nil || config != nil || assignments.contains(where: { $0.hasPrefix("weights=") })
+        {
+            options.namedWeights = configuration.weights
+        }
         options.threads = threads
         options.overfit = overfit.map(Overfit.init)
         options.command = CommandLine.arguments

@@ -111,6 +111,9 @@ extension CheckpointFile {
             ("build", .string(header.build)),
             ("libraries", .string(header.libraries)),
         ]
+        if !header.initialWeights.isEmpty {
+            attributes.append(("initial_weights_sha256", .string(header.initialWeights)))
+        }
         if let best = header.best {
             attributes += [
                 ("best_epoch", .integer(Int64(best.epoch))), ("best_step", .integer(Int64(best.step))),
@@ -159,6 +162,9 @@ extension CheckpointFile {
         header.kernelSet = try attributes.text("kernel_set")
         // Checkpoints of earlier versions do not have it.
         if try file.attribute("engine", on: "/") != nil { header.engine = try attributes.text("engine") }
+        if try file.attribute("initial_weights_sha256", on: "/") != nil {
+            header.initialWeights = try attributes.text("initial_weights_sha256")
+        }
         header.build = try attributes.text("build")
         header.libraries = try attributes.text("libraries")
         header.classes = try dataset("/classes", in: file, imageBytes).readStrings()

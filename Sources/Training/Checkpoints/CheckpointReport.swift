@@ -24,6 +24,7 @@ package struct CheckpointReport {
             "weights_sha256": checkpoint.weightsDigest(),
         ]
         if !header.engine.isEmpty { values["engine"] = header.engine }
+        if !header.initialWeights.isEmpty { values["initial_weights_sha256"] = header.initialWeights }
         if let digest = checkpoint.averageDigest() { values["ema_sha256"] = digest }
         if let best = header.best {
             values["best"] = [
@@ -48,6 +49,7 @@ package struct CheckpointReport {
         lines.append("parameters  \(checkpoint.weights.reduce(0) { $0 + $1.values.count })")
         lines += checkpoint.weights.map { "  \($0.key)  \($0.shape)" }
         lines.append("dataset digest  \(header.datasetDigest)")
+        if !header.initialWeights.isEmpty { lines.append("initial weights  \(header.initialWeights)") }
         lines.append("weights_sha256  \(checkpoint.weightsDigest())")
         if let digest = checkpoint.averageDigest() { lines.append("ema_sha256  \(digest)") }
         lines.append("configuration")

@@ -127,6 +127,8 @@ package struct ResumePoint {
     private static let free = [
         "data.file", "epochs", "steps", "runs_dir", "on_not_finite", "early_stopping", "shards_in_flight",
     ]
+    /// Where the first weights lay; what they were is compared by `InitialWeights`.
+    private static let placeOfWeights = "weights"
     private static let freeSections = ["checkpoint.", "log.", "watchdog.", "compare_ranks.", "early_stopping."]
 
     /// The length of the run is one of them unless the learning rate follows it.
@@ -142,6 +144,7 @@ package struct ResumePoint {
             if Self.free.contains(key) && !followsLength || Self.freeSections.contains(where: key.hasPrefix) {
                 return nil
             }
+            if key == Self.placeOfWeights, before[key] != nil, now[key] != nil { return nil }
             guard before[key] != now[key] else { return nil }
             return "\(key) was \(before[key] ?? "(unset)"), is \(now[key] ?? "(unset)")"
         }
@@ -155,6 +158,17 @@ package struct ResumePoint {
                 "\(path): this run cannot go on with other settings: \(differences.joined(separator: "; ")). "
                     + "Use the same ones, or start anew in another --run-dir")
         }
+    }
+
+    /// Throws: `Failure(.configuration)` where weights are not those that the run started from.
+    func check(weights file: String, digest: String) throws {
+        let stored = checkpoint.header.initialWeights
+        guard digest != stored else { return }
+        throw Failure(
+            .configuration,
+            "\(file): holds other weights (\(digest.prefix(16))…) than those that the run of \(path) started from "
+                + "(\(stored.isEmpty ? "random ones" : "\(stored.prefix(16))…")). A run that goes on needs no weights: leave them "
+                + "out, or start anew in another --run-dir")
     }
 
     package func storedConfiguration(models: [String]) throws -> Configuration {

@@ -7,7 +7,8 @@ package enum ConfigurationKeys {
         (
             "",
             [
-                "model", "data", "batch_size", "shards", "shards_in_flight", "epochs", "steps", "seed", "loss",
+                "model", "weights", "head", "data", "batch_size", "shards", "shards_in_flight", "epochs", "steps",
+                "seed", "loss",
                 "batch_norm", "optimizer", "schedule", "clip", "ema", "early_stopping", "evaluate", "best_metric",
                 "checkpoint", "log", "on_not_finite", "watchdog", "compare_ranks", "runs_dir",
             ]
@@ -54,6 +55,8 @@ package enum ConfigurationKeys {
         "arch": "model.name", "architecture": "model.name", "network": "model.name", "net": "model.name",
         "backbone": "model.name", "modelname": "model.name", "numclasses": "model.classes",
         "nclasses": "model.classes", "inchannels": "model.channels", "drop": "model.dropout",
+        "pretrained": "weights", "init": "weights", "initialweights": "weights", "pretrainedweights": "weights",
+        "classifier": "head",
         "dataset": "data.file", "datafile": "data.file", "datapath": "data.file", "path": "data.file",
         "datadir": "data.file",
         "datasetfile": "data.file", "inputfile": "data.file", "normalization": "data.normalize",
@@ -80,8 +83,8 @@ package enum ConfigurationKeys {
 
     /// What this version has no key for, with the way that there is.
     private static let absent: [String: String] = [
-        "weights": noOtherWeights, "pretrained": noOtherWeights, "freeze": noOtherWeights, "finetune": noOtherWeights,
-        "init": noOtherWeights, "initialweights": noOtherWeights,
+        "freeze": "this version trains all layers; --weights FILE starts from weights",
+        "finetune": "--weights FILE starts from weights, with a new head where the classes are others",
         "threads": "threads are no setting of a run: --threads N",
         "workers": "one thread reads ahead; --threads N computes",
         "numworkers": "one thread reads ahead; --threads N computes",
@@ -92,8 +95,6 @@ package enum ConfigurationKeys {
         "precision": "this program computes in float32",
         "shuffle": "every epoch has an order of its own, drawn from seed",
     ]
-    package static let noOtherWeights =
-        "this version starts from random weights or from a checkpoint of its own (--resume), not from other weights"
 
     /// What the program has no setting for, and what there is instead; nil for other words.
     package static func absence(of key: String) -> String? { absent[Suggestion.plain(lastName(key))] }

@@ -34,6 +34,7 @@ extension Configuration {
             }
         }
         try readModel(top, models: models, mustBeNamed: mustBeComplete)
+        try readWeights(top)
         try readData(top)
         try readBatch(top)
         try readLength(top)
@@ -106,6 +107,15 @@ extension Configuration {
                 "= \(name ?? "(empty)"), expected one of \(models.joined(separator: ", "))"
                     + (nearest.map { "; did you mean \($0)?" } ?? ""))
         }
+    }
+
+    private mutating func readWeights(_ top: ConfigurationSection) throws {
+        if top.isNone("weights") {
+            weights = nil
+        } else {
+            weights = try top.path("weights") ?? weights
+        }
+        head = try top.choice("head", WeightsMatch.Head.self) ?? head
     }
 
     private mutating func readData(_ top: ConfigurationSection) throws {

@@ -13,6 +13,7 @@ extension Configuration {
         if let channels = model.channels { entries.append(("model.channels", "\(channels)")) }
         if let dropout = model.dropout { entries.append(("model.dropout", "\(dropout)")) }
         if let layers = model.layers { entries.append(("model.layers", layers.text)) }
+        if let weights { entries += [("weights", weights), ("head", head.rawValue)] }
         entries.append(("data.file", data.file))
         switch data.normalize {
         case .none: entries.append(("data.normalize", "none"))
@@ -49,10 +50,12 @@ extension Configuration {
         return entries
     }
 
-    /// SHA-256 over all entries, a line each.
-    package func digest() -> String {
+    /// SHA-256 over all entries, a line each. Of the weights that a run starts from counts what they are, not where they lie.
+    package func digest(initialWeights: String = "") -> String {
         var hash = SHA256()
-        for (key, value) in entries { hash.update("\(key)=\(value)\n") }
+        for (key, value) in entries {
+            hash.update("\(key)=\(key == "weights" && !initialWeights.isEmpty ? initialWeights : value)\n")
+        }
         return hash.hexadecimal()
     }
 
