@@ -35,7 +35,9 @@ package final class TrainingSession {
     let evaluation: DatasetSplit
     let network: Network
     let layout: ShardLayout
-    let geometry: BatchGeometry
+    /// Which samples the steps take.
+    let plan: EpochPlan
+    var geometry: BatchGeometry { plan.geometry }
     let pool: ThreadPool
     private let input: PixelConversion
     private let normalization: Normalization
@@ -45,6 +47,8 @@ package final class TrainingSession {
     private let initialWeights: InitialWeights?
     /// The digest of what the run started from; empty: random weights.
     private var initialWeightsDigest = ""
+    /// Threads that gather the batches.
+    let readers: Int
     /// What the user should hear of the data.
     private let dataWarnings: [String]
 
@@ -91,10 +95,12 @@ package final class TrainingSession {
         initialWeights = try Self.initialWeights(
             configuration, options, network: network, classes: dataset.classes, over: communicator)
         input = normalization.conversion(for: training)
-        geometry = BatchGeometry(
-            sampleCount: training.count, batchSize: configuration.batchSize, shards: configuration.shards)
-        try RunChecks(configuration, geometry: geometry, network: network).check()
+        plan = EpochPlan(
+            labels: training.labels, seed: configuration.seed, batchSize: configuration.batchSize,
+            shards: configuration.shards)
+        try RunChecks(configuration, geometry: plan.geometry, network: network).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
+        readers = Machine.defaultReaders(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
 
@@ -112,7 +118,7 @@ package final class TrainingSession {
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training,
-            augmentation: augmentation, geometry: geometry,
+            augmentation: augmentation, readers: readers, plan: plan,
             header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
             communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
@@ -302,14 +308,14 @@ package final class TrainingSession {
                     mode: .evaluation,
                     options: configuration.planOptions, threads: pool.threads)
             ),
-            ("batches", BatchLoader.batches * batch),
+            ("batches", Int.product(BatchLoader.depth(batchBytes: batch), batch)),
             ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
         ]
     }
 
     func warnings() -> [String] {
         guard options.overfit == nil else { return [] }
-        return RunChecks(configuration, geometry: geometry, network: network).warnings
+        return RunChecks(configuration, geometry: plan.geometry, network: network).warnings
     }
 
     private func makeStep() throws -> TrainingStep {
