@@ -61,12 +61,11 @@ struct CommandAdvice {
     private static let synonyms = [
         "eval": "evaluate", "score": "evaluate", "test": "evaluate", "validate": "evaluate", "fit": "train",
         "run": "train", "resume": "train", "info": "inspect", "show": "inspect", "dump": "inspect", "ls": "inspect",
-        "benchmark": "bench", "time": "bench", "import": "convert", "layers": "summary", "describe": "summary",
+        "infer": "predict", "classify": "predict", "inference": "predict", "benchmark": "bench", "time": "bench",
+        "import": "convert", "layers": "summary", "describe": "summary",
     ]
 
     private static let absent = [
-        "predict": "evaluate --logits FILE.h5 writes every sample's outputs, for data that has labels",
-        "infer": "evaluate --logits FILE.h5 writes every sample's outputs, for data that has labels",
         "models": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
         "list": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
         "finetune": "train --weights FILE starts from weights, with a new head where the classes are others",
@@ -177,8 +176,10 @@ struct CommandAdvice {
             ("inspect", "data"),
             ("inspect", "rundir"), ("idx", "input"), ("idx", "folder"), ("idx", "data"):
             return "the file or folder stands without one, right behind the command"
-        case ("evaluate", "output"), ("evaluate", "predictions"):
-            return "--logits FILE.h5 writes every sample's outputs, --confusion FILE.csv the mistakes"
+        case ("evaluate", "output"):
+            return
+                "--predictions FILE.csv writes every sample's classes, --logits FILE.h5 its outputs, --confusion FILE.csv the "
+                + "mistakes"
         default: return nil
         }
     }

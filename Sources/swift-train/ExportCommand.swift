@@ -41,7 +41,9 @@ struct ExportCommand: ParsableCommand {
     }
 
     func run() throws {
-        let path = try GivenFile.checkpoint(subject ?? checkpoint ?? "", choices: ["best.h5", "last"])
+        let choice = try GivenFile.checkpoint(subject ?? checkpoint ?? "", choices: ["best.h5", "last"])
+        choice.sayWhich()
+        let path = choice.path
         try GivenFile.requireCheckpoint(path)
         try DurableFile.requireWritable(output, unlike: [path])
         let export = try WeightsExport(checkpoint: path, raw: raw)

@@ -37,8 +37,9 @@ struct SummaryCommand: ParsableCommand {
         let memory = try NetworkSummary.memory(of: network, images: batch)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)
         let match = try weights.map { path in
-            try GivenFile.requireWeights(path)
-            return try WeightsFile(path).match(network.parameterList, head: .auto)
+            let choice = try GivenFile.weights(path)
+            choice.sayWhich()
+            return try WeightsFile(choice.path).match(network.parameterList, head: .auto)
         }
         guard !json else {
             let values = report.values.merging(match.map { ["weights": $0.values] } ?? [:]) { value, _ in value }

@@ -17,6 +17,7 @@ struct SwiftTrain: ParsableCommand {
               swift-train --config FILE --data FILE     a run of your own
               swift-train --run-dir RUN                 go on with a run as it was
               swift-train evaluate RUN                  score its best checkpoint
+              swift-train predict RUN PHOTOS            say what photos show
               mpirun -np 4 swift-train --config FILE    the same on four ranks
 
             Exit codes: 0 done, 64 usage, 65 bad data or checkpoint, 66 input missing, 70 internal error or \
@@ -32,7 +33,8 @@ struct SwiftTrain: ParsableCommand {
             """,
         version: Machine.version,
         subcommands: [
-            TrainCommand.self, EvaluateCommand.self, ConvertCommand.self, InspectCommand.self, SummaryCommand.self,
+            TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ConvertCommand.self, InspectCommand.self,
+            SummaryCommand.self,
             BenchCommand.self, ExportCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)

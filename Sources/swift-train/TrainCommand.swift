@@ -126,10 +126,9 @@ struct TrainCommand: Command {
             return .done
         }
         _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
-        try RankAgreement.together(communicator) {
-            if communicator.rank == 0, resumePoint == nil, let path = configuration.weights {
-                try GivenFile.requireWeights(path)
-            }
+        let isWeightsNamed = weights != nil || config != nil || assignments.contains { $0.hasPrefix("weights=") }
+        if resumePoint == nil || isWeightsNamed, let path = configuration.weights {
+            configuration.weights = try self.file(ofWeights: path, mayBeMissing: resumePoint != nil, over: communicator)
         }
         var scratch: ScratchFolder?
         // A run that goes on has its data somewhere, most likely below another folder.
@@ -151,11 +150,7 @@ struct TrainCommand: Command {
         options.runDirectory = runDir
         options.resume = resumePoint
         options.mayContinue = mode == .auto || resumePoint?.isSameRun == true
-        if resumePoint != nil,
-            weights != nil || config != nil || assignments.contains(where: { $0.hasPrefix("weights=") })
-        {
-            options.namedWeights = configuration.weights
-        }
+        options.namedWeights = resumePoint != nil && isWeightsNamed ? configuration.weights : nil
         options.threads = threads
         options.overfit = overfit.map(Overfit.init)
         options.command = CommandLine.arguments
@@ -180,6 +175,19 @@ struct TrainCommand: Command {
         return try communicator.broadcast([isKept ? 1 : 0], from: 0) == [1] ? path : nil
     }
 
+    /// The file that a path to weights names on rank 0, whose disk counts: itself, or the best checkpoint of a run. Collective.
+    private func file(
+        ofWeights path: String, mayBeMissing: Bool, over communicator: any Communicator
+    ) throws -> String {
+        let found = try RankAgreement.together(communicator) {
+            guard communicator.rank == 0, !mayBeMissing || FileGlance(path) != .missing else { return path }
+            let choice = try GivenFile.weights(path)
+            choice.sayWhich()
+            return choice.path
+        }
+        return String(decoding: try communicator.broadcast(Array(found.utf8), from: 0), as: UTF8.self)
+    }
+
     /// Throws: `Failure` for words that are neither a mode nor a checkpoint nor a run folder.
     private static func check(resume: String) throws {
         guard case .checkpoint(let path) = ResumePoint.Mode(resume) else { return }
@@ -189,8 +197,7 @@ struct TrainCommand: Command {
                 "--resume \(path): no such file; expected auto, never, a checkpoint such as RUN/checkpoints/last, or a run folder"
             )
         }
-        try GivenFile.requireCheckpoint(
-            GivenFile.checkpoint(path, choices: ["last", "best.h5"]))
+        try GivenFile.requireCheckpoint(GivenFile.checkpoint(path, choices: ["last", "best.h5"]).path)
     }
 
     /// What to do where the data of a run that goes on is missing.

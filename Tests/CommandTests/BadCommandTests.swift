@@ -81,7 +81,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
     /// Words that were meant for something else: the message names them and the way on.
     static let mistaken = [
         BadCommand("trian --config x", 64, "there is no command trian, did you mean train? Commands: train, evaluate"),
-        BadCommand("eval run", 64, "did you mean evaluate?"), BadCommand("predict d.h5", 64, "evaluate --logits"),
+        BadCommand("eval run", 64, "did you mean evaluate?"), BadCommand("predict d.h5", 64, "<path>"),
         BadCommand("models", 64, "the networks are fashion-classifier"),
         BadCommand("convert photos", 64, "knows nothing of photos, expected one of folder, idx"),
         BadCommand("convert images photos --output x.h5", 64, "nothing of images"),

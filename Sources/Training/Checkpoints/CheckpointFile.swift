@@ -111,6 +111,7 @@ extension CheckpointFile {
             ("build", .string(header.build)),
             ("libraries", .string(header.libraries)),
         ]
+        if !header.preprocessing.isEmpty { attributes.append(("preprocessing", .string(header.preprocessing))) }
         if !header.initialWeights.isEmpty {
             attributes.append(("initial_weights_sha256", .string(header.initialWeights)))
         }
@@ -162,6 +163,9 @@ extension CheckpointFile {
         header.kernelSet = try attributes.text("kernel_set")
         // Checkpoints of earlier versions do not have it.
         if try file.attribute("engine", on: "/") != nil { header.engine = try attributes.text("engine") }
+        if try file.attribute("preprocessing", on: "/") != nil {
+            header.preprocessing = try attributes.text("preprocessing")
+        }
         if try file.attribute("initial_weights_sha256", on: "/") != nil {
             header.initialWeights = try attributes.text("initial_weights_sha256")
         }

@@ -368,6 +368,13 @@ package final class TrainingSession {
                 : nil)
     }
 
+    /// What all files say was done to their pictures, if they say the same.
+    private var preprocessing: String {
+        let texts = Set(dataset.files.map { (try? $0.text("preprocessing")) ?? "" })
+        // It becomes an attribute, which HDF5 limits.
+        return texts.count == 1 ? texts.first.flatMap { $0.utf8.count <= 4_096 ? $0 : nil } ?? "" : ""
+    }
+
     private func header(engine: String) throws -> Checkpoint.Header {
         var header = Checkpoint.Header()
         header.model = configuration.model.name
@@ -381,6 +388,7 @@ package final class TrainingSession {
         header.configuration = try configuration.yaml()
         header.configurationDigest = configuration.digest(initialWeights: initialWeightsDigest)
         header.datasetDigest = dataset.digest
+        header.preprocessing = preprocessing
         header.initialWeights = initialWeightsDigest
         header.build = "swift-train \(Machine.version)"
         header.libraries = Machine.libraries
