@@ -138,16 +138,13 @@ struct EvaluateCommand: Command {
                 .init("--config", config ?? "(none)"), .init("--logits", logits ?? "(none)"),
                 .init("--predictions", predictions ?? "(none)"),
             ], over: communicator)
+        var note: String?
         try RankAgreement.together(communicator) {
             let choice = try checkpoint.map { try GivenFile.checkpoint($0, choices: ["best.h5", "last"]) }
-            let weightsChoice = try weights.map(GivenFile.weights)
-            if communicator.rank == 0 {
-                choice?.sayWhich()
-                weightsChoice?.sayWhich()
-            }
-            (checkpoint, weights) = (choice?.path, weightsChoice?.path)
+            checkpoint = choice?.path
+            note = choice?.note
         }
-        let source = try source(over: communicator)
+        let source = try source(over: communicator, note: &note)
         let inputs = [checkpoint, weights, config, data].compactMap { $0 }
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0 else { return }
@@ -161,7 +158,7 @@ struct EvaluateCommand: Command {
             source: source, data: data, split: split, threads: threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
         if communicator.rank == 0 {
-            for note in session.notes { StandardError.line("note: \(note)") }
+            for note in [note].compactMap({ $0 }) + session.notes { StandardError.line("note: \(note)") }
         }
         let classes = session.classNames.count
         guard confusion.isEmpty || classes <= Self.largestMatrix else {
@@ -205,7 +202,9 @@ struct EvaluateCommand: Command {
             classNames: session.classNames, names: isFirst ? session.sampleNames() : [], truths: session.truths)
     }
 
-    private func source(over communicator: any Communicator) throws -> EvaluationSession.Source {
+    private mutating func source(
+        over communicator: any Communicator, note: inout String?
+    ) throws -> EvaluationSession.Source {
         guard let weights else { return .checkpoint(path: checkpoint ?? "", assignments: assignments) }
         let text = try ConfigurationFile.text(ofFile: config, over: communicator)
         let configuration = try RankAgreement.together(communicator) {
@@ -215,7 +214,10 @@ struct EvaluateCommand: Command {
                 defaults: Configuration())
         }
         try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
-        return .weights(path: weights, configuration)
+        let choice = try RankAgreement.together(communicator) { try GivenFile.weights(weights) }
+        note = choice.note
+        self.weights = choice.path
+        return .weights(path: choice.path, configuration)
     }
 
     private func object(_ result: EvaluationSession.Result, _ matrix: ConfusionMatrix) throws -> String {

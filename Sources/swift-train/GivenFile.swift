@@ -79,9 +79,10 @@ enum GivenFile {
     /// A checkpoint, and what to say where the user has named its run.
     struct CheckpointChoice {
         let path: String
+        /// Nothing where the file itself was named.
         fileprivate(set) var note: String?
 
-        /// Says on standard error which file of a run was taken.
+        /// Says on standard error which file of a run was taken: once nothing else is wrong, since an error is one line.
         func sayWhich() {
             if let note { StandardError.line("note: \(note)") }
         }

@@ -70,17 +70,16 @@ struct PredictCommand: Command {
                 .init("checkpoint", checkpoint), .init("paths", paths.joined(separator: "\n")),
                 .init("--output", output ?? "(none)"), .init("--top", "\(top)"), .init("--split", split ?? "(all)"),
             ], over: communicator)
-        let path = try RankAgreement.together(communicator) {
+        let choice = try RankAgreement.together(communicator) {
             let choice = try GivenFile.checkpoint(checkpoint, choices: ["best.h5", "last"])
             try GivenFile.requireCheckpoint(choice.path)
-            if communicator.rank == 0 {
-                choice.sayWhich()
-                if let output { try DurableFile.requireWritable(output, unlike: [choice.path] + paths) }
+            if communicator.rank == 0, let output {
+                try DurableFile.requireWritable(output, unlike: [choice.path] + paths)
             }
-            return choice.path
+            return choice
         }
         let session = try PredictionSession(
-            checkpoint: path, threads: threads, models: ModelRegistry.names, communicator: communicator,
+            checkpoint: choice.path, threads: threads, models: ModelRegistry.names, communicator: communicator,
             makeModel: ModelRegistry.description)
         let recorded = ImagePreparation(recorded: session.preprocessing)
         let images = try RankAgreement.together(communicator) {
@@ -96,6 +95,7 @@ struct PredictCommand: Command {
                 : nil
         }
         if isFirst {
+            choice.sayWhich()
             StandardError.line(
                 "\(session.modelName) on \(NumberText.grouped(images.count)) image\(images.count == 1 ? "" : "s"), brought to "
                     + "\(session.input[2])×\(session.input[1]), \((recorded ?? ImagePreparation()).text)"

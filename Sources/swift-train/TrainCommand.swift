@@ -181,9 +181,7 @@ struct TrainCommand: Command {
     ) throws -> String {
         let found = try RankAgreement.together(communicator) {
             guard communicator.rank == 0, !mayBeMissing || FileGlance(path) != .missing else { return path }
-            let choice = try GivenFile.weights(path)
-            choice.sayWhich()
-            return choice.path
+            return try GivenFile.weights(path).path
         }
         return String(decoding: try communicator.broadcast(Array(found.utf8), from: 0), as: UTF8.self)
     }

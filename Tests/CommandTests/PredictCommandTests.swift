@@ -26,7 +26,7 @@ struct PredictCommandTests {
         let lines = try workshop.text("p.csv").split(separator: "\n")
         #expect(lines.count == 9 && lines[0] == "file,class,probability,class_2,probability_2")
         #expect(lines[1].hasPrefix("\(Self.pictures)/a-wide.png,"))
-        #expect(try workshop.text("p.csv.left-out.csv").contains("j-text.png,is "))
+        #expect(try workshop.text("p.csv.left-out.csv").contains("j-text.png,\"is "))
         #expect(!workshop.names.contains { $0.hasSuffix(".tmp") })
 
         let alone = try workshop.run("predict", "run/checkpoints/last", "\(Self.pictures)/a-wide.png")

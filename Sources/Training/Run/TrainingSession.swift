@@ -49,6 +49,8 @@ package final class TrainingSession {
     private var initialWeightsDigest = ""
     /// Threads that gather the batches.
     let readers: Int
+    /// Where rank 0 keeps the run, once it has begun.
+    package private(set) var runFolderPath: String?
     /// What the user should hear of the data.
     private let dataWarnings: [String]
 
@@ -343,6 +345,7 @@ package final class TrainingSession {
         let folder = try RunFolder(
             runDirectory: options.runDirectory, parent: configuration.runsDirectory, model: configuration.model.name,
             mayContinue: options.mayContinue)
+        runFolderPath = folder.path
         try folder.record(
             configuration: try configuration.yaml(), command: options.command,
             environment: [
