@@ -2,7 +2,7 @@ package import Tensors
 
 /// Images without labels, wherever they come from, that are brought to pixels of one shape: what predictions are made for.
 ///
-/// Every rank has a list of its own of the same images and loads other blocks of it, in ascending order.
+/// Every rank has a list of its own of the same images and loads other batches of it, in ascending order.
 package protocol ImageList: AnyObject {
     var count: Int { get }
     /// Of what `load` hands out.

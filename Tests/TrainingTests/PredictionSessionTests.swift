@@ -127,7 +127,7 @@ struct PredictionSessionTests {
     @Test("any number of ranks and threads gives equal bits in the order of the paths", arguments: [1, 2, 3, 4])
     func ranks(ranks: Int) throws {
         let files = try golden().names.map { "\(folder)/pictures/\($0)" }
-        // Of 24 × 24 pixels a block has hundreds; enough copies for several of them.
+        // Of 24 × 24 pixels a batch has hundreds; enough copies for several of them.
         let paths = (0..<40).flatMap { _ in files } + ["\(folder)/pictures/i-cut.jpg"]
         let expected = try predict(paths)
         #expect(expected.count == 321)

@@ -36,20 +36,20 @@ package enum Prediction: Equatable, Sendable {
     }
 }
 
-/// The predictions of a round of blocks, brought together from all ranks.
+/// The predictions of a round of batches, brought together from all ranks.
 enum PredictionRound {
     /// Hands those of all ranks to `use`, in the order of the images. Collective; `use` runs on rank 0 alone.
     ///
     /// Throws: what `use` throws, the same on all ranks; the communicator's errors.
     static func gather(
-        _ own: [Prediction], round: Int, blocks: EvaluationBlocks, over communicator: any Communicator,
+        _ own: [Prediction], round: Int, batches: EvaluationBatches, over communicator: any Communicator,
         use: (_ image: Int, _ prediction: Prediction) throws -> Void
     ) throws {
         let all = try communicator.allGather(encode(own))
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0 else { return }
             for (rank, bytes) in all.enumerated() {
-                for (image, prediction) in zip(blocks.samples(round: round, rank: rank), decode(bytes)) {
+                for (image, prediction) in zip(batches.samples(round: round, rank: rank), decode(bytes)) {
                     try use(image, prediction)
                 }
             }

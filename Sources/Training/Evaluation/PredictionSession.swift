@@ -20,9 +20,9 @@ package final class PredictionSession {
     private let communicator: any Communicator
     private let pool: ThreadPool
 
-    /// Values of the images of a block: enough to keep all threads busy, little beside the activations.
-    private static let blockValues = 32 * 3 * 224 * 224
-    private static let smallestBlock = 8
+    /// Values of the images of a batch: enough to keep all threads busy, little beside the activations.
+    private static let batchValues = 32 * 3 * 224 * 224
+    private static let smallestBatch = 8
 
     /// Reads the checkpoint on every rank. Collective. Throws: `Failure`, the same on every rank.
     package init(
@@ -62,7 +62,7 @@ package final class PredictionSession {
 
     /// Predicts the `top` most probable classes of every image; rank 0 hands them to `use` in the order of the list. Collective.
     ///
-    /// The blocks that images are computed in follow from their number alone: any number of ranks gives the same bits.
+    /// The batches that images are computed in follow from their number alone: any number of ranks gives the same bits.
     /// Throws: `Failure`, the same on every rank, for lists that differ and for what makes all images unreadable; what `use`
     /// throws.
     package func run(
@@ -71,10 +71,10 @@ package final class PredictionSession {
         try RankAgreement.check(
             [.init("images", "\(images.count)"), .init("last image", images.name(of: images.count - 1))],
             over: communicator)
-        let blockSamples = min(
-            images.count, configuration.evaluate.batchSize, max(Self.smallestBlock, Self.blockValues / input.count))
-        let blocks = EvaluationBlocks(
-            sampleCount: images.count, blockSamples: blockSamples, ranks: communicator.size)
+        let batchSize = min(
+            images.count, configuration.evaluate.batchSize, max(Self.smallestBatch, Self.batchValues / input.count))
+        let batches = EvaluationBatches(
+            sampleCount: images.count, batchSize: batchSize, ranks: communicator.size)
         let input = PixelConversion(
             pixelType: images.pixelType == .uint8 ? .uint8 : .float32, image: input, mean: normalization.mean,
             std: normalization.std)
@@ -87,26 +87,26 @@ package final class PredictionSession {
                         (
                             "activations and scratch",
                             try network.planBytes(
-                                imagesPerShard: blockSamples, shards: 1, mode: .evaluation, options: options,
+                                imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options,
                                 threads: pool.threads)
                         ),
                     ], localRanks: communicator.localSize)
                 return (
                     try network.plan(
-                        imagesPerShard: blockSamples, shards: 1, mode: .evaluation, options: options, input: input,
+                        imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options, input: input,
                         pool: pool),
-                    Batch(shards: 1, imagesPerShard: blockSamples, imageBytes: input.imageByteCount)
+                    Batch(shards: 1, imagesPerShard: batchSize, imageBytes: input.imageByteCount)
                 )
             } catch let error as Arena.OutOfMemory {
                 throw Failure(.internalError, "\(error)")
             }
         }
-        for round in 0..<blocks.rounds {
-            let samples = blocks.samples(round: round, rank: communicator.rank)
+        for round in 0..<batches.rounds {
+            let samples = batches.samples(round: round, rank: communicator.rank)
             let own = try RankAgreement.together(communicator) {
                 samples.isEmpty ? [] : try predict(samples, of: images, plan, batch, top: top)
             }
-            try PredictionRound.gather(own, round: round, blocks: blocks, over: communicator, use: use)
+            try PredictionRound.gather(own, round: round, batches: batches, over: communicator, use: use)
         }
     }
 

@@ -62,7 +62,7 @@ extension TrainingSession {
                     + "and at optimizer.learning_rate")
         }
         return DryRun(
-            facts: startBlock(step: step) + weightsRows.map { ("", $0) } + warnings().map { ("warning", $0) },
+            facts: startFacts(step: step) + weightsRows.map { ("", $0) } + warnings().map { ("warning", $0) },
             summary: try NetworkSummary(network),
             images: layout.shardsPerRank * geometry.imagesPerShard, memory: try memoryNeed(),
             peakResidentBytes: Machine.peakResidentBytes(), loss: outcome.score.meanLoss,
