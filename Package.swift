@@ -111,7 +111,7 @@ let package = Package(
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
                 "Files", "Interchange", "Diagnostics", "CAllocationCounter", "CFileFaults", "TestSupport",
-            ], exclude: ["Generator", "Golden", "NetworkGolden"]),
+            ], exclude: ["Generator", "Golden", "NetworkGolden", "PredictionGolden"]),
         tests("ReportTests", ["Report"]),
         tests(
             "FuzzTests", ["Training", "Ingest", "Datasets", "HDF5", "Diagnostics"], resources: [.copy("Corpus")]),

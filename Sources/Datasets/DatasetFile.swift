@@ -149,6 +149,18 @@ package final class DatasetFile {
         }
     }
 
+    /// What the images of a split are called in results: `FILE/test/NAME` as the file names them, or by number.
+    func imageNames(of split: String) throws -> [String] {
+        let count = try self.split(split).count
+        let stored: [String]? = try translatingErrors {
+            guard file.exists("/\(split)/names"), case let names = try file.dataset("/\(split)/names"),
+                names.shape == [count]
+            else { return nil }
+            return try names.readStrings()
+        }
+        return (stored ?? (0..<count).map(String.init)).map { "\(path)/\(split)/\($0)" }
+    }
+
     /// An attribute of the file itself (`command`, `sources`, `preprocessing`), nil when absent.
     package func text(_ name: String) throws -> String? {
         try translatingErrors {

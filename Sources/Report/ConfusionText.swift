@@ -30,12 +30,7 @@ package enum ConfusionText {
                 [matrix.classNames[truth]] + counts.map(String.init)
                     + (hasUnpredicted ? ["\(matrix.unpredicted[truth])"] : []))
         }
-        return lines.map { $0.map(field).joined(separator: ",") + "\r\n" }.joined()
-    }
-
-    private static func field(_ text: String) -> String {
-        let needsQuotes = text.unicodeScalars.contains { ["\"", ",", "\n", "\r"].contains($0) }
-        return needsQuotes ? "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : text
+        return lines.map { $0.map(CSVText.field).joined(separator: ",") + "\r\n" }.joined()
     }
 
     private static func scores(_ matrix: ConfusionMatrix) -> String {

@@ -49,7 +49,7 @@ struct InspectCommand: ParsableCommand {
     private func path() throws -> String {
         let glance = FileGlance(file)
         switch glance {
-        case .folder: return try GivenFile.checkpoint(file, choices: ["last", "best.h5"])
+        case .folder: return try GivenFile.checkpoint(file, choices: ["last", "best.h5"]).path
         case .special: throw Failure(.badData, "\(file): is not a regular file, expected an HDF5 file")
         case .missing, .empty, .unknown, .hdf5, .idx, .gzip, .pytorch, .pickle, .safetensors, .zip: return file
         default: throw Failure(.badData, "\(file): is \(glance.words), expected an HDF5 file or one of weights")

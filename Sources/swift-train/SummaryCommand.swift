@@ -37,8 +37,7 @@ struct SummaryCommand: ParsableCommand {
         let memory = try NetworkSummary.memory(of: network, images: batch)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)
         let match = try weights.map { path in
-            try GivenFile.requireWeights(path)
-            return try WeightsFile(path).match(network.parameterList, head: .auto)
+            try WeightsFile(GivenFile.weights(path).path).match(network.parameterList, head: .auto)
         }
         guard !json else {
             let values = report.values.merging(match.map { ["weights": $0.values] } ?? [:]) { value, _ in value }

@@ -6,6 +6,8 @@ import Testing
 /// A configuration in which no value is the default's.
 private let fullText = """
     model: {name: other, classes: 7, channels: 3}
+    weights: "some weights.pth"
+    head: new
     data: {file: "some file.h5", normalize: {mean: [0.5, 1e-3, 0.25], std: [1, 2.5, 0.1]}, augment: []}
     batch_size: 96
     shards: 8
@@ -42,6 +44,8 @@ private func full() throws -> Configuration {
     configuration.model = Configuration.Model(name: "other")
     configuration.model.classes = 7
     configuration.model.channels = 3
+    configuration.weights = "some weights.pth"
+    configuration.head = .new
     configuration.data.file = "some file.h5"
     configuration.data.normalize = .values(mean: [0.5, 0.001, 0.25], std: [1, 2.5, 0.1])
     configuration.batchSize = 96
@@ -167,7 +171,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 50)
+        #expect(assignments.count == 52)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)

@@ -371,8 +371,8 @@ struct SizeHistogram {
 }
 
 /// Words of a command as a shell takes them.
-enum ShellWords {
-    static func quoted(_ words: [String]) -> String {
+package enum ShellWords {
+    package static func quoted(_ words: [String]) -> String {
         words.map { word in
             let isPlain =
                 !word.isEmpty

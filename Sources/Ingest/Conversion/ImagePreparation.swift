@@ -68,6 +68,8 @@ package struct ImagePreparation: Sendable {
         return words + (orients ? [] : ["--no-exif"])
     }
 
+    static let asStored = "as stored"
+
     /// What `/@preprocessing` says of decoded images.
     func description(of shape: ImageShape) -> [(String, String)] {
         var members = [("width", "\(shape.width)"), ("height", "\(shape.height)"), ("channels", "\(shape.channels)")]
@@ -75,7 +77,7 @@ package struct ImagePreparation: Sendable {
             members += [("fit", JSONText.string(fit.rawValue)), ("filter", JSONText.string(filter.rawValue))]
         }
         return members + [
-            ("orientation", JSONText.string(orients ? "as EXIF asks" : "as stored")),
+            ("orientation", JSONText.string(orients ? "as EXIF asks" : Self.asStored)),
             ("alpha", JSONText.string("dropped")), ("sixteen_bits", JSONText.string("upper byte")),
         ]
     }

@@ -28,7 +28,7 @@ struct LeftOutList {
     /// Two columns, `file` and `reason`, by RFC 4180 but with newlines alone, in byte order of the names.
     var csv: String {
         let rows = all.sorted { $0.file.utf8.lexicographicallyPrecedes($1.file.utf8) }
-        return (["file,reason"] + rows.map { "\(Self.field($0.file)),\(Self.field($0.reason))" }).joined(
+        return (["file,reason"] + rows.map { "\(CSVText.field($0.file)),\(CSVText.field($0.reason))" }).joined(
             separator: "\n") + "\n"
     }
 
@@ -46,12 +46,5 @@ struct LeftOutList {
                     ? "\($0.example.file): \($0.example.reason)"
                     : "\($0.count) × \($0.example.reason), first \($0.example.file)"
             }
-    }
-
-    private static func field(_ text: String) -> String {
-        guard text.utf8.contains(where: { [UInt8(ascii: ","), UInt8(ascii: "\""), 10, 13].contains($0) }) else {
-            return text
-        }
-        return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }
 }

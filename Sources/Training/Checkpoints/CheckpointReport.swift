@@ -1,3 +1,4 @@
+internal import Diagnostics
 internal import Foundation
 
 /// What `inspect` tells of a checkpoint.
@@ -24,6 +25,8 @@ package struct CheckpointReport {
             "weights_sha256": checkpoint.weightsDigest(),
         ]
         if !header.engine.isEmpty { values["engine"] = header.engine }
+        if !header.preprocessing.isEmpty { values["preprocessing"] = header.preprocessing }
+        if !header.initialWeights.isEmpty { values["initial_weights_sha256"] = header.initialWeights }
         if let digest = checkpoint.averageDigest() { values["ema_sha256"] = digest }
         if let best = header.best {
             values["best"] = [
@@ -48,6 +51,8 @@ package struct CheckpointReport {
         lines.append("parameters  \(checkpoint.weights.reduce(0) { $0 + $1.values.count })")
         lines += checkpoint.weights.map { "  \($0.key)  \($0.shape)" }
         lines.append("dataset digest  \(header.datasetDigest)")
+        if !header.preprocessing.isEmpty { lines.append("preprocessing  \(header.preprocessing.printable)") }
+        if !header.initialWeights.isEmpty { lines.append("initial weights  \(header.initialWeights)") }
         lines.append("weights_sha256  \(checkpoint.weightsDigest())")
         if let digest = checkpoint.averageDigest() { lines.append("ema_sha256  \(digest)") }
         lines.append("configuration")

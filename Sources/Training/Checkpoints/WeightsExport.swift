@@ -60,7 +60,8 @@ package struct WeightsExport {
         return [
             "format": "pt", "build": header.build, "model": header.model, "classes": try json(header.classes),
             "input": try json(header.input), "input_mean": "\(header.inputMean)", "input_std": "\(header.inputStd)",
-            "epoch": "\(header.epoch)", "step": "\(header.step)", "weights": isAverage ? "average" : "last",
+            "preprocessing": header.preprocessing, "epoch": "\(header.epoch)", "step": "\(header.step)",
+            "weights": isAverage ? "average" : "last",
             "weights_sha256": digest.hexadecimal(),
         ]
     }

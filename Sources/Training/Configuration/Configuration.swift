@@ -5,6 +5,10 @@ package import Tensors
 /// What defines a run, and how it is watched; the values given here are the defaults.
 package struct Configuration: Equatable, Sendable {
     package var model = Model(name: "fashion-classifier")
+    /// A file of weights to start from; nil: random ones.
+    package var weights: String?
+    /// With `weights`: what becomes of the last layer's.
+    package var head = WeightsMatch.Head.auto
     package var data = Data()
     /// Samples of an update, over all ranks.
     package var batchSize = 32

@@ -4,7 +4,7 @@ internal import Diagnostics
 package enum ConfigurationKeys {
     /// Every key, in the order of the documentation; it is read, compared and printed in this order.
     package static let all: [ConfigurationKey] =
-        Configuration.modelKeys + Configuration.dataKeys + Configuration.batchKeys + Configuration.lengthKeys
+        Configuration.modelKeys + Configuration.weightsKeys + Configuration.dataKeys + Configuration.batchKeys + Configuration.lengthKeys
         + Configuration.lossKeys + Configuration.batchNormKeys + Configuration.optimizerKeys
         + Configuration.scheduleKeys + Configuration.warmupKeys + Configuration.clipKeys + Configuration.averagingKeys
         + Configuration.earlyStoppingKeys + Configuration.evaluationKeys + Configuration.watchingKeys
@@ -50,6 +50,8 @@ package enum ConfigurationKeys {
         "arch": "model.name", "architecture": "model.name", "network": "model.name", "net": "model.name",
         "backbone": "model.name", "modelname": "model.name", "numclasses": "model.classes",
         "nclasses": "model.classes", "inchannels": "model.channels", "drop": "model.dropout",
+        "pretrained": "weights", "init": "weights", "initialweights": "weights", "pretrainedweights": "weights",
+        "classifier": "head",
         "dataset": "data.file", "datafile": "data.file", "datapath": "data.file", "path": "data.file",
         "datadir": "data.file",
         "datasetfile": "data.file", "inputfile": "data.file", "normalization": "data.normalize",
@@ -79,8 +81,8 @@ package enum ConfigurationKeys {
 
     /// What this version has no key for, with the way that there is.
     private static let absent: [String: String] = [
-        "weights": noOtherWeights, "pretrained": noOtherWeights, "freeze": noOtherWeights, "finetune": noOtherWeights,
-        "init": noOtherWeights, "initialweights": noOtherWeights,
+        "freeze": "this version trains all layers; --weights FILE starts from weights",
+        "finetune": "--weights FILE starts from weights, with a new head where the classes are others",
         "threads": "threads are no setting of a run: --threads N",
         "numthreads": "threads are no setting of a run: --threads N",
         "resume": "where a run goes on is an option: --resume auto, never or a checkpoint",
@@ -88,8 +90,6 @@ package enum ConfigurationKeys {
         "amp": "this program computes in float32", "dtype": "this program computes in float32",
         "precision": "this program computes in float32",
     ]
-    package static let noOtherWeights =
-        "this version starts from random weights or from a checkpoint of its own (--resume), not from other weights"
 
     /// What the program has no setting for, and what there is instead; nil for other words.
     package static func absence(of key: String) -> String? { absent[Suggestion.plain(lastName(key))] }

@@ -31,6 +31,22 @@ extension Configuration {
             }, text: { $0.model.layers?.text }),
     ]
 
+    static let weightsKeys = [
+        ConfigurationKey(
+            "weights", "a file of weights or a run that training starts from", expected: "a path, or none",
+            resuming: .elsewhere,
+            read: { configuration, section, _ in
+                configuration.weights =
+                    section.isNone("weights") ? nil : try section.path("weights") ?? configuration.weights
+            }, text: { $0.weights }),
+        ConfigurationKey(
+            "head", "whether the last layer is taken from the weights too; auto: where the classes are the same",
+            expected: ConfigurationSection.expectation(of: WeightsMatch.Head.allCases.map(\.rawValue)),
+            read: { configuration, section, _ in
+                configuration.head = try section.choice("head", WeightsMatch.Head.self) ?? configuration.head
+            }, text: { configuration in configuration.weights.map { _ in configuration.head.rawValue } }),
+    ]
+
     private mutating func readModelName(_ section: ConfigurationSection, _ input: ConfigurationInput) throws {
         let isDescribed = section.has("layers")
         let fallback = isDescribed ? Model.customName : input.mustBeComplete ? nil : model.name

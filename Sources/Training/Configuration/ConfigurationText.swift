@@ -12,10 +12,12 @@ extension Configuration {
         }
     }
 
-    /// SHA-256 over all entries, a line each.
-    package func digest() -> String {
+    /// SHA-256 over all entries, a line each. Of the weights that a run starts from counts what they are, not where they lie.
+    package func digest(initialWeights: String = "") -> String {
         var hash = SHA256()
-        for (key, value) in entries { hash.update("\(key)=\(value)\n") }
+        for (key, value) in entries {
+            hash.update("\(key)=\(key == "weights" && !initialWeights.isEmpty ? initialWeights : value)\n")
+        }
         return hash.hexadecimal()
     }
 

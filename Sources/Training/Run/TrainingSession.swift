@@ -14,6 +14,8 @@ package final class TrainingSession {
         package var resume: ResumePoint?
         /// Whether the run folder may hold a run already, which then goes on (or starts anew if it saved nothing).
         package var mayContinue = false
+        /// Where a run goes on: a file of weights that was named for this start, to compare with those it began from.
+        package var namedWeights: String?
         package var threads: Int?
         /// Learn a few samples by heart, without a run folder unless one is named.
         package var overfit: Overfit?
@@ -44,8 +46,14 @@ package final class TrainingSession {
     private let normalization: Normalization
     /// Random changes of the training images; nil: none.
     let augmentation: Augmentation?
+    /// What a new run starts from, on rank 0.
+    private let initialWeights: InitialWeights?
+    /// The digest of what the run started from; empty: random weights.
+    private var initialWeightsDigest = ""
     /// Threads that gather the batches.
     let readers: Int
+    /// Where rank 0 keeps the run, once it has begun.
+    package private(set) var runFolderPath: String?
     /// What the user should hear of the data.
     private let dataWarnings: [String]
 
@@ -108,6 +116,8 @@ package final class TrainingSession {
                 "data.mix: the images of \(dataset.path) are float32, expected uint8, which it works on")
         }
         network = try Self.network(configuration, dataset: dataset, makeModel)
+        initialWeights = try Self.initialWeights(
+            configuration, options, network: network, classes: dataset.classes, over: communicator)
         input = normalization.conversion(for: training)
         try RunChecks(configuration, geometry: samples.plan.geometry, network: network).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
@@ -133,6 +143,7 @@ package final class TrainingSession {
             communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
         recorder?.start(startFacts(step: step))
+        for row in weightsRows { recorder?.line(row) }
         for warning in dataWarnings + warnings() { recorder?.warn(warning) }
         if let resume = options.resume { announce(resume, engine: step.plan.engine, recorder, trainer.progress) }
         let code = try trainer.run()
@@ -154,10 +165,43 @@ package final class TrainingSession {
         }
         if let resume = options.resume {
             try resume.checkpoint.restore(step.state, path: resume.path)
+            initialWeightsDigest = resume.checkpoint.header.initialWeights
         } else {
             step.state.initialize(seed: configuration.seed)
+            if configuration.weights != nil { try loadInitialWeights(into: step.state) }
         }
         return (step, evaluator)
+    }
+
+    /// Rank 0 reads the file, which the hosts of the others may not see, and all have what it read. Collective.
+    private func loadInitialWeights(into state: ModelState) throws {
+        let digest = try RankAgreement.together(communicator) { try initialWeights?.load(into: state) ?? "" }
+        initialWeightsDigest = String(decoding: try communicator.broadcast(Array(digest.utf8), from: 0), as: UTF8.self)
+        try communicator.broadcast(UnsafeMutableRawBufferPointer(state.weights), from: 0)
+        _ = state.average?.update(from: state.weights)
+    }
+
+    /// Opens the file of weights of a new run on rank 0; of a run that goes on it compares the file that was named, if it is
+    /// there. Collective.
+    private static func initialWeights(
+        _ configuration: Configuration, _ options: Options, network: Network, classes: [String],
+        over communicator: any Communicator
+    ) throws -> InitialWeights? {
+        try RankAgreement.together(communicator) {
+            guard communicator.rank == 0 else { return nil }
+            func open(_ path: String) throws -> InitialWeights {
+                try InitialWeights(path, head: configuration.head, network: network, classes: classes)
+            }
+            guard let resume = options.resume else { return try configuration.weights.map(open) }
+            guard let path = options.namedWeights else { return nil }
+            do {
+                let state = ModelState(parameterList: network.parameterList)
+                try resume.check(weights: path, digest: open(path).load(into: state))
+            } catch let failure as Failure where failure.code == .inputMissing {
+                // The checkpoint has all that is needed.
+            }
+            return nil
+        }
     }
 
     private func announce(
@@ -319,6 +363,7 @@ package final class TrainingSession {
         let folder = try RunFolder(
             runDirectory: options.runDirectory, parent: configuration.runsDirectory, model: configuration.model.name,
             mayContinue: options.mayContinue)
+        runFolderPath = folder.path
         try folder.record(
             configuration: try configuration.yaml(), command: options.command,
             environment: [
@@ -344,6 +389,13 @@ package final class TrainingSession {
                 : nil)
     }
 
+    /// What all files say was done to their pictures, if they say the same.
+    private var preprocessing: String {
+        let texts = Set(dataset.files.map { (try? $0.text("preprocessing")) ?? "" })
+        // It becomes an attribute, which HDF5 limits.
+        return texts.count == 1 ? texts.first.flatMap { $0.utf8.count <= 4_096 ? $0 : nil } ?? "" : ""
+    }
+
     private func header(engine: String) throws -> Checkpoint.Header {
         var header = Checkpoint.Header()
         header.model = configuration.model.name
@@ -355,14 +407,19 @@ package final class TrainingSession {
         header.batchSize = configuration.batchSize
         header.shards = configuration.shards
         header.configuration = try configuration.yaml()
-        header.configurationDigest = configuration.digest()
+        header.configurationDigest = configuration.digest(initialWeights: initialWeightsDigest)
         header.datasetDigest = dataDigest
+        header.preprocessing = preprocessing
+        header.initialWeights = initialWeightsDigest
         header.build = "swift-train \(Machine.version)"
         header.libraries = Machine.libraries
         header.kernelSet = Machine.kernelSet
         header.engine = engine
         return header
     }
+
+    /// How the file of weights and the network go together; nothing where all of it was taken.
+    var weightsRows: [String] { initialWeights.map { $0.match.isWhole ? [] : $0.match.rows } ?? [] }
 
     func startFacts(step: TrainingStep) -> [(key: String, value: String)] {
         let ranks = communicator.size
@@ -372,6 +429,8 @@ package final class TrainingSession {
         let crowded =
             threads > cores || threads * communicator.localSize > Machine.coresOnline()
             || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
+        let weights: [(key: String, value: String)] =
+            initialWeights.map { [("weights", "\($0.match.summary), digest \(initialWeightsDigest.prefix(16))")] } ?? []
         var reading: [(key: String, value: String)] = []
         if let text = samples.text { reading.append(("samples", text)) }
         if let augment = configuration.data.augment { reading.append(("augment", augment.text)) }
@@ -405,11 +464,12 @@ package final class TrainingSession {
                 "model",
                 "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
                     + "\(NumberText.megabytes(step.plan.arenaBytes)) of activations and scratch a rank"
-            ),
+            )
+        ] + weights + [
             (
                 "length",
                 "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"
-            ),
+            )
         ]
         return run + reading + work
     }
