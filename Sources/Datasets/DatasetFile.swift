@@ -145,6 +145,30 @@ package final class DatasetFile {
         }
     }
 
+    /// What the images of a split were called in their source; empty where the file does not say it.
+    package func sampleNames(of split: String) throws -> [String] {
+        try translatingErrors {
+            let path = "/\(split)/names"
+            guard file.exists(path), let count = headers.first(where: { $0.name == split })?.count else { return [] }
+            let names = try file.dataset(path)
+            guard names.elementType == .string, names.shape == [count] else { return [] }
+            return try names.readStrings()
+        }
+    }
+
+    /// Height and width that the images of a split had before they were brought to one size; empty where the file does not say
+    /// it.
+    package func sourceSizes(of split: String) throws -> [(height: Int, width: Int)] {
+        try translatingErrors {
+            let path = "/\(split)/source_sizes"
+            guard file.exists(path), let count = headers.first(where: { $0.name == split })?.count else { return [] }
+            let sizes = try file.dataset(path)
+            guard sizes.elementType.isInteger, sizes.shape == [count, 2] else { return [] }
+            let numbers = try sizes.readIntegers()
+            return (0..<count).map { (max(1, Int(numbers[2 * $0])), max(1, Int(numbers[2 * $0 + 1]))) }
+        }
+    }
+
     private static func pixels(of header: DatasetSplitHeader, in file: HDF5File) throws -> MappedBytes {
         let descriptor = try translatingErrors { try file.descriptor() }
         if header.canBeMapped, let offset = header.fileOffset {

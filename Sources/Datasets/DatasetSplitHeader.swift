@@ -19,6 +19,8 @@ package struct DatasetSplitHeader: Sendable {
     let fileOffset: Int?
     /// How the images lie in the file, in words.
     package let storage: String
+    /// The shape of the images' chunks; nil where they are not chunked.
+    package let chunkShape: [Int]?
     /// What a user should hear though the split can be used.
     let warnings: [String]
 
@@ -31,7 +33,9 @@ package struct DatasetSplitHeader: Sendable {
     }
     /// True when the file's bytes can be used where they lie.
     var canBeMapped: Bool { fileOffset.map { $0 % pixelType.byteCount == 0 } ?? false }
-    var byteCount: Int { count * height * width * channels * pixelType.byteCount }
+    var byteCount: Int { count * imageBytes }
+    /// Bytes of one image.
+    package var imageBytes: Int { height * width * channels * pixelType.byteCount }
 
     init(_ file: HDF5File, name: String, classCount: Int) throws {
         self.name = name
@@ -69,6 +73,7 @@ package struct DatasetSplitHeader: Sendable {
         let isNarrowed = images.elementType == .float64
         (count, height, width, channels) = (images.shape[0], images.shape[1], images.shape[2], images.shape[3])
         fileOffset = isNarrowed ? nil : images.fileOffset
+        chunkShape = images.chunkShape
         storage = images.storageDescription + (isNarrowed ? ", float64 read as float32" : "")
         mean = try Self.channelValues("mean", file, imagesPath, channels)
         std = try Self.channelValues("std", file, imagesPath, channels)

@@ -169,6 +169,8 @@ struct Conversion {
         var kept: [Int] = []
         var failures: [(index: Int, reason: Unreadable)] = []
         var digests: [UInt8] = []
+        /// Height and width of each encoded image as it was.
+        var sizes: [Int32] = []
         var fileBytes = 0
 
         init(bytes: Int) { pixels = .allocate(byteCount: bytes, alignment: 64) }
@@ -191,6 +193,7 @@ struct Conversion {
             if !source.isConcurrent { try source.rewind(to: split.part) }
             progress.begin(split.name, total: split.samples.count)
             var kept: [Int] = []
+            var sizes: [Int32] = []
             kept.reserveCapacity(split.samples.count)
             try OrderedWork<Piece>.run(
                 (split.samples.count + perPiece - 1) / perPiece, threads: options.threads, slots: slots,
@@ -204,6 +207,7 @@ struct Conversion {
                 use: { piece, slot in
                     for (index, reason) in slot.failures { try add(reason, split.name(of: index), to: &leftOut) }
                     kept += slot.kept
+                    sizes += slot.sizes
                     let bytes = UnsafeRawBufferPointer(rebasing: slot.pixels[..<(slot.kept.count * shape.bytes)])
                     try writer.append(bytes)
                     files.count += slot.digests.count / 32
@@ -213,7 +217,8 @@ struct Conversion {
                 })
             guard !kept.isEmpty else { throw Failure(.badData, "\(split.name): none of its images can be read") }
             let final = kept.count == split.samples.count ? split : split.subset(kept)
-            try writer.endSplit(labels: final.labels, names: final.names)
+            let isResized = options.preparation.size != nil
+            try writer.endSplit(labels: final.labels, names: final.names, sourceSizes: isResized ? sizes : [])
         }
         files.sha256 = filesHash.hexadecimal()
         return files
@@ -224,6 +229,7 @@ struct Conversion {
         slot.kept.removeAll(keepingCapacity: true)
         slot.failures.removeAll(keepingCapacity: true)
         slot.digests.removeAll(keepingCapacity: true)
+        slot.sizes.removeAll(keepingCapacity: true)
         slot.fileBytes = 0
         for index in 0..<slot.fetched.count {
             let target = slot.pixels.baseAddress! + slot.kept.count * shape.bytes
@@ -233,12 +239,15 @@ struct Conversion {
             case .success(let bytes):
                 switch source.form {
                 case .encoded:
-                    failure = options.preparation.decode(bytes, to: shape, target, slot.scratch)
-                    guard failure == nil else { break }
-                    var hash = SHA256()
-                    hash.update(bytes)
-                    slot.digests += hash.finalize()
-                    slot.fileBytes += bytes.count
+                    switch options.preparation.decode(bytes, to: shape, target, slot.scratch) {
+                    case .failure(let unreadable): failure = unreadable
+                    case .success(let size):
+                        slot.sizes += [Int32(size.height), Int32(size.width)]
+                        var hash = SHA256()
+                        hash.update(bytes)
+                        slot.digests += hash.finalize()
+                        slot.fileBytes += bytes.count
+                    }
                 case .pixels(let own) where own == shape:
                     target.copyMemory(from: bytes.baseAddress!, byteCount: shape.bytes)
                 case .pixels(let own):
