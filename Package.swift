@@ -47,10 +47,12 @@ let package = Package(
         swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
         .target(
             name: "CImages", cSettings: cSettings, linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
+        swiftTarget("Pictures", ["CImages"]),
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels"]),
         .target(name: "CMappedFiles", cSettings: cSettings),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles", "CImages"]),
+        swiftTarget(
+            "Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles", "CImages", "CZlib"]),
         swiftTarget(
             "Ingest",
             ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),
@@ -70,7 +72,8 @@ let package = Package(
         .executableTarget(
             name: "swift-train",
             dependencies: [
-                "Training", "Report", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors",
+                "Training", "Report", "Pictures", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5",
+                "Tensors",
                 "Files", "Digests", "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -107,6 +110,7 @@ let package = Package(
                 "Files", "Interchange", "Diagnostics", "CAllocationCounter", "CFileFaults",
             ], exclude: ["Generator", "Golden", "NetworkGolden"]),
         tests("ReportTests", ["Report"]),
+        tests("PicturesTests", ["Pictures", "CImages"], exclude: ["Generator"]),
         tests(
             "FuzzTests", ["Training", "Ingest", "Datasets", "HDF5", "Diagnostics"], resources: [.copy("Corpus")]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "swift-train"]),

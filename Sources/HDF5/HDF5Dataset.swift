@@ -13,6 +13,9 @@ package final class HDF5Dataset {
     /// The chunk's shape, nil when not chunked.
     package let chunkShape: [Int]?
     package let filters: [String]
+    let filterKinds: [HDF5ChunkTable.Filter]
+    /// Whether numbers lie in the file as they do in memory.
+    let isInMachineOrder: Bool
     /// First byte of the data in the file: the data can be mapped. Nil when nothing is allocated yet, when the data is not
     /// contiguous, and when its bytes are not in this machine's order.
     package let fileOffset: Int?
@@ -46,6 +49,8 @@ package final class HDF5Dataset {
         isContiguous = description.isContiguous
         chunkShape = description.chunkShape
         filters = description.filters
+        filterKinds = description.filterKinds
+        isInMachineOrder = description.isInMachineOrder
         fileOffset = description.fileOffset
     }
 
@@ -68,6 +73,8 @@ struct HDF5DatasetDescription {
     var isContiguous = false
     var chunkShape: [Int]?
     var filters: [String] = []
+    var filterKinds: [HDF5ChunkTable.Filter] = []
+    var isInMachineOrder = false
     var fileOffset: Int?
 
     init(of id: hid_t, in file: HDF5File, name: String) throws(HDF5Error) {
@@ -90,6 +97,7 @@ struct HDF5DatasetDescription {
         defer { _ = H5Tclose(type) }
         let (element, isLittleEndian) = HDF5ElementType.describing(type)
         elementType = element
+        isInMachineOrder = isLittleEndian
         let elementBytes = H5Tget_size(type)
         let extentsText = extents.prefix(rank).map { String($0) }.joined(separator: "×")
         guard let declared = Self.product(extents.prefix(rank), elementBytes) else {
@@ -100,7 +108,7 @@ struct HDF5DatasetDescription {
 
         let creation = try HDF5Library.check(H5Dget_create_plist(id), "H5Dget_create_plist", place)
         defer { _ = H5Pclose(creation) }
-        filters = try Self.filters(creation, place)
+        (filters, filterKinds) = try Self.filters(creation, place)
         let fileBytes = try file.byteCount()
         let layout = H5Pget_layout(creation)
         let stored = Int(clamping: H5Dget_storage_size(id))
@@ -161,9 +169,11 @@ struct HDF5DatasetDescription {
         return bytes
     }
 
-    private static func filters(_ creation: hid_t, _ place: String) throws(HDF5Error) -> [String] {
+    private static func filters(_ creation: hid_t, _ place: String) throws(HDF5Error) -> (
+        [String], [HDF5ChunkTable.Filter]
+    ) {
         let count = try HDF5Library.check(H5Pget_nfilters(creation), "H5Pget_nfilters", place)
-        var names: [String] = []
+        var (names, kinds) = ([String](), [HDF5ChunkTable.Filter]())
         for index in 0..<UInt32(count) {
             var flags: UInt32 = 0
             var valueCount = 8
@@ -171,15 +181,21 @@ struct HDF5DatasetDescription {
             var configuration: UInt32 = 0
             let filter = H5Pget_filter2(creation, index, &flags, &valueCount, &values, 0, nil, &configuration)
             switch Int(try HDF5Library.check(filter, "H5Pget_filter2", place)) {
-            case Int(H5Z_FILTER_DEFLATE): names.append("gzip \(values[0])")
-            case Int(H5Z_FILTER_SHUFFLE): names.append("shuffle")
-            case Int(H5Z_FILTER_FLETCHER32): names.append("fletcher32")
+            case Int(H5Z_FILTER_DEFLATE):
+                names.append("gzip \(values[0])")
+                kinds.append(.deflate)
+            case Int(H5Z_FILTER_SHUFFLE):
+                names.append("shuffle")
+                kinds.append(.shuffle)
+            case Int(H5Z_FILTER_FLETCHER32):
+                names.append("fletcher32")
+                kinds.append(.fletcher32)
             case let other:
                 throw HDF5Error(
                     call: "H5Pget_filter2", place: place,
                     reason: "is stored through filter \(other); only gzip, shuffle and fletcher32 are read")
             }
         }
-        return names
+        return (names, kinds)
     }
 }

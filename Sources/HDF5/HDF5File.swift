@@ -144,6 +144,15 @@ package final class HDF5File {
         return Int(clamping: size)
     }
 
+    /// Bytes in front of the HDF5 part of the file.
+    func userBlockBytes() throws(HDF5Error) -> Int {
+        let creation = try HDF5Library.check(H5Fget_create_plist(try liveIdentifier()), "H5Fget_create_plist", path)
+        defer { _ = H5Pclose(creation) }
+        var size: hsize_t = 0
+        try HDF5Library.check(H5Pget_userblock(creation, &size), "H5Pget_userblock", path)
+        return Int(clamping: size)
+    }
+
     func liveIdentifier() throws(HDF5Error) -> hid_t {
         try HDF5Library.prepare()
         guard id >= 0 else { throw HDF5Error(call: "use", place: path, reason: "the file is closed") }

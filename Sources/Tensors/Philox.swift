@@ -33,6 +33,7 @@ package enum RandomPurpose: UInt32, Sendable {
     case augmentation = 3
     case dropout = 4
     case synthetic = 5
+    case selection = 6
 }
 
 /// The random numbers of one thing (a sample, a parameter) in one epoch, as a value.

@@ -31,6 +31,8 @@ struct InspectCommand: ParsableCommand {
     @Option(name: .long, help: "Threads of --check; by default as many as cores.")
     var threads: Int?
 
+    @OptionGroup var pictures: Pictures
+
     func run() throws {
         if let threads, !(1...1024).contains(threads) { throw Failure(.usage, "--threads \(threads): expected 1…1024") }
         guard check || threads == nil else {
@@ -38,9 +40,12 @@ struct InspectCommand: ParsableCommand {
         }
         let file = try path()
         let kind = try ContentKind.of(file)
-        if check {
-            guard case .dataset = kind else { throw Failure(.usage, "--check: \(file) is no dataset file") }
+        if check || pictures.grid != nil {
+            guard case .dataset = kind else {
+                throw Failure(.usage, "\(check ? "--check" : "--grid"): \(file) is no dataset file")
+            }
         }
+        try pictures.draw(file)
         switch kind {
         case .dataset:
             let report = try DatasetReport(

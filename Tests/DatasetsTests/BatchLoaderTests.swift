@@ -41,13 +41,17 @@ private func samples(_ batch: Batch) -> [Int] {
 struct BatchLoaderTests {
     private static let geometry = BatchGeometry(sampleCount: 26, batchSize: 8, shards: 4)
 
+    private static func plan(_ seed: UInt64) -> EpochPlan { EpochPlan(geometry: geometry, seed: seed) }
+
     /// What the ranks together load, step by step.
-    private func load(_ split: DatasetSplit, ranks: Int, steps: Range<Int>) throws -> [[Int]] {
+    private func load(
+        _ split: DatasetSplit, ranks: Int, steps: Range<Int>, readers: Int = 1
+    ) throws -> [[Int]] {
         let shards = Self.geometry.shards / ranks
         let loaders = try (0..<ranks).map { rank in
             try BatchLoader(
-                split: split, geometry: Self.geometry, localShards: rank * shards..<(rank + 1) * shards, seed: 9,
-                steps: steps)
+                source: split, plan: Self.plan(9), localShards: rank * shards..<(rank + 1) * shards, steps: steps,
+                readers: readers)
         }
         return try steps.map { _ in try loaders.flatMap { samples(try $0.next()) } }
     }
@@ -60,7 +64,12 @@ struct BatchLoaderTests {
             let order = SampleOrder(count: 26, seed: 9, epoch: step / 4)
             return (0..<Self.geometry.samples(inStep: step % 4)).map { order[step % 4 * 8 + $0] }
         }
-        for ranks in [1, 2, 4] { #expect(try load(split, ranks: ranks, steps: 0..<12) == expected, "\(ranks) ranks") }
+        for ranks in [1, 2, 4] {
+            for readers in [1, 2, 5] {
+                let found = try load(split, ranks: ranks, steps: 0..<12, readers: readers)
+                #expect(found == expected, "\(ranks) ranks, \(readers) readers")
+            }
+        }
         #expect(Set(expected[0..<4].joined()) == Set(0..<26) && Set(expected[4..<8].joined()) == Set(0..<26))
         #expect(expected[0..<4] != expected[4..<8])
     }
@@ -80,7 +89,7 @@ struct BatchLoaderTests {
         let scratch = try Scratch()
         let split = try makeSplit(scratch)
         let loader = try BatchLoader(
-            split: split, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 3..<5)
+            source: split, plan: Self.plan(1), localShards: 0..<4, steps: 3..<5)
         let last = try loader.next()
         let expected: [Int32] = [2, 0, 0, 0]
         #expect((0..<4).allSatisfy { last.counts[$0] == expected[$0] } && last.samples == 2)
@@ -97,7 +106,7 @@ struct BatchLoaderTests {
                 let split = try makeSplit(scratch)
                 watched = split
                 let loader = try BatchLoader(
-                    split: split, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 0..<1_000_000)
+                    source: split, plan: Self.plan(1), localShards: 0..<4, steps: 0..<1_000_000)
                 for _ in 0..<taken { _ = try loader.next() }
             }
             // The thread ends at its next step; give it ten seconds before calling it stuck.
@@ -110,12 +119,29 @@ struct BatchLoaderTests {
     @Test("a source that fails ends the loader at the step that it could not fill, and the steps before it arrive")
     func failing() throws {
         let source = FailingSource(afterBatches: 2)
-        let loader = try BatchLoader(split: source, geometry: Self.geometry, localShards: 0..<4, seed: 1, steps: 0..<5)
+        let loader = try BatchLoader(source: source, plan: Self.plan(1), localShards: 0..<4, steps: 0..<5)
         #expect(try loader.next().samples == 8)
         #expect(try loader.next().samples == 8)
         for _ in 0..<2 {
             let failure = #expect(throws: Failure.self) { try loader.next() }
             #expect(failure == FailingSource.failure)
+        }
+    }
+
+    @Test("many readers stop at the step with a sample that cannot be read; the steps before it arrive whole")
+    func failingSample() throws {
+        let geometry = BatchGeometry(sampleCount: 26, batchSize: 4, shards: 2)
+        let order = SampleOrder(count: 26, seed: 3, epoch: 0)
+        for step in 0..<6 {
+            let source = FailingSource(atSample: order[step * 4 + 2])
+            let loader = try BatchLoader(
+                source: source, plan: EpochPlan(geometry: geometry, seed: 3), localShards: 0..<2, steps: 0..<7,
+                readers: 4)
+            for before in 0..<step {
+                let batch = try loader.next()
+                #expect((0..<4).map { Int(batch.ids[$0]) } == (0..<4).map { order[before * 4 + $0] })
+            }
+            #expect(throws: FailingSource.failure) { try loader.next() }
         }
     }
 
@@ -127,7 +153,7 @@ struct BatchLoaderTests {
     }
 }
 
-/// 26 images of 2×3 pixels whose batches count only so many times.
+/// 26 images of 2×3 pixels whose batches count only so many times, or of which one cannot be read.
 private final class FailingSource: SampleSource {
     static let failure = Failure(.inputOutput, "d.h5: is gone")
     let name = "train"
@@ -139,9 +165,16 @@ private final class FailingSource: SampleSource {
     let labels = [Int32](repeating: 0, count: 26)
     private let batchesLeft: Mutex<Int>
 
-    init(afterBatches count: Int) { batchesLeft = Mutex(count) }
+    private let unreadable: Int?
 
-    func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws {}
+    init(afterBatches count: Int = .max, atSample sample: Int? = nil) {
+        batchesLeft = Mutex(count)
+        unreadable = sample
+    }
+
+    func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws {
+        if sample == unreadable { throw Self.failure }
+    }
 
     func confirm() throws {
         try batchesLeft.withLock { left in

@@ -130,7 +130,7 @@ struct NetworkStepTests {
         for slot in 0..<network.batch {
             let sample = number * network.batch + slot
             batch.labels[slot] = Int32(PlaceHash.bits(1_000_002, UInt32(sample)) % UInt32(network.classes))
-            batch.ids[slot] = Int64(sample)
+            batch.keys[slot] = Int64(sample)
         }
         batch.counts[0] = Int32(network.batch)
         return batch

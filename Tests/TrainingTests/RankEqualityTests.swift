@@ -52,7 +52,7 @@ struct RankEqualityTests {
             for number in 0..<steps {
                 let batch = TinyModel.batch(step: number, layout: step.layout)
                 for slot in 0..<batch.shards * batch.imagesPerShard {
-                    batch.ids[slot] = Int64(
+                    batch.keys[slot] = Int64(
                         number * 24 + step.layout.range.lowerBound * batch.imagesPerShard + slot)
                 }
                 let outcome = try step.run(batch, epoch: epoch, learningRate: 0.05, stopRequested: false)

@@ -36,7 +36,7 @@ struct ShardGroupsTests {
             var outcomes: [UInt64] = []
             for number in 0..<5 {
                 let batch = TinyModel.batch(step: number, layout: step.layout)
-                for slot in 0..<batch.shards * batch.imagesPerShard { batch.ids[slot] = Int64(batch.labels[slot]) }
+                for slot in 0..<batch.shards * batch.imagesPerShard { batch.keys[slot] = Int64(batch.labels[slot]) }
                 let outcome = try step.run(batch, epoch: number, learningRate: 0.05, stopRequested: false)
                 outcomes += [outcome.score.loss.bitPattern, outcome.gradientNorm.bitPattern]
             }

@@ -67,6 +67,8 @@ package struct Augmentation: Sendable {
     package let output: ImageShape
     /// Behind each transform.
     private let shapes: [ImageShape]
+    /// Bytes of the largest image on the way.
+    private let largest: Int
 
     /// Throws: `TransformError` for images of this shape.
     package init(_ transforms: [any Transform], input: ImageShape) throws(TransformError) {
@@ -76,6 +78,7 @@ package struct Augmentation: Sendable {
         self.input = input
         self.shapes = shapes
         output = shapes.last ?? input
+        largest = shapes.reduce(input.count) { max($0, $1.count) }
     }
 
     /// The image of a sample in an epoch, as the network sees it.
@@ -83,14 +86,14 @@ package struct Augmentation: Sendable {
         _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, seed: UInt64, epoch: Int, sample: Int,
         scratch: TransformScratch
     ) {
-        let largest = shapes.reduce(input.count) { max($0, $1.count) }
-        let buffers = [0, 1].map { scratch.bytes(largest, $0).assumingMemoryBound(to: UInt8.self) }
+        let even = scratch.bytes(largest, 0).assumingMemoryBound(to: UInt8.self)
+        let odd = scratch.bytes(largest, 1).assumingMemoryBound(to: UInt8.self)
         var current = source
         for (place, transform) in transforms.enumerated() {
             // Each has numbers of its own: one more at the end of the list changes nothing before it.
             var random = RandomStream(
                 seed: seed, purpose: .augmentation, epoch: UInt32(epoch), id: UInt64(sample) | UInt64(place) << 48)
-            let next = place == transforms.count - 1 ? target : buffers[place % 2]
+            let next = place == transforms.count - 1 ? target : place.isMultiple(of: 2) ? even : odd
             transform.apply(
                 current, place == 0 ? input : shapes[place - 1], to: next, scratch: scratch, &random)
             current = UnsafePointer(next)

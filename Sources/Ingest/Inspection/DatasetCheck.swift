@@ -123,6 +123,7 @@ package struct DatasetCheck {
         let split = try file.split(header.name)
         let bytes = split.imageBytes
         let perPiece = DatasetWriter.imagesPerPiece(imageBytes: bytes)
+        split.keep(samples: perPiece * (threads + 2))
         var statistics: any ChannelStatistics =
             split.pixelType == .uint8
             ? PixelStatistics(channels: split.channels) : RealStatistics(channels: split.channels)
@@ -229,8 +230,8 @@ package struct DatasetCheck {
             .outsideRange, "they hold pixels outside 0…1",
             "scale them when the file is made (divide by 255, or subtract the minimum), or use data.normalize")
         report(.singleColour, "no channel spans more than \(Int(Limit.singleColour)) of 255 levels")
-        report(.dark, "99 of 100 pixels are at level \(Limit.dark) of 255 or darker")
-        report(.bright, "99 of 100 pixels are at level \(Limit.bright) of 255 or brighter")
+        report(.dark, "99 of 100 pixels are at level \(Limit.dark) of 255 or darker in every channel")
+        report(.bright, "99 of 100 pixels are at level \(Limit.bright) of 255 or brighter in every channel")
         let known = survey.detail.filter(\.isFinite).sorted()
         if !known.isEmpty {
             let limit = known[known.count / 2] * Limit.blur

@@ -6,7 +6,8 @@ internal import Glibc
 struct ImageMeasures {
     /// Equal for images of equal bytes.
     var digest = ImageDigest()
-    /// The levels below and above which one pixel in a hundred lies.
+    /// The level below which the darkest channel of one pixel in a hundred lies, and that above which the brightest channel of
+    /// one in a hundred lies.
     var darkLevel: UInt8 = 0
     var brightLevel: UInt8 = 0
     /// Levels between the smallest and the largest value of the channel in which they lie farthest apart.
@@ -42,6 +43,8 @@ final class ImageMeter {
     private let half: UnsafeMutableBufferPointer<Float>
     private let cells: UnsafeMutableBufferPointer<Float>
     private let thumbnail: UnsafeMutableBufferPointer<Float>
+    /// Pixels by their darkest and by their brightest channel, 256 levels each.
+    private let histograms: UnsafeMutableBufferPointer<Int>
     /// Below this standard deviation, in levels, an image is flat: what is left is noise.
     private static let flatDeviation: Float = 4
     /// Pictures are compared at this size, or at their own where that is smaller.
@@ -53,10 +56,12 @@ final class ImageMeter {
         half = .allocate(capacity: max(1, (height / 2) * (width / 2)))
         cells = .allocate(capacity: 2 * Self.comparedSide * Self.comparedSide)
         thumbnail = .allocate(capacity: ThumbnailIndex.dimensions)
+        histograms = .allocate(capacity: 512)
     }
 
     deinit {
         for memory in [plane, half, cells, thumbnail] { memory.deallocate() }
+        histograms.deallocate()
     }
 
     var imageBytes: Int { height * width * channels * type.byteCount }
@@ -66,7 +71,7 @@ final class ImageMeter {
         var measures = ImageMeasures()
         measures.digest = digest(image)
         readPlane(image, &measures)
-        let deviation = measureLevels(&measures)
+        let deviation = deviation()
         coordinates.update(repeating: 0, count: ThumbnailIndex.dimensions)
         guard deviation >= Self.flatDeviation else { return measures }
         if height >= 8, width >= 8 { measures.fineDetail = lostByHalving() / deviation }
@@ -140,57 +145,52 @@ final class ImageMeter {
 
     @inline(__always)
     private func readPlane(_ measures: inout ImageMeasures, _ level: (Int) -> Float) {
-        let count = plane.count
-        if channels == 3 {
-            var isGray = true
-            var (lows, highs) = (SIMD3<Float>(repeating: .infinity), SIMD3<Float>(repeating: -.infinity))
-            for index in 0..<count {
-                let pixel = SIMD3(level(3 * index), level(3 * index + 1), level(3 * index + 2))
-                plane[index] = 0.299 * pixel.x + 0.587 * pixel.y + 0.114 * pixel.z
-                isGray = isGray && pixel.x == pixel.y && pixel.y == pixel.z
-                lows = pointwiseMin(lows, pixel)
-                highs = pointwiseMax(highs, pixel)
+        histograms.update(repeating: 0)
+        let weights: [Float] =
+            channels == 3 ? [0.299, 0.587, 0.114] : .init(repeating: 1 / Float(channels), count: channels)
+        var lows = [Float](repeating: .infinity, count: channels)
+        var highs = [Float](repeating: -.infinity, count: channels)
+        var isGray = true
+        for pixel in 0..<plane.count {
+            var (brightness, low, high): (Float, Float, Float) = (0, .infinity, -.infinity)
+            for channel in 0..<channels {
+                let value = level(channels * pixel + channel)
+                brightness += weights[channel] * value
+                (low, high) = (min(low, value), max(high, value))
+                (lows[channel], highs[channel]) = (min(lows[channel], value), max(highs[channel], value))
             }
-            measures.isGray = isGray
-            measures.range = (highs - lows).max()
-            return
+            plane[pixel] = brightness
+            isGray = isGray && low == high
+            histograms[Int(low + 0.5)] += 1
+            histograms[256 + Int(high + 0.5)] += 1
         }
-        for channel in 0..<channels {
-            var (low, high) = (Float.infinity, -Float.infinity)
-            for index in 0..<count {
-                let value = level(channels * index + channel)
-                plane[index] = (channel == 0 ? 0 : plane[index]) + value / Float(channels)
-                low = min(low, value)
-                high = max(high, value)
-            }
-            measures.range = max(measures.range, high - low)
-        }
-        measures.isGray = channels == 1
+        measures.isGray = isGray
+        measures.range = zip(lows, highs).reduce(0) { max($0, $1.1 - $1.0) }
+        let few = plane.count / 100
+        measures.darkLevel = UInt8(Self.level(0..<256, histograms, beyond: few))
+        measures.brightLevel = UInt8(Self.level((256..<512).reversed(), histograms, beyond: few) - 256)
     }
 
-    /// Sets the dark and the bright level; returns the standard deviation.
-    private func measureLevels(_ measures: inout ImageMeasures) -> Float {
-        var histogram = [Int](repeating: 0, count: 256)
+    /// The standard deviation of the brightness.
+    private func deviation() -> Float {
         var (sum, square) = (0.0, 0.0)
         for value in plane {
-            histogram[min(255, Int(value + 0.5))] += 1
             sum += Double(value)
             square += Double(value) * Double(value)
         }
-        let few = plane.count / 100
-        measures.darkLevel = UInt8(Self.level(histogram.indices, histogram, beyond: few))
-        measures.brightLevel = UInt8(Self.level(histogram.indices.reversed(), histogram, beyond: few))
         let mean = sum / Double(plane.count)
         return Float(max(0, square / Double(plane.count) - mean * mean).squareRoot())
     }
 
-    private static func level(_ levels: some Sequence<Int>, _ histogram: [Int], beyond few: Int) -> Int {
+    private static func level(
+        _ levels: some Collection<Int>, _ histogram: UnsafeMutableBufferPointer<Int>, beyond few: Int
+    ) -> Int {
         var seen = 0
         for level in levels {
             seen += histogram[level]
             if seen > few { return level }
         }
-        return 0
+        return levels.first ?? 0
     }
 
     /// Root mean square of what is lost when the image is averaged 2×2 and enlarged bilinearly.

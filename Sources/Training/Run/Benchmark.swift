@@ -162,6 +162,7 @@ package final class Benchmark {
                 }
                 batch.labels[slot] = Int32(stream.next(below: UInt32(classes)))
                 batch.ids[slot] = Int64(id)
+                batch.keys[slot] = Int64(id)
             }
         }
         return batch

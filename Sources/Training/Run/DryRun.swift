@@ -38,8 +38,8 @@ extension TrainingSession {
         // Of a run that has all its steps, the last one again.
         let first = min(options.resume?.checkpoint.header.step ?? 0, max(0, totalSteps - 1))
         let loader = try BatchLoader(
-            split: training, geometry: geometry, localShards: layout.range, seed: configuration.seed,
-            steps: first..<first + 1, augmentation: augmentation)
+            source: training, plan: plan, localShards: layout.range, steps: first..<first + 1,
+            augmentation: augmentation, readers: readers)
         var rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: totalSteps)

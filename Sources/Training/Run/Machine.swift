@@ -29,6 +29,10 @@ package enum Machine {
     /// the mask, the cgroup's quota and the batch system give.
     package static func defaultThreads(localRanks: Int) -> Int { coreLimits(localRanks: localRanks).threads }
 
+    /// Threads that read ahead, unless the configuration says how many: as many as the rank has cores, since they sleep while
+    /// there is nothing to read, up to eight.
+    static func defaultReaders(localRanks: Int) -> Int { min(8, defaultThreads(localRanks: localRanks)) }
+
     package static func processorName() -> String {
         let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
         let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }

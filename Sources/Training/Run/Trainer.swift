@@ -45,10 +45,11 @@ package final class Trainer {
     /// initialised or restored. Throws: `Failure`.
     package init(
         configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: any SampleSource,
-        augmentation: Augmentation? = nil,
-        geometry: BatchGeometry, header: Checkpoint.Header, resume: ResumePoint?, recorder: RunRecorder?,
+        augmentation: Augmentation? = nil, readers: Int = 1,
+        plan: EpochPlan, header: Checkpoint.Header, resume: ResumePoint?, recorder: RunRecorder?,
         communicator: any Communicator, activity: Activity, targetLoss: Double? = nil
     ) throws {
+        let geometry = plan.geometry
         progress = TrainingProgress(
             stepsPerEpoch: geometry.stepsPerEpoch,
             totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch),
@@ -74,8 +75,9 @@ package final class Trainer {
         rate.observe(progress.followedEvaluations)
         lastSaved = resume?.path
         loader = try BatchLoader(
-            split: training, geometry: geometry, localShards: step.layout.range, seed: configuration.seed,
-            steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps, augmentation: augmentation)
+            source: training, plan: plan, localShards: step.layout.range,
+            steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps, augmentation: augmentation,
+            readers: readers)
         placeholder = {
             .placeholder(
                 shards: step.layout.shardsPerRank, imagesPerShard: geometry.imagesPerShard,

@@ -28,17 +28,21 @@ package final class TrainingSession {
     let communicator: any Communicator
     private let activity: Activity
     let options: Options
-    private let dataset: DatasetFile
-    let training: DatasetSplit
-    let evaluation: DatasetSplit
+    private let dataset: Dataset
+    let training: any SampleSource
+    let evaluation: any SampleSource
     let network: Network
     let layout: ShardLayout
-    let geometry: BatchGeometry
+    /// Which samples the steps take.
+    let plan: EpochPlan
+    var geometry: BatchGeometry { plan.geometry }
     let pool: ThreadPool
     private let input: PixelConversion
     private let normalization: Normalization
     /// Random changes of the training images; nil: none.
     let augmentation: Augmentation?
+    /// Threads that gather the batches.
+    let readers: Int
     /// What the user should hear of the data.
     private let dataWarnings: [String]
 
@@ -56,10 +60,12 @@ package final class TrainingSession {
         self.activity = activity
         try RankAgreement.together(communicator) { try BLAS.load() }
         try RankAgreement.check(Self.facts(of: configuration), over: communicator)
+        let readers = Machine.defaultReaders(localRanks: communicator.localSize)
+        self.readers = readers
         layout = try ShardLayout(
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         let (dataset, training, evaluation) = try RankAgreement.together(communicator) {
-            let dataset = try DatasetFile(path: configuration.data.file)
+            let dataset = try Dataset(paths: [configuration.data.file], chunks: .inMemory(threads: readers))
             guard dataset.splitNames.contains("train") else {
                 throw Failure(
                     .badData,
@@ -83,9 +89,10 @@ package final class TrainingSession {
         augmentation = try Self.augmentation(configuration.data.augment, of: training, file: dataset.path)
         network = try Self.network(configuration, dataset: dataset, makeModel)
         input = normalization.conversion(for: training)
-        geometry = BatchGeometry(
-            sampleCount: training.count, batchSize: configuration.batchSize, shards: configuration.shards)
-        try RunChecks(configuration, geometry: geometry, network: network).check()
+        plan = EpochPlan(
+            labels: training.labels, seed: configuration.seed, batchSize: configuration.batchSize,
+            shards: configuration.shards)
+        try RunChecks(configuration, geometry: plan.geometry, network: network).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
@@ -104,7 +111,7 @@ package final class TrainingSession {
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training,
-            augmentation: augmentation, geometry: geometry,
+            augmentation: augmentation, readers: readers, plan: plan,
             header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
             communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
@@ -158,7 +165,7 @@ package final class TrainingSession {
     /// Compares the pixels with the stored digests, which the run's and the checkpoints' digest is made of. One rank of each
     /// host reads what the host reads: disks differ, and network file systems may show each host something else; on a shared
     /// one every host reads the file once. Collective.
-    private static func checkPixels(of dataset: DatasetFile, over communicator: any Communicator) throws -> [String] {
+    private static func checkPixels(of dataset: Dataset, over communicator: any Communicator) throws -> [String] {
         try RankAgreement.together(communicator) {
             guard communicator.localRank == 0 else { return [] }
             return try dataset.checkPixels { text in
@@ -201,7 +208,7 @@ package final class TrainingSession {
     }
 
     private static func network(
-        _ configuration: Configuration, dataset: DatasetFile,
+        _ configuration: Configuration, dataset: Dataset,
         _ makeModel: ModelMaker
     ) throws -> Network {
         let model = configuration.model
@@ -260,14 +267,14 @@ package final class TrainingSession {
                     mode: .evaluation,
                     options: configuration.planOptions, threads: pool.threads)
             ),
-            ("batches", BatchLoader.batches * batch),
+            ("batches", Int.product(BatchLoader.depth(batchBytes: batch), batch)),
             ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
         ]
     }
 
     func warnings() -> [String] {
         guard options.overfit == nil else { return [] }
-        return RunChecks(configuration, geometry: geometry, network: network).warnings
+        return RunChecks(configuration, geometry: plan.geometry, network: network).warnings
     }
 
     private func makeStep() throws -> TrainingStep {

@@ -99,7 +99,7 @@ final class ShardGroups {
                 try plan.run(
                     images: batch.images + slot * batch.imageBytes, labels: batch.labels + slot,
                     counts: batch.counts + group * plan.shards,
-                    randomness: StepRandomness(seed: seed, epoch: UInt32(epoch), ids: batch.ids + slot),
+                    randomness: StepRandomness(seed: seed, epoch: UInt32(epoch), ids: batch.keys + slot),
                     weights: weights, gradients: gradients.baseAddress!), +)
             guard groups > 1 else {
                 plan.addedStatistics(into: sums)

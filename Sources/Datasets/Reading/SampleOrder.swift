@@ -1,6 +1,6 @@
 internal import Tensors
 
-/// The order of an epoch's samples: a keyed permutation of 0 ..< count that needs no table.
+/// An order of numbers: a keyed permutation of 0 ..< count that needs no table.
 ///
 /// A Feistel network permutes the smallest even power of two that holds all numbers; what falls outside 0 ..< count is
 /// permuted again until it falls inside (cycle walking, Black and Rogaway 2002). Position i can be asked for anywhere, at
@@ -11,13 +11,13 @@ package struct SampleOrder: Sendable {
     private let roundKeys: [UInt64]
     private static let rounds = 8
 
-    /// Traps: a count outside 1 ... 2⁶².
-    package init(count: Int, seed: UInt64, epoch: Int) {
+    /// Orders of one epoch with different `id` have nothing in common. Traps: a count outside 1 ... 2⁶².
+    package init(count: Int, seed: UInt64, epoch: Int, id: UInt64 = 0) {
         precondition(count >= 1 && count <= 1 << 62, "\(count) samples")
         self.count = count
         let bits = UInt64(Int.bitWidth - (count - 1).leadingZeroBitCount)
         halfBits = max(1, (bits + 1) / 2)
-        var stream = RandomStream(seed: seed, purpose: .shuffle, epoch: UInt32(epoch), id: 0)
+        var stream = RandomStream(seed: seed, purpose: .shuffle, epoch: UInt32(epoch), id: id)
         roundKeys = (0..<Self.rounds).map { _ in UInt64(stream.nextUInt32()) << 32 | UInt64(stream.nextUInt32()) }
     }
 

@@ -12,6 +12,19 @@ package protocol SampleSource: AnyObject, Sendable {
     var pixelType: PixelType { get }
     /// The class number of each sample.
     var labels: [Int32] { get }
+    /// Mean and standard deviation per channel of the training images, pixels in 0…1; both empty where the source has none.
+    var mean: [Float] { get }
+    var std: [Float] { get }
+
+    /// Cuts the samples into runs of at least so many (but for the last), none of which divides a unit of storage: the first
+    /// sample of each.
+    func blocks(ofAtLeast samples: Int) -> [Int]
+
+    /// From now on keeps so many samples at hand after reading them, where storage gives them in units only.
+    func keep(samples: Int)
+
+    /// Reads the storage of samples that will be asked for soon, or asks the system to. What goes wrong is told by `fill`.
+    func prepare(_ samples: Range<Int>)
 
     /// Copies the image of a sample, [H, W, C], to `slot`, which takes `imageBytes`.
     ///
@@ -28,4 +41,11 @@ package protocol SampleSource: AnyObject, Sendable {
 extension SampleSource {
     /// Bytes of one image.
     package var imageBytes: Int { height * width * channels * pixelType.byteCount }
+
+    // What a source of single samples does; others say more.
+    package var mean: [Float] { [] }
+    package var std: [Float] { [] }
+    package func blocks(ofAtLeast samples: Int) -> [Int] { Array(stride(from: 0, to: count, by: samples)) }
+    package func keep(samples: Int) {}
+    package func prepare(_ samples: Range<Int>) {}
 }

@@ -1,6 +1,6 @@
 /// The images and labels of one step for the shards of one rank.
 ///
-/// Shapes: images [shards, imagesPerShard] of `imageBytes` bytes each, labels and ids [shards, imagesPerShard], counts
+/// Shapes: images [shards, imagesPerShard] of `imageBytes` bytes each, labels, ids and keys [shards, imagesPerShard], counts
 /// [shards]; the first `counts[shard]` slots of a shard are filled, the others hold whatever was there before.
 ///
 /// `@unchecked Sendable`: one thread owns a batch at a time, the loader until it hands it over, the trainer until it
@@ -11,7 +11,10 @@ package final class Batch: @unchecked Sendable {
     package let imageBytes: Int
     package let images: UnsafeMutableRawPointer
     package let labels: UnsafeMutablePointer<Int32>
+    /// The samples' numbers.
     package let ids: UnsafeMutablePointer<Int64>
+    /// What random choices are keyed by: the numbers, and others for samples that come again in an epoch.
+    package let keys: UnsafeMutablePointer<Int64>
     package let counts: UnsafeMutablePointer<Int32>
 
     package init(shards: Int, imagesPerShard: Int, imageBytes: Int) {
@@ -25,6 +28,8 @@ package final class Batch: @unchecked Sendable {
         labels.initialize(repeating: 0, count: slots)
         ids = .allocate(capacity: slots)
         ids.initialize(repeating: -1, count: slots)
+        keys = .allocate(capacity: slots)
+        keys.initialize(repeating: -1, count: slots)
         counts = .allocate(capacity: shards)
         counts.initialize(repeating: 0, count: shards)
     }
@@ -33,6 +38,7 @@ package final class Batch: @unchecked Sendable {
         images.deallocate()
         labels.deallocate()
         ids.deallocate()
+        keys.deallocate()
         counts.deallocate()
     }
 
@@ -41,6 +47,7 @@ package final class Batch: @unchecked Sendable {
     package static func placeholder(shards: Int, imagesPerShard: Int, imageBytes: Int) -> Batch {
         let batch = Batch(shards: shards, imagesPerShard: imagesPerShard, imageBytes: imageBytes)
         batch.ids.update(repeating: 0, count: shards * imagesPerShard)
+        batch.keys.update(repeating: 0, count: shards * imagesPerShard)
         batch.counts.update(repeating: Int32(imagesPerShard), count: shards)
         return batch
     }
