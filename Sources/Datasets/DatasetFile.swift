@@ -47,6 +47,63 @@ package final class DatasetFile {
         try self.init(path: path, chunks: chunks, cache: .standard)
     }
 
+    /// Opens files that others wrote as one dataset, each in its role.
+    ///
+    /// Throws: `Failure`: 66 for a missing file, 65 where roles are not clear (with the lines to choose by) or the data are no
+    ///         images and class numbers.
+    package convenience init(foreign paths: [String], roles: DatasetRoles, chunks: ChunkAccess = .streamed) throws {
+        try self.init(foreign: paths, roles: roles, chunks: chunks, cache: .standard)
+    }
+
+    init(foreign paths: [String], roles: DatasetRoles, chunks: ChunkAccess, cache: PixelFactsCache) throws {
+        precondition(!paths.isEmpty, "a dataset of no files")
+        path = paths.joined(separator: ", ")
+        self.chunks = chunks
+        self.cache = cache
+        ignoredNames = []
+        for path in paths { try Self.requireHDF5(path) }
+        let opened = try translatingErrors { () throws -> ([HDF5File], [String], [DatasetSplitHeader]) in
+            let files = try paths.map { try HDF5File.open($0) }
+            let detection = try RoleDetection(files)
+            var parts: [(name: String, images: ForeignImages, labels: [Int64])] = []
+            for found in try detection.splits(roles) {
+                let images = try ForeignImages(try detection.dataset(found.images), roles)
+                let labels = try ForeignLabels.read(try detection.dataset(found.labels), count: images.count, roles)
+                parts.append((found.name, images, labels))
+            }
+            let most = Int(parts.lazy.compactMap { $0.labels.max() }.max() ?? 0)
+            let names = try detection.classes(roles)
+            guard most < (names?.count ?? Self.largestClassCount) else {
+                let limit = names.map { "\($0.count) class names" } ?? "at most \(Self.largestClassCount) classes"
+                throw Failure(.badData, "\(paths[0]): has label \(most + roles.labelBase), expected \(limit)")
+            }
+            let headers = parts.map { DatasetSplitHeader(name: $0.name, images: $0.images, labels: $0.labels) }
+                .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+            return (files, names ?? (0...most).map { "\($0 + roles.labelBase)" }, headers)
+        }
+        (file, classes, headers) = (opened.0[0], opened.1, opened.2)
+        guard let first = headers.first else { throw Failure(.badData, "\(path): no images were named") }
+        (height, width, channels) = (first.height, first.width, first.channels)
+        for header in headers
+        where (header.height, header.width, header.channels) != (height, width, channels)
+            || header.pixelType != first.pixelType
+        {
+            throw Failure(
+                .badData,
+                "\(path): \(header.imagesPath.printable) holds \(header.height)×\(header.width)×\(header.channels) images "
+                    + "(\(header.pixelType)), \(first.imagesPath.printable) \(height)×\(width)×\(channels) "
+                    + "(\(first.pixelType)); expected one kind")
+        }
+        var digests: [String: String] = [:]
+        for header in headers {
+            digests[header.name] = try Self.facts(
+                of: header, in: file, try Self.pixels(of: header, in: file, chunks), cache
+            ).digest
+        }
+        computedDigests = digests
+        digest = DatasetDigest.compute(classes: classes, headers: headers) { digests[$0.name] ?? "" }
+    }
+
     init(path: String, chunks: ChunkAccess = .streamed, cache: PixelFactsCache) throws {
         self.path = path
         self.chunks = chunks
@@ -186,7 +243,34 @@ package final class DatasetFile {
     private static func pixels(
         of header: DatasetSplitHeader, in file: HDF5File, _ chunks: ChunkAccess
     ) throws -> any PixelStorage {
+        if let images = header.foreign {
+            let file = images.dataset.file
+            let watch = try FileWatch(path: file.path, descriptor: try translatingErrors { try file.descriptor() })
+            if images.isPlain { return try pixels(of: header, in: file, watch, chunks) }
+            return ConvertedPixels(images, raw: try raw(images, watch), watch: watch)
+        }
         let watch = try FileWatch(path: file.path, descriptor: try translatingErrors { try file.descriptor() })
+        return try pixels(of: header, in: file, watch, chunks)
+    }
+
+    /// The elements of images as they lie in the file; nil where only the library understands them.
+    private static func raw(_ images: ForeignImages, _ watch: FileWatch) throws -> (any PixelStorage)? {
+        let dataset = images.dataset
+        guard dataset.elementType == .uint8 || dataset.elementType == .float32 else { return nil }
+        let elementBytes = dataset.elementType == .uint8 ? 1 : 4
+        if let offset = dataset.fileOffset, offset % elementBytes == 0 {
+            let count = dataset.count * elementBytes
+            return count < FileBytes.leastBytes
+                ? try MappedBytes(watch, offset: offset, count: count)
+                : try FileBytes(watch, offset: offset, count: count)
+        }
+        return try translatingErrors { try dataset.chunkTable() }
+            .map { ChunkedBytes(watch, table: $0, place: dataset.place) }
+    }
+
+    private static func pixels(
+        of header: DatasetSplitHeader, in file: HDF5File, _ watch: FileWatch, _ chunks: ChunkAccess
+    ) throws -> any PixelStorage {
         if header.canBeMapped, let offset = header.fileOffset {
             return header.byteCount < FileBytes.leastBytes
                 ? try MappedBytes(watch, offset: offset, count: header.byteCount)
@@ -241,6 +325,7 @@ package final class DatasetFile {
     ) throws -> PixelFacts {
         let part =
             "\(header.name.utf8.count) \(header.name) \(header.fileOffset ?? -1) \(header.byteCount) \(header.pixelType)"
+            + (header.foreign.map { " \(header.imagesPath) \($0.layout) \($0.values)" } ?? "")
         let key = pixels.identity?.key(of: part)
         if let key, let known = cache.facts(for: key) { return known }
         let isFresh = pixels.identity?.isFresh ?? true

@@ -23,8 +23,11 @@ package struct DatasetSplitHeader: Sendable {
     package let chunkShape: [Int]?
     /// What a user should hear though the split can be used.
     let warnings: [String]
+    /// Images of a file that others wrote; nil for one of our format.
+    let foreign: ForeignImages?
+    /// Name of the images in their file.
+    let imagesPath: String
 
-    var imagesPath: String { "/\(name)/images" }
     /// Number of images of each class.
     package func counts(of classCount: Int) -> [Int64] {
         var counts = [Int64](repeating: 0, count: classCount)
@@ -39,7 +42,9 @@ package struct DatasetSplitHeader: Sendable {
 
     init(_ file: HDF5File, name: String, classCount: Int) throws {
         self.name = name
-        let imagesPath = "/\(name)/images"
+        foreign = nil
+        imagesPath = "/\(name)/images"
+        let imagesPath = imagesPath
         let labelsPath = "/\(name)/labels"
         func bad(_ path: String, _ text: String) -> Failure {
             Failure(.badData, "\(file.path):\(path.printable)\(text.hasPrefix("@") ? "" : " ")\(text)")
@@ -104,6 +109,23 @@ package struct DatasetSplitHeader: Sendable {
                 imagesPath,
                 "@counts is \(value.description.printable), but its labels count \(expected). Convert again.")
         }
+    }
+
+    /// A split of files that others wrote, with class numbers that are known to be good.
+    init(name: String, images: ForeignImages, labels: [Int64]) {
+        self.name = name
+        foreign = images
+        imagesPath = images.dataset.name
+        (count, height, width, channels) = (images.count, images.height, images.width, images.channels)
+        pixelType = images.values.pixelType
+        self.labels = labels.map { Int32(truncatingIfNeeded: $0) }
+        labelDigest = labels.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+        (mean, std) = ([], [])
+        storedImageDigest = nil
+        fileOffset = images.isPlain ? images.dataset.fileOffset : nil
+        chunkShape = images.dataset.chunkShape
+        storage = ([images.dataset.storageDescription] + [images.note].compactMap { $0 }).joined(separator: "; ")
+        warnings = []
     }
 
     /// Few channels where the height should be, and more of everything behind them.
