@@ -43,8 +43,21 @@ package final class DatasetFile {
     private var opened: [String: DatasetSplit] = [:]
     private static let largestClassCount = 1 << 20
 
+    /// Opens a dataset file, or one that others wrote if its parts are clear by their names and shapes.
     package convenience init(path: String, chunks: ChunkAccess = .streamed) throws {
-        try self.init(path: path, chunks: chunks, cache: .standard)
+        guard try FileFormat.read(path) == nil else {
+            try self.init(path: path, chunks: chunks, cache: .standard)
+            return
+        }
+        do {
+            try self.init(foreign: [path], roles: DatasetRoles(), chunks: chunks, cache: .standard)
+        } catch let failure as Failure where failure.code == .badData {
+            let isOneLine = !failure.message.contains(where: \.isNewline)
+            throw Failure(
+                .badData,
+                failure.message + (isOneLine ? ". " : "\n")
+                    + "It is no dataset file (/@format is missing); swift-train convert hdf5 makes one")
+        }
     }
 
     /// Opens files that others wrote as one dataset, each in its role.

@@ -36,8 +36,8 @@ struct InspectCommandTests {
         }
         #expect(try workshop.run("inspect", "d.h5", "--grid", "a.png", "--split", "test").code == 0)
         #expect(try workshop.run("inspect", "d.h5", "--grid", "b.png", "--split", "test").code == 0)
-        let a = try bytes("a.png")
-        #expect(a.starts(with: [0x89, 0x50, 0x4E, 0x47]) && a == (try bytes("b.png")))
+        let (a, b) = (try bytes("a.png"), try bytes("b.png"))
+        #expect(a.starts(with: [0x89, 0x50, 0x4E, 0x47]) && a == b)
         let outcome = try workshop.run(
             "inspect", "d.h5", "--grid", "c.png", "--grid-size", "2x9", "--augmented", "4", "--config", "c.yaml")
         #expect(outcome.code == 0, "\(outcome.errors)")

@@ -13,7 +13,7 @@ struct HDF5ImagesTests {
 
     private static func pixels(_ images: Range<Int>) -> [UInt8] {
         (images.lowerBound * imageBytes..<images.upperBound * imageBytes).map {
-            UInt8(truncatingIfNeeded: $0 &* 40503 >> 4)
+            UInt8(truncatingIfNeeded: ($0 &* 40503) >> 4)
         }
     }
 

@@ -19,7 +19,7 @@ struct CanvasTests {
         let rows = (0..<6).map { y in
             String((0..<8).map { x in signs.first { $0.0 == canvas[x, y] }?.1 ?? "?" })
         }
-        #expect(rows == ["..rr....", "....rr..", "....bbb.", "....b.br", "##..bbb.", "##.....g"], "\(rows)")
+        #expect(rows == ["..r.....", "...rr...", "....bbb.", "....b.br", "##..bbb.", "##.....g"], "\(rows)")
     }
 
     @Test("text is drawn in the font's pixels, letters of other scripts too, what is missing as a box of its own")

@@ -132,33 +132,33 @@ package struct DatasetCheck {
         progress.begin("checking \(header.name)", total: split.count)
         try OrderedWork<Piece>.run(
             (split.count + perPiece - 1) / perPiece, threads: threads,
-            slots: (0..<threads + 2).map { _ in Piece(header, images: min(perPiece, split.count)) },
+            buffers: (0..<threads + 2).map { _ in Piece(header, images: min(perPiece, split.count)) },
             takesInOrder: false,
-            take: { piece, slot in
+            take: { piece, buffer in
                 for (place, sample) in Self.range(piece, perPiece, split.count).enumerated() {
-                    try split.fill(slot.image.baseAddress! + place * bytes, sample: sample)
+                    try split.fill(buffer.image.baseAddress! + place * bytes, sample: sample)
                 }
             },
-            work: { piece, slot in
-                slot.measures = Self.range(piece, perPiece, split.count).enumerated().map { place, _ in
-                    slot.meter.measure(
-                        slot.image.baseAddress! + place * bytes,
-                        coordinates: slot.coordinates.baseAddress! + place * ThumbnailIndex.dimensions)
+            work: { piece, buffer in
+                buffer.measures = Self.range(piece, perPiece, split.count).enumerated().map { place, _ in
+                    buffer.meter.measure(
+                        buffer.image.baseAddress! + place * bytes,
+                        coordinates: buffer.coordinates.baseAddress! + place * ThumbnailIndex.dimensions)
                 }
             },
-            use: { piece, slot in
+            use: { piece, buffer in
                 try split.confirm()
                 let range = Self.range(piece, perPiece, split.count)
-                let pixels = UnsafeRawBufferPointer(rebasing: slot.image[..<(range.count * bytes)])
+                let pixels = UnsafeRawBufferPointer(rebasing: buffer.image[..<(range.count * bytes)])
                 hash.update(pixels)
                 statistics.add(pixels)
                 Self.widen(&minimum, &maximum, pixels, split.pixelType)
                 let start = starts[file.headers.firstIndex { $0.name == header.name } ?? 0] + range.lowerBound
-                for (place, measures) in slot.measures.enumerated() {
+                for (place, measures) in buffer.measures.enumerated() {
                     Self.list(measures, image: start + place, channels: split.channels, &survey)
                 }
                 survey.thumbnails.append(
-                    UnsafeBufferPointer(rebasing: slot.coordinates[..<(range.count * ThumbnailIndex.dimensions)]))
+                    UnsafeBufferPointer(rebasing: buffer.coordinates[..<(range.count * ThumbnailIndex.dimensions)]))
                 progress.update(range.upperBound)
             })
         splits.append(

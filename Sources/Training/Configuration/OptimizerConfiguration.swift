@@ -50,7 +50,7 @@ extension Configuration {
 
         /// The vectors that the optimizer keeps, one element for each trained one, by the names that a checkpoint files them
         /// under: PyTorch's, except that its momentum_buffer is `momentum` here.
-        package var slots: [String] {
+        package var vectorNames: [String] {
             switch name {
             case .sgd: momentum == 0 ? [] : ["momentum"]
             case .adam, .adamw: ["exp_avg", "exp_avg_sq"]

@@ -8,7 +8,7 @@ final class Adam: Optimizer {
     private var update = Update(number: 1, learningRate: 0, gradientScale: 1)
 
     init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory) {
-        precondition(memory.vectors.means != nil && memory.vectors.squares != nil, "Adam without its slots")
+        precondition(memory.vectors.means != nil && memory.vectors.squares != nil, "Adam without its vectors")
         self.options = options
         self.memory = memory
     }

@@ -26,7 +26,7 @@ final class LARS: Optimizer {
         self.options = options
         self.memory = memory
         self.pool = pool
-        precondition(memory.vectors.velocities != nil, "LARS without its slot")
+        precondition(memory.vectors.velocities != nil, "LARS without its vector")
         let weights = memory.vectors.weights
         let (blocks, gradients) = (memory.blocks.blocks, memory.gradients)
         let weightSquares = UnsafeMutableBufferPointer<Double>.allocate(capacity: blocks.count)
@@ -37,8 +37,8 @@ final class LARS: Optimizer {
         rates.initialize(repeating: 0)
         squaresBody = { number, _ in
             let block = blocks[number]
-            weightSquares[number] = SumOfSquares.ofBlock(0, weights + block.start, count: block.count)
-            gradientSquares[number] = SumOfSquares.ofBlock(0, gradients + block.start, count: block.count)
+            weightSquares[number] = SumOfSquares.ofBlock(weights + block.start, count: block.count)
+            gradientSquares[number] = SumOfSquares.ofBlock(gradients + block.start, count: block.count)
         }
         (self.weightSquares, self.gradientSquares) = (weightSquares, gradientSquares)
     }

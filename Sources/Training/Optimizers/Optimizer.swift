@@ -74,18 +74,18 @@ struct OptimizerMemory {
 extension OptimizerVectors {
     /// By the names that checkpoints file them under.
     init(_ state: ModelState) {
-        func slot(_ names: String...) -> UnsafeMutablePointer<Float>? {
-            state.optimizerSlots.first { names.contains($0.name) }?.vector.baseAddress
+        func vector(_ names: String...) -> UnsafeMutablePointer<Float>? {
+            state.optimizerVectors.first { names.contains($0.name) }?.vector.baseAddress
         }
         weights = state.weights.baseAddress!
-        means = slot("exp_avg", "grad_avg")
-        squares = slot("exp_avg_sq", "square_avg")
-        velocities = slot("momentum")
+        means = vector("exp_avg", "grad_avg")
+        squares = vector("exp_avg_sq", "square_avg")
+        velocities = vector("momentum")
     }
 }
 
 extension Configuration.Optimizer {
-    /// The optimizer of these options over the state, whose slots have been made for it, and the sums of the gradients.
+    /// The optimizer of these options over the state, whose vectors have been made for it, and the sums of the gradients.
     func make(
         blocks: UpdateBlocks, gradients: UnsafePointer<Float>, state: ModelState, pool: ThreadPool
     ) -> any Optimizer {

@@ -7,7 +7,7 @@ final class RMSprop: Optimizer {
     private var update = Update(number: 1, learningRate: 0, gradientScale: 1)
 
     init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory) {
-        precondition(memory.vectors.squares != nil, "RMSprop without its slots")
+        precondition(memory.vectors.squares != nil, "RMSprop without its vectors")
         self.options = options
         self.memory = memory
     }

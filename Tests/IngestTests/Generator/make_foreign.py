@@ -74,7 +74,7 @@ def main():
     with h5py.File(os.path.join(folder, "external.h5"), "w", libver="earliest") as file:
         file.create_dataset("images", (COUNT, 8, 8, 3), "u1", external=[("/etc/passwd", 0, COUNT * 192)])
         file.create_dataset("labels", data=LABELS, track_times=False)
-    with h5py.File(os.path.join(folder, "virtual.h5"), "w", libver="latest") as file:
+    with h5py.File(os.path.join(folder, "virtual.h5"), "w", libver=("earliest", "v110")) as file:
         layout = h5py.VirtualLayout((COUNT, 8, 8, 3), "u1")
         layout[:] = h5py.VirtualSource("galaxy10.h5", "images", (COUNT, 8, 8, 3))
         file.create_virtual_dataset("images", layout)
