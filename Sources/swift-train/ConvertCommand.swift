@@ -20,7 +20,8 @@ struct ConvertCommand: ParsableCommand {
                   f[split + "/labels"] = labels
             """,
         subcommands: [
-            Folder.self, IDX.self, CIFAR10.self, CIFAR100.self, CSV.self, NumPy.self, Tar.self, Synthetic.self,
+            Folder.self, IDX.self, CIFAR10.self, CIFAR100.self, CSV.self, NumPy.self, HDF5.self, Tar.self,
+            Synthetic.self,
         ])
 
     /// What every conversion takes.
