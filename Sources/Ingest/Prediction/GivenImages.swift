@@ -48,7 +48,7 @@ package final class GivenImages: ImageList {
                 parts.append(PictureFiles(root: path, files: tree.files))
             case .tar: parts.append(try TarPictures(path))
             case .gzip where Self.isTarName(path): parts.append(try TarPictures(path))
-            case .hdf5: parts += try HDF5Images.parts(of: path, split: split, shape: shape)
+            case .hdf5: parts += try HDF5Pictures.parts(of: path, split: split, shape: shape)
             default: parts.append(PictureFiles(file: path))
             }
         }
@@ -147,7 +147,10 @@ package final class GivenImages: ImageList {
                 image.baseAddress!.assumingMemoryBound(to: UInt8.self), height: own.height, width: own.width, to: shape,
                 target.assumingMemoryBound(to: UInt8.self), scratch[worker])
         } else {
-            failure = preparation.decode(image, to: shape, target, scratch[worker])
+            switch preparation.decode(image, to: shape, target, scratch[worker]) {
+            case .success: failure = nil
+            case .failure(let unreadable): failure = unreadable
+            }
         }
         if pixelType == .float32, failure == nil {
             let reals = slot.assumingMemoryBound(to: Float.self)
@@ -249,7 +252,7 @@ private final class TarPictures: ImagePart {
 }
 
 /// The images of a dataset file's split, or of any HDF5 file that has such images: /images or /NAME/images.
-private final class HDF5Images: ImagePart {
+private final class HDF5Pictures: ImagePart {
     let pixels: ImageShape?
     let count: Int
     private let dataset: HDF5Dataset
@@ -258,7 +261,7 @@ private final class HDF5Images: ImagePart {
     private let label: String
 
     /// Every group with images, in byte order. Throws: `Failure(.badData)`.
-    static func parts(of path: String, split: String?, shape: ImageShape) throws -> [HDF5Images] {
+    static func parts(of path: String, split: String?, shape: ImageShape) throws -> [HDF5Pictures] {
         do {
             let file = try HDF5File.open(path)
             let groups = try [""] + file.children(of: "/").filter { try file.isGroup("/\($0)") }.map { "/\($0)" }
@@ -269,7 +272,7 @@ private final class HDF5Images: ImagePart {
                     "\(path): is an HDF5 file without images, expected /\(split ?? "test")/images as dataset files have them"
                 )
             }
-            return try found.map { try HDF5Images(file, $0, path: path, shape: shape) }
+            return try found.map { try HDF5Pictures(file, $0, path: path, shape: shape) }
         } catch let error as HDF5Error {
             throw Failure(.badData, "\(error)")
         }

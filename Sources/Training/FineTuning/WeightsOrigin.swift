@@ -86,14 +86,14 @@ extension Configuration {
         self.init()
         model = origin.model
         self.weights = weights
-        self.data.file = data
+        self.data.files = [data]
         self.data.normalize = origin.normalize
         evaluate.split = split
         batchSize = try Self.largestBatch(of: origin, localRanks: localRanks, makeModel)
         evaluate.batchSize = batchSize
         // In proportion, so that a smaller batch does not go farther.
         optimizer.learningRate = Self.fineTuningRate * Double(batchSize) / Double(Self.fineTuningBatches[0])
-        schedule = .cosine(length: nil, minimum: 0)
+        schedule = Schedule(.cosine)
         warmup = Warmup(length: Interval(1, .epoch), from: 0.1)
         length = .epochs(10)
     }
