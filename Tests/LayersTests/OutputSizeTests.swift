@@ -53,7 +53,7 @@ struct OutputSizeTests {
         let file = try GoldenFile("sizes")
         let header = try file.text("columns", of: table)
         let columns = header.split(separator: " ").map(String.init)
-        let numbers = try file.integers(table).map { Int($0) }
+        let numbers = try file.file.dataset(table).readAll(as: Int32.self).map { Int($0) }
         var (count, refusals, wrong) = (0, 0, [String]())
         for start in stride(from: 0, to: numbers.count, by: columns.count) {
             let row = Row(
