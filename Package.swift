@@ -50,7 +50,8 @@ let package = Package(
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels"]),
         .target(name: "CMappedFiles", cSettings: cSettings),
-        swiftTarget("Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles", "CImages"]),
+        swiftTarget(
+            "Datasets", ["Tensors", "HDF5", "Files", "Digests", "Diagnostics", "CMappedFiles", "CImages", "CZlib"]),
         swiftTarget(
             "Ingest",
             ["Datasets", "HDF5", "Tensors", "Files", "Digests", "Diagnostics", "CArchive", "CImages", "CZlib"]),

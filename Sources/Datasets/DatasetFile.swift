@@ -27,19 +27,29 @@ package final class DatasetFile {
     /// Groups and links at the root that are no splits, in byte order.
     package let ignoredNames: [String]
 
+    /// What becomes of images in chunks, which cannot be mapped.
+    package enum ChunkAccess: Equatable, Sendable {
+        /// They are unpacked when they are asked for, and the last ones kept: for orders that ask for neighbours.
+        case streamed
+        /// All are unpacked at once, on some threads: for orders that ask for any.
+        case inMemory(threads: Int)
+    }
+
     private let file: HDF5File
+    private let chunks: ChunkAccess
     private let cache: PixelFactsCache
     /// Of the splits without a stored digest.
     private let computedDigests: [String: String]
     private var opened: [String: DatasetSplit] = [:]
     private static let largestClassCount = 1 << 20
 
-    package convenience init(path: String) throws {
-        try self.init(path: path, cache: .standard)
+    package convenience init(path: String, chunks: ChunkAccess = .streamed) throws {
+        try self.init(path: path, chunks: chunks, cache: .standard)
     }
 
-    init(path: String, cache: PixelFactsCache) throws {
+    init(path: String, chunks: ChunkAccess = .streamed, cache: PixelFactsCache) throws {
         self.path = path
+        self.chunks = chunks
         self.cache = cache
         let name = path
         func bad(_ text: String) -> Failure { Failure(.badData, "\(name)\(text)") }
@@ -78,8 +88,10 @@ package final class DatasetFile {
         }
         var digests: [String: String] = [:]
         for header in headers where header.storedImageDigest == nil {
-            digests[header.name] = try Self.facts(of: header, in: file, try Self.pixels(of: header, in: file), cache)
-                .digest
+            digests[header.name] = try Self.facts(
+                of: header, in: file, try Self.pixels(of: header, in: file, chunks), cache
+            )
+            .digest
         }
         computedDigests = digests
         digest = DatasetDigest.compute(classes: classes, headers: headers) { header in
@@ -87,7 +99,7 @@ package final class DatasetFile {
         }
     }
 
-    /// The images and labels of a split; its pixels are mapped, or read now if they are compressed.
+    /// The images and labels of a split.
     package func split(_ name: String) throws -> DatasetSplit {
         if let split = opened[name] { return split }
         guard let header = headers.first(where: { $0.name == name }) else {
@@ -97,7 +109,7 @@ package final class DatasetFile {
                     + "(--set evaluate.split=\(splitNames.first ?? "train"), or evaluate --split) names the one to score"
             )
         }
-        let pixels = try Self.pixels(of: header, in: file)
+        let pixels = try Self.pixels(of: header, in: file, chunks)
         if let digest = header.storedImageDigest ?? computedDigests[name] { pixels.expect(digest: digest) }
         let split = DatasetSplit(header, storage: pixels)
         opened[name] = split
@@ -145,13 +157,26 @@ package final class DatasetFile {
         }
     }
 
-    private static func pixels(of header: DatasetSplitHeader, in file: HDF5File) throws -> MappedBytes {
-        let descriptor = try translatingErrors { try file.descriptor() }
+    /// Contiguous pixels are mapped, or read where they lie if there are very many; chunks are read as `chunks` says; what only
+    /// the library understands goes to memory through it.
+    private static func pixels(
+        of header: DatasetSplitHeader, in file: HDF5File, _ chunks: ChunkAccess
+    ) throws -> any PixelStorage {
+        let watch = try FileWatch(path: file.path, descriptor: try translatingErrors { try file.descriptor() })
         if header.canBeMapped, let offset = header.fileOffset {
-            return try MappedBytes(path: file.path, descriptor: descriptor, offset: offset, count: header.byteCount)
+            return header.byteCount < FileBytes.leastBytes
+                ? try MappedBytes(watch, offset: offset, count: header.byteCount)
+                : try FileBytes(watch, offset: offset, count: header.byteCount)
         }
-        let identity = FileIdentity(descriptor: descriptor)
-        return try MappedBytes(count: header.byteCount, path: file.path, identity: identity) { memory in
+        if let table = try translatingErrors({ try file.dataset(header.imagesPath).chunkTable() }) {
+            let place = "\(file.path):\(header.imagesPath.printable)"
+            let bytes = ChunkedBytes(watch, table: table, place: place)
+            guard case .inMemory(let threads) = chunks else { return bytes }
+            return try MappedBytes(count: header.byteCount, identity: watch.identity) {
+                try bytes.readAll(into: $0, threads: threads)
+            }
+        }
+        return try MappedBytes(count: header.byteCount, identity: watch.identity) { memory in
             try translatingErrors {
                 let images = try file.dataset(header.imagesPath)
                 switch images.elementType {
@@ -187,7 +212,7 @@ package final class DatasetFile {
     }
 
     private static func facts(
-        of header: DatasetSplitHeader, in file: HDF5File, _ pixels: MappedBytes, _ cache: PixelFactsCache,
+        of header: DatasetSplitHeader, in file: HDF5File, _ pixels: any PixelStorage, _ cache: PixelFactsCache,
         progress: (Int) -> Void = { _ in }
     ) throws -> PixelFacts {
         let part =

@@ -1,7 +1,5 @@
 /// The images and labels of one split.
-///
-/// Sendable: nothing changes after init; the image bytes belong to `storage`, which lives as long as the split.
-package final class DatasetSplit: SampleSource, @unchecked Sendable {
+package final class DatasetSplit: SampleSource {
     package let name: String
     /// Number of images.
     package let count: Int
@@ -17,10 +15,9 @@ package final class DatasetSplit: SampleSource, @unchecked Sendable {
     package let std: [Float]
     /// True when the images are pages of the file, false when they are a copy in memory.
     package var isMapped: Bool { storage.isMapped }
-    /// All images, [N, H, W, C], little-endian. Their file may change: see `MappedBytes`.
-    let storage: MappedBytes
+    let storage: any PixelStorage
 
-    init(_ header: DatasetSplitHeader, storage: MappedBytes) {
+    init(_ header: DatasetSplitHeader, storage: any PixelStorage) {
         name = header.name
         count = header.count
         height = header.height
@@ -33,25 +30,21 @@ package final class DatasetSplit: SampleSource, @unchecked Sendable {
         self.storage = storage
     }
 
-    /// A split with other samples, in memory, and all else as in `source`.
-    init(_ source: DatasetSplit, labels: [Int32], storage: MappedBytes) {
-        name = source.name
-        count = labels.count
-        height = source.height
-        width = source.width
-        channels = source.channels
-        pixelType = source.pixelType
-        self.labels = labels
-        mean = source.mean
-        std = source.std
-        self.storage = storage
-    }
-
     package func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws {
         precondition(sample >= 0 && sample < count, "sample \(sample) of \(count)")
-        let bytes = height * width * channels * pixelType.byteCount
-        slot.copyMemory(from: storage.bytes.baseAddress! + sample * bytes, byteCount: bytes)
+        try storage.copy(sample * imageBytes..<(sample + 1) * imageBytes, to: slot)
     }
 
     package func confirm() throws { try storage.confirm() }
+
+    package func blocks(ofAtLeast samples: Int) -> [Int] {
+        let unit = max(1, storage.unitBytes / imageBytes)
+        return Array(stride(from: 0, to: count, by: (max(1, samples) + unit - 1) / unit * unit))
+    }
+
+    package func keep(samples: Int) { storage.keep(bytes: Int.product(samples, imageBytes)) }
+
+    package func prepare(_ samples: Range<Int>) {
+        storage.prepare(samples.lowerBound * imageBytes..<samples.upperBound * imageBytes)
+    }
 }

@@ -11,7 +11,7 @@ struct PixelFacts: Equatable, Sendable {
     var firstNotFinite = 0
 
     /// `progress` is told the bytes done from time to time. Throws: `Failure(.inputOutput)` when the file changes meanwhile.
-    init(_ pixels: MappedBytes, type: PixelType, imageBytes: Int, progress: (Int) -> Void = { _ in }) throws {
+    init(_ pixels: any PixelStorage, type: PixelType, imageBytes: Int, progress: (Int) -> Void = { _ in }) throws {
         var hash = SHA256()
         var scan = FloatScan()
         var done = 0

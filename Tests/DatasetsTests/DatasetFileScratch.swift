@@ -1,5 +1,6 @@
-import Datasets
 import Foundation
+
+@testable import Datasets
 
 /// A folder for one test, removed with it.
 final class Scratch {
@@ -26,8 +27,17 @@ final class Scratch {
     var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
 }
 
+extension MappedBytes {
+    /// Maps a range of the file of this name.
+    convenience init(path: String, offset: Int, count: Int) throws {
+        let descriptor = try InputDescriptor.open(path, expected: "a file to map")
+        defer { close(descriptor) }
+        try self.init(FileWatch(path: path, descriptor: descriptor), offset: offset, count: count)
+    }
+}
+
 /// A copy of a split's image bytes.
-func pixels(of split: DatasetSplit) -> [UInt8] {
+func pixels(of split: any SampleSource) -> [UInt8] {
     let size = split.imageBytes
     return [UInt8](unsafeUninitializedCapacity: split.count * size) { bytes, count in
         count = 0

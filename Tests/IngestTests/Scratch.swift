@@ -27,7 +27,7 @@ final class Scratch {
 }
 
 /// A copy of a split's image bytes.
-func pixels(of split: DatasetSplit) -> [UInt8] {
+func pixels(of split: any SampleSource) -> [UInt8] {
     let size = split.imageBytes
     return [UInt8](unsafeUninitializedCapacity: split.count * size) { bytes, count in
         count = 0

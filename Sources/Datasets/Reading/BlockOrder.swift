@@ -114,7 +114,7 @@ struct BlockOrder: Sendable {
     }
 
     /// While a window is used, the blocks of the next one are read one after the other.
-    func sampleToPrepare(at position: Int) -> Int? {
+    func samplesToPrepare(at position: Int) -> Range<Int>? {
         let place = place(ofPosition: position)
         let number = windowStarts.run(holding: place)
         let window = windows[number]
@@ -123,7 +123,8 @@ struct BlockOrder: Sendable {
         let done = place - window.range.lowerBound
         let block = done * next.blocks.count / window.range.count
         guard done == 0 || (done - 1) * next.blocks.count / window.range.count != block else { return nil }
-        return sample(at: max(next.range.lowerBound, starts[next.blocks.lowerBound + block]))
+        let members = layout.blocks[permutation[next.blocks.lowerBound + block]]
+        return layout.samples[members.lowerBound]..<layout.samples[members.upperBound - 1] + 1
     }
 
     /// Where the run of the position's shard has what the position gets, before it is mixed.

@@ -104,9 +104,9 @@ package struct EpochOrder: Sendable {
         }
     }
 
-    /// A sample whose storage is worth reading now, since it will be needed soon; nil at most positions.
-    package func sampleToPrepare(at position: Int) -> Int? {
+    /// Samples whose storage is worth reading now, since it will be needed soon; nil at most positions.
+    package func samplesToPrepare(at position: Int) -> Range<Int>? {
         guard case .blocks(let order) = kind else { return nil }
-        return order.sampleToPrepare(at: position)
+        return order.samplesToPrepare(at: position)
     }
 }

@@ -37,7 +37,7 @@ final class SampleReader {
             let (shard, image) = slot.quotientAndRemainder(dividingBy: batch.imagesPerShard)
             guard image < Int(batch.counts[shard]) else { continue }
             let position = piece.firstPositions[shard] + image
-            if let sample = piece.order.sampleToPrepare(at: position) { source.prepare(sample: sample) }
+            if let samples = piece.order.samplesToPrepare(at: position) { source.prepare(samples) }
             let draw = piece.order[position]
             batch.ids[slot] = Int64(draw.sample)
             // A sample that comes again in its epoch comes with numbers of its own.

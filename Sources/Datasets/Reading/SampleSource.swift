@@ -23,8 +23,8 @@ package protocol SampleSource: AnyObject, Sendable {
     /// From now on keeps so many samples at hand after reading them, where storage gives them in units only.
     func keep(samples: Int)
 
-    /// Reads the unit of storage that holds a sample, which will be asked for soon. What goes wrong is told by `fill`.
-    func prepare(sample: Int)
+    /// Reads the storage of samples that will be asked for soon, or asks the system to. What goes wrong is told by `fill`.
+    func prepare(_ samples: Range<Int>)
 
     /// Copies the image of a sample, [H, W, C], to `slot`, which takes `imageBytes`.
     ///
@@ -47,5 +47,5 @@ extension SampleSource {
     package var std: [Float] { [] }
     package func blocks(ofAtLeast samples: Int) -> [Int] { Array(stride(from: 0, to: count, by: samples)) }
     package func keep(samples: Int) {}
-    package func prepare(sample: Int) {}
+    package func prepare(_ samples: Range<Int>) {}
 }

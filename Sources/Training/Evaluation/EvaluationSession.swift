@@ -111,9 +111,9 @@ package final class EvaluationSession {
     }
 
     /// A path that a run keeps counts from where it was started, which is said where nothing is there.
-    private static func dataset(_ path: String, isStored: Bool) throws -> DatasetFile {
+    private static func dataset(_ path: String, isStored: Bool) throws -> Dataset {
         do {
-            return try DatasetFile(path: path)
+            return try Dataset(paths: [path])
         } catch let failure as Failure where failure.code == .inputMissing && isStored && !path.hasPrefix("/") {
             throw Failure(
                 .inputMissing,

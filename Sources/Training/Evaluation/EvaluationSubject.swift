@@ -95,7 +95,7 @@ struct EvaluationSubject {
     }
 
     /// What a checkpoint's run did to its pixels, whatever data is evaluated; otherwise what is configured.
-    func normalization(for split: DatasetSplit, file: String) throws -> Normalization {
+    func normalization(for split: any SampleSource, file: String) throws -> Normalization {
         guard let header = checkpoint?.header else {
             return try Normalization(configuration.data.normalize, split: split, file: file)
         }

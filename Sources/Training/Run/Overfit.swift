@@ -39,14 +39,14 @@ package struct Overfit: Equatable, Sendable {
     }
 
     /// The samples themselves. Throws: `Failure(.configuration)` when there are not as many.
-    func split(of training: DatasetSplit, seed: UInt64, file: String) throws -> DatasetSplit {
+    func split(of training: any SampleSource, seed: UInt64, file: String) throws -> any SampleSource {
         guard samples <= training.count else {
             throw Failure(
                 .configuration, "--overfit \(samples): \(file) has \(training.count) training samples, expected as many"
             )
         }
         let order = SampleOrder(count: training.count, seed: seed, epoch: 0)
-        return try training.subset((0..<samples).map { order[$0] })
+        return SelectedSamples(training, samples: (0..<samples).map { order[$0] })
     }
 
     /// Says how it went. Throws: `Failure(.configuration)` when the steps ran out first.

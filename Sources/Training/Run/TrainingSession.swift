@@ -28,9 +28,9 @@ package final class TrainingSession {
     let communicator: any Communicator
     private let activity: Activity
     let options: Options
-    private let dataset: DatasetFile
-    let training: DatasetSplit
-    let evaluation: DatasetSplit
+    private let dataset: Dataset
+    let training: any SampleSource
+    let evaluation: any SampleSource
     let network: Network
     let layout: ShardLayout
     /// Which samples the steps take.
@@ -60,10 +60,12 @@ package final class TrainingSession {
         self.activity = activity
         try RankAgreement.together(communicator) { try BLAS.load() }
         try RankAgreement.check(Self.facts(of: configuration), over: communicator)
+        let readers = Machine.defaultReaders(localRanks: communicator.localSize)
+        self.readers = readers
         layout = try ShardLayout(
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         let (dataset, training, evaluation) = try RankAgreement.together(communicator) {
-            let dataset = try DatasetFile(path: configuration.data.file)
+            let dataset = try Dataset(paths: [configuration.data.file], chunks: .inMemory(threads: readers))
             guard dataset.splitNames.contains("train") else {
                 throw Failure(
                     .badData,
@@ -92,7 +94,6 @@ package final class TrainingSession {
             shards: configuration.shards)
         try RunChecks(configuration, geometry: plan.geometry, network: network).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
-        readers = Machine.defaultReaders(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
 
@@ -164,7 +165,7 @@ package final class TrainingSession {
     /// Compares the pixels with the stored digests, which the run's and the checkpoints' digest is made of. One rank of each
     /// host reads what the host reads: disks differ, and network file systems may show each host something else; on a shared
     /// one every host reads the file once. Collective.
-    private static func checkPixels(of dataset: DatasetFile, over communicator: any Communicator) throws -> [String] {
+    private static func checkPixels(of dataset: Dataset, over communicator: any Communicator) throws -> [String] {
         try RankAgreement.together(communicator) {
             guard communicator.localRank == 0 else { return [] }
             return try dataset.checkPixels { text in
@@ -207,7 +208,7 @@ package final class TrainingSession {
     }
 
     private static func network(
-        _ configuration: Configuration, dataset: DatasetFile,
+        _ configuration: Configuration, dataset: Dataset,
         _ makeModel: ModelMaker
     ) throws -> Network {
         let model = configuration.model

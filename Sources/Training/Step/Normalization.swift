@@ -13,7 +13,7 @@ package struct Normalization: Sendable {
     }
 
     /// Throws: `Failure(.configuration)` when the values do not fit the images.
-    package init(_ choice: Configuration.Normalize, split: DatasetSplit, file: String) throws {
+    package init(_ choice: Configuration.Normalize, split: any SampleSource, file: String) throws {
         switch choice {
         case .none:
             self.init(
@@ -52,7 +52,7 @@ package struct Normalization: Sendable {
         }
     }
 
-    package func conversion(for split: DatasetSplit) -> PixelConversion {
+    package func conversion(for split: any SampleSource) -> PixelConversion {
         PixelConversion(
             pixelType: split.pixelType == .uint8 ? .uint8 : .float32,
             image: [split.channels, split.height, split.width], mean: mean, std: std)
