@@ -2,12 +2,10 @@
 #pragma once
 #include "CImages.h"
 
-int CImages_jpegRead(
-    const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly, CImages_Image *image,
-    char *message);
-int CImages_pngRead(
-    const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly, CImages_Image *image,
-    char *message);
+int CImages_jpegRead(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly,
+                     CImages_Image *image, char *message);
+int CImages_pngRead(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly,
+                    CImages_Image *image, char *message);
 
 /// Brings decoded pixels to the wanted channels and orientation; frees them when it fails. Pixels have room for 3 channels if
 /// 3 are wanted.

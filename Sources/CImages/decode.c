@@ -15,9 +15,8 @@ CImages_Format CImages_format(const uint8_t *bytes, size_t count) {
     return CImages_unknown;
 }
 
-static int read(
-    const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly, CImages_Image *image,
-    char *message) {
+static int read(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly,
+                CImages_Image *image, char *message) {
     message[0] = 0;
     switch (CImages_format(bytes, count)) {
     case CImages_jpeg: return CImages_jpegRead(bytes, count, options, measuresOnly, image, message);
@@ -28,13 +27,13 @@ static int read(
     return -1;
 }
 
-int CImages_measure(
-    const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, CImages_Image *size, char *message) {
+int CImages_measure(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, CImages_Image *size,
+                    char *message) {
     return read(bytes, count, options, 1, size, message);
 }
 
-int CImages_decode(
-    const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, CImages_Image *image, char *message) {
+int CImages_decode(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, CImages_Image *image,
+                   char *message) {
     return read(bytes, count, options, 0, image, message);
 }
 

@@ -33,10 +33,8 @@ static void onMessage(j_common_ptr info, int level) {
     case JWRN_EXTRANEOUS_DATA:  // bytes between markers, which many cameras leave
     case JWRN_ADOBE_XFORM:
     case JWRN_BOGUS_PROGRESSION:
-    case JWRN_JFIF_MAJOR:
-        return;
-    default:
-        fail(info);
+    case JWRN_JFIF_MAJOR: return;
+    default: fail(info);
     }
 }
 
@@ -54,7 +52,8 @@ static void onProgress(j_common_ptr info) {
 static int orientation(j_decompress_ptr info) {
     static const char name[] = "Exif\0";  // with its two NULs
     for (jpeg_saved_marker_ptr marker = info->marker_list; marker; marker = marker->next) {
-        if (marker->marker == JPEG_APP0 + 1 && marker->data_length > sizeof name && !memcmp(marker->data, name, sizeof name)) {
+        if (marker->marker == JPEG_APP0 + 1 && marker->data_length > sizeof name &&
+            !memcmp(marker->data, name, sizeof name)) {
             return CImages_exifOrientation(marker->data + sizeof name, marker->data_length - sizeof name);
         }
     }
@@ -72,9 +71,8 @@ static void convertCMYK(const uint8_t *row, uint8_t *target, size_t width) {
     }
 }
 
-int CImages_jpegRead(
-    const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly, CImages_Image *image,
-    char *message) {
+int CImages_jpegRead(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly,
+                     CImages_Image *image, char *message) {
     struct jpeg_decompress_struct info;
     struct jpeg_progress_mgr progress = {.progress_monitor = onProgress};
     ErrorManager manager;
@@ -97,8 +95,8 @@ int CImages_jpegRead(
     if (options->orient) jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
     jpeg_read_header(&info, TRUE);
     if ((int64_t)info.image_width * info.image_height > options->largestPixels) {
-        snprintf(message, CImages_messageBytes, "%u×%u pixels, expected at most %lld", info.image_width, info.image_height,
-                 (long long)options->largestPixels);
+        snprintf(message, CImages_messageBytes, "%u×%u pixels, expected at most %lld", info.image_width,
+                 info.image_height, (long long)options->largestPixels);
         longjmp(manager.start, 1);
     }
     // A block of 64 pixels takes a bit or more.

@@ -33,9 +33,8 @@ static void ignore(png_structp png, png_const_charp text) {
     (void)text;
 }
 
-int CImages_pngRead(
-    const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly, CImages_Image *image,
-    char *message) {
+int CImages_pngRead(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly,
+                    CImages_Image *image, char *message) {
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, message, fail, ignore);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     if (!info) {
@@ -66,7 +65,8 @@ int CImages_pngRead(
     }
     // Deflate shrinks by at most 1032: what declares more has no picture behind it.
     if (height * png_get_rowbytes(png, info) / 1100 > count) {
-        snprintf(message, CImages_messageBytes, "%zu×%zu pixels are more than %zu bytes can hold", width, height, count);
+        snprintf(message, CImages_messageBytes, "%zu×%zu pixels are more than %zu bytes can hold", width, height,
+                 count);
         longjmp(png_jmpbuf(png), 1);
     }
     int type = png_get_color_type(png, info);
@@ -75,7 +75,8 @@ int CImages_pngRead(
 #ifdef PNG_eXIf_SUPPORTED
     png_uint_32 exifCount = 0;
     png_bytep exif = NULL;
-    if (options->orient && png_get_eXIf_1(png, info, &exifCount, &exif)) turn = CImages_exifOrientation(exif, exifCount);
+    if (options->orient && png_get_eXIf_1(png, info, &exifCount, &exif))
+        turn = CImages_exifOrientation(exif, exifCount);
 #endif
     int channels = options->channels ? options->channels : isGray ? 1 : 3;
     if (measuresOnly) {
@@ -127,8 +128,8 @@ static void writeBytes(png_structp png, png_bytep bytes, size_t count) {
 
 static void flush(png_structp png) { (void)png; }
 
-int CImages_encodePNG(
-    const uint8_t *pixels, int32_t height, int32_t width, int32_t channels, uint8_t **bytes, size_t *count) {
+int CImages_encodePNG(const uint8_t *pixels, int32_t height, int32_t width, int32_t channels, uint8_t **bytes,
+                      size_t *count) {
     char message[CImages_messageBytes];
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, fail, ignore);
     png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -139,9 +140,9 @@ int CImages_encodePNG(
         return -1;
     }
     png_set_write_fn(png, &sink, writeBytes, flush);
-    png_set_IHDR(
-        png, info, (png_uint_32)width, (png_uint_32)height, 8, channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
-        PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8,
+                 channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png, info);
     for (int32_t y = 0; y < height; y++) png_write_row(png, pixels + (size_t)y * (size_t)width * (size_t)channels);
     png_write_end(png, NULL);

@@ -77,8 +77,8 @@ static uint8_t rounded(int32_t sum) {
 }
 
 /// One row to its new width.
-static void resizeRow(
-    const uint8_t *restrict source, uint8_t *restrict target, int32_t outputs, int32_t channels, Taps taps) {
+static void resizeRow(const uint8_t *restrict source, uint8_t *restrict target, int32_t outputs, int32_t channels,
+                      Taps taps) {
     for (int32_t output = 0; output < outputs; output++) {
         const int32_t *weights = taps.weights + (size_t)output * (size_t)taps.stride;
         const uint8_t *place = source + (size_t)taps.bounds[2 * output] * (size_t)channels;
@@ -105,9 +105,9 @@ static void resizeRow(
 }
 
 /// One row of the result from the rows of its filter; rows lie `rowBytes` apart.
-__attribute__((target_clones("avx512bw", "avx2", "default"))) static void mixRows(
-    const uint8_t *restrict source, size_t rowBytes, const int32_t *restrict weights, int32_t count,
-    uint8_t *restrict target, int32_t *restrict sums) {
+__attribute__((target_clones("avx512bw", "avx2", "default"))) static void
+mixRows(const uint8_t *restrict source, size_t rowBytes, const int32_t *restrict weights, int32_t count,
+        uint8_t *restrict target, int32_t *restrict sums) {
     for (size_t x = 0; x < rowBytes; x++) sums[x] = 1 << (fractionBits - 1);
     for (int32_t i = 0; i < count; i++) {
         const uint8_t *row = source + (size_t)i * rowBytes;
@@ -128,9 +128,8 @@ typedef struct {
 
 static size_t aligned(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
-static Layout layout(
-    int32_t height, int32_t width, int32_t channels, CImages_Box box, int32_t newHeight, int32_t newWidth,
-    CImages_Filter filter) {
+static Layout layout(int32_t height, int32_t width, int32_t channels, CImages_Box box, int32_t newHeight,
+                     int32_t newWidth, CImages_Filter filter) {
     Layout l;
     size_t columnStride = (size_t)tapStride(box.left, box.right, newWidth, filter);
     size_t rowStride = (size_t)tapStride(box.top, box.bottom, newHeight, filter);
@@ -147,42 +146,37 @@ static Layout layout(
     return l;
 }
 
-size_t CImages_resizeScratchBytes(
-    int32_t height, int32_t width, int32_t channels, CImages_Box box, int32_t newHeight, int32_t newWidth,
-    CImages_Filter filter) {
+size_t CImages_resizeScratchBytes(int32_t height, int32_t width, int32_t channels, CImages_Box box, int32_t newHeight,
+                                  int32_t newWidth, CImages_Filter filter) {
     return layout(height, width, channels, box, newHeight, newWidth, filter).end;
 }
 
 /// Columns of some rows to their new number.
-static void resizeColumns(
-    const uint8_t *source, size_t sourceBytes, uint8_t *target, size_t targetBytes, int32_t first, int32_t end,
-    int32_t newWidth, int32_t channels, Taps taps) {
+static void resizeColumns(const uint8_t *source, size_t sourceBytes, uint8_t *target, size_t targetBytes, int32_t first,
+                          int32_t end, int32_t newWidth, int32_t channels, Taps taps) {
     for (int32_t y = first; y < end; y++) {
         resizeRow(source + (size_t)y * sourceBytes, target + (size_t)y * targetBytes, newWidth, channels, taps);
     }
 }
 
 /// Rows of `rowBytes` to their new number.
-static void resizeRows(
-    const uint8_t *source, size_t rowBytes, uint8_t *target, int32_t newHeight, Taps taps, int32_t *sums) {
+static void resizeRows(const uint8_t *source, size_t rowBytes, uint8_t *target, int32_t newHeight, Taps taps,
+                       int32_t *sums) {
     for (int32_t y = 0; y < newHeight; y++) {
-        mixRows(
-            source + (size_t)taps.bounds[2 * y] * rowBytes, rowBytes, taps.weights + (size_t)y * (size_t)taps.stride,
-            taps.bounds[2 * y + 1], target + (size_t)y * rowBytes, sums);
+        mixRows(source + (size_t)taps.bounds[2 * y] * rowBytes, rowBytes,
+                taps.weights + (size_t)y * (size_t)taps.stride, taps.bounds[2 * y + 1], target + (size_t)y * rowBytes,
+                sums);
     }
 }
 
-void CImages_resize(
-    const uint8_t *source, int32_t height, int32_t width, int32_t channels, CImages_Box box, uint8_t *target,
-    int32_t newHeight, int32_t newWidth, CImages_Filter filter, void *scratch) {
+void CImages_resize(const uint8_t *source, int32_t height, int32_t width, int32_t channels, CImages_Box box,
+                    uint8_t *target, int32_t newHeight, int32_t newWidth, CImages_Filter filter, void *scratch) {
     uint8_t *base = scratch;
     Layout l = layout(height, width, channels, box, newHeight, newWidth, filter);
-    Taps columns = {
-        (int32_t *)(base + l.columnBounds), (int32_t *)(base + l.columnWeights),
-        tapStride(box.left, box.right, newWidth, filter)};
-    Taps rows = {
-        (int32_t *)(base + l.rowBounds), (int32_t *)(base + l.rowWeights),
-        tapStride(box.top, box.bottom, newHeight, filter)};
+    Taps columns = {(int32_t *)(base + l.columnBounds), (int32_t *)(base + l.columnWeights),
+                    tapStride(box.left, box.right, newWidth, filter)};
+    Taps rows = {(int32_t *)(base + l.rowBounds), (int32_t *)(base + l.rowWeights),
+                 tapStride(box.top, box.bottom, newHeight, filter)};
     int32_t *sums = (int32_t *)(base + l.sums);
     uint8_t *between = base + l.between;
     size_t oldBytes = (size_t)width * (size_t)channels, newBytes = (size_t)newWidth * (size_t)channels;

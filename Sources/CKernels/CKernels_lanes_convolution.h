@@ -1,8 +1,8 @@
 // Convolution, one image a lane: tiles of output channels × output columns held in registers. Included once a set.
 //
 // A tile is compiled for a kernel width, a stride and the paddings of its row, so that columns outside the image are
-// left out while compiling. The input gradient is the same tile over reversed weights: its `spread` is the stride of the
-// convolution, of which only every spread-th tap meets an output.
+// left out while compiling. The input gradient is the same tile over reversed weights: its input dilation is the stride
+// of the convolution: only every dilation-th tap meets an output.
 
 /// One row of outputs for a tile's output channels.
 typedef struct {
@@ -16,7 +16,7 @@ typedef struct {
     int64_t outPlane, width;
     const float *made;  // the value whose activation is differentiated, laid out as `out`; null when not
     CKernels_Activation activation;
-    int64_t kernel, stride, spread, left, right;
+    int64_t kernel, stride, dilation, left, right;
 } LaneRow;
 
 #define MAXIMUM_TILE_OUTPUTS 8
@@ -31,7 +31,7 @@ INLINE void finishTile(const LaneRow *row, V value, int64_t at) {
     store(row->out + at, value);
 }
 
-INLINE void tile(const int outputs, const int columns, const int kernel, const int stride, const int spread,
+INLINE void tile(const int outputs, const int columns, const int kernel, const int stride, const int dilation,
                  const int left, const int right, const int atLeft, const int atRight, const LaneRow *row, int64_t x0,
                  int64_t part) {
     V sums[MAXIMUM_TILE_OUTPUTS][MAXIMUM_TILE_COLUMNS];
@@ -39,7 +39,7 @@ INLINE void tile(const int outputs, const int columns, const int kernel, const i
         V start = splat(row->bias ? row->bias[k] : 0);
         FULLY for (int j = 0; j < columns; j++) sums[k][j] = start;
     }
-    const float *plane = row->in + x0 * stride / spread * CKernels_laneCount + part * VW;
+    const float *plane = row->in + x0 * stride / dilation * CKernels_laneCount + part * VW;
     const float *planeWeights = row->weights;
     const int64_t inRow = row->inRow, weightsRow = row->weightsRow, weightsOut = row->weightsOut, rows = row->rows;
     const int limit = (columns - 1) * stride + kernel - left - right;
@@ -52,8 +52,8 @@ INLINE void tile(const int outputs, const int columns, const int kernel, const i
                 FULLY for (int k = 0; k < outputs; k++) factors[k] = splat(weights[k * weightsOut + s]);
                 FULLY for (int j = 0; j < columns; j++) {
                     const int t = j * stride + s - left;
-                    if ((t + 64 * spread) % spread != 0 || (atLeft && t < 0) || (atRight && t >= limit)) continue;
-                    V x = load(in + t / spread * CKernels_laneCount);
+                    if ((t + 64 * dilation) % dilation != 0 || (atLeft && t < 0) || (atRight && t >= limit)) continue;
+                    V x = load(in + t / dilation * CKernels_laneCount);
                     FULLY for (int k = 0; k < outputs; k++) sums[k][j] = multiplyAdd(factors[k], x, sums[k][j]);
                 }
             }
@@ -71,7 +71,8 @@ INLINE void tile(const int outputs, const int columns, const int kernel, const i
         }
     } else if (!row->made) {
         FULLY for (int k = 0; k < outputs; k++) {
-            FULLY for (int j = 0; j < columns; j++) store(out + k * outPlane + j * CKernels_laneCount, relu(sums[k][j]));
+            FULLY for (int j = 0; j < columns; j++)
+                store(out + k * outPlane + j * CKernels_laneCount, relu(sums[k][j]));
         }
     } else {
         const float *made = row->made + at;
@@ -86,28 +87,28 @@ INLINE void tile(const int outputs, const int columns, const int kernel, const i
 }
 
 /// A row as tiles: the last one overlaps its neighbour, where every element has the same chain.
-INLINE void tiledRow(const int outputs, const int columns, const int kernel, const int stride, const int spread,
+INLINE void tiledRow(const int outputs, const int columns, const int kernel, const int stride, const int dilation,
                      const int left, const int right, const LaneRow *row) {
     const int64_t last = row->width - columns;
     ROLLED for (int64_t part = 0; part < PARTS; part++) {
         if (left <= 0 && right <= 0) {
             ROLLED for (int64_t x0 = 0;; x0 += columns) {
                 if (x0 > last) x0 = last;
-                tile(outputs, columns, kernel, stride, spread, left, right, 0, 0, row, x0, part);
+                tile(outputs, columns, kernel, stride, dilation, left, right, 0, 0, row, x0, part);
                 if (x0 == last) break;
             }
             continue;
         }
         if (last == 0) {
-            tile(outputs, columns, kernel, stride, spread, left, right, 1, 1, row, 0, part);
+            tile(outputs, columns, kernel, stride, dilation, left, right, 1, 1, row, 0, part);
             continue;
         }
-        tile(outputs, columns, kernel, stride, spread, left, right, 1, 0, row, 0, part);
+        tile(outputs, columns, kernel, stride, dilation, left, right, 1, 0, row, 0, part);
         const int rightColumns = right > 0 ? (right + stride - 1) / stride : 0;
         ROLLED for (int64_t x0 = columns; x0 <= last - rightColumns; x0 += columns) {
-            tile(outputs, columns, kernel, stride, spread, left, right, 0, 0, row, x0, part);
+            tile(outputs, columns, kernel, stride, dilation, left, right, 0, 0, row, x0, part);
         }
-        tile(outputs, columns, kernel, stride, spread, left, right, 0, 1, row, last, part);
+        tile(outputs, columns, kernel, stride, dilation, left, right, 0, 1, row, last, part);
     }
 }
 
@@ -115,20 +116,20 @@ INLINE void tiledRow(const int outputs, const int columns, const int kernel, con
 INLINE void anyRow(const int outputs, const LaneRow *row) {
     ROLLED for (int64_t part = 0; part < PARTS; part++) {
         ROLLED for (int64_t x = 0; x < row->width; x++) {
-            // The taps s with 0 ≤ x·stride + s − left < inWidth·spread, a multiple of spread.
+            // The taps s with 0 ≤ x·stride + s − left < inWidth·dilation, a multiple of dilation.
             int64_t first = x * row->stride - row->left, s0 = 0, s1 = row->kernel;
             if (first < 0) s0 = -first;
-            s0 += (row->spread - (first + s0) % row->spread) % row->spread;
-            int64_t end = (row->inWidth - 1) * row->spread + 1;
+            s0 += (row->dilation - (first + s0) % row->dilation) % row->dilation;
+            int64_t end = (row->inWidth - 1) * row->dilation + 1;
             if (first + s1 > end) s1 = end - first;
             V sums[MAXIMUM_TILE_OUTPUTS];
             FULLY for (int k = 0; k < outputs; k++) sums[k] = splat(row->bias ? row->bias[k] : 0);
-            const float *plane = row->in + (first + s0) / row->spread * CKernels_laneCount + part * VW;
+            const float *plane = row->in + (first + s0) / row->dilation * CKernels_laneCount + part * VW;
             ROLLED for (int64_t c = 0; c < row->planes; c++) {
                 ROLLED for (int64_t r = 0; r < row->rows; r++) {
                     const float *in = plane + c * row->inPlane + r * row->inRow;
                     const float *weights = row->weights + c * row->weightsPlane + r * row->weightsRow;
-                    ROLLED for (int64_t s = s0; s < s1; s += row->spread, in += CKernels_laneCount) {
+                    ROLLED for (int64_t s = s0; s < s1; s += row->dilation, in += CKernels_laneCount) {
                         V value = load(in);
                         FULLY for (int k = 0; k < outputs; k++) {
                             sums[k] = multiplyAdd(splat(weights[k * row->weightsOut + s]), value, sums[k]);
@@ -143,7 +144,8 @@ INLINE void anyRow(const int outputs, const LaneRow *row) {
     }
 }
 
-// outputs, columns, then kernel, stride, spread, left and right padding (0 where nothing sticks out).
+// outputs, columns, then kernel, stride, dilation, left and right padding (0 where nothing sticks out).
+// clang-format off
 #if SET_REGISTERS >= 32
 #define TILES(T)                                                                                                       \
     T(3, 8, 5, 1, 1, 0, 0) T(3, 7, 5, 1, 1, 0, 0) T(4, 6, 5, 1, 1, 0, 0) T(4, 5, 5, 1, 1, 0, 0) T(4, 4, 5, 1, 1, 0, 0) \
@@ -174,12 +176,13 @@ INLINE void anyRow(const int outputs, const LaneRow *row) {
     T(2, 4, 3, 2, 1, 1, 1)                                                                                             \
     T(2, 6, 3, 1, 2, 1, 2) T(2, 4, 3, 1, 2, 1, 2) T(4, 2, 3, 1, 2, 1, 2) T(1, 7, 3, 1, 2, 1, 1)
 #endif
+// clang-format on
 
-#define ROW_NAME(outputs, columns, kernel, stride, spread, left, right)                                                \
-    row_##outputs##x##columns##_##kernel##_##stride##_##spread##_##left##_##right
-#define DEFINE_ROW(outputs, columns, kernel, stride, spread, left, right)                                              \
-    static void ROW_NAME(outputs, columns, kernel, stride, spread, left, right)(const LaneRow *row) {                  \
-        tiledRow(outputs, columns, kernel, stride, spread, left, right, row);                                          \
+#define ROW_NAME(outputs, columns, kernel, stride, dilation, left, right)                                              \
+    row_##outputs##x##columns##_##kernel##_##stride##_##dilation##_##left##_##right
+#define DEFINE_ROW(outputs, columns, kernel, stride, dilation, left, right)                                            \
+    static void ROW_NAME(outputs, columns, kernel, stride, dilation, left, right)(const LaneRow *row) {                \
+        tiledRow(outputs, columns, kernel, stride, dilation, left, right, row);                                        \
     }
 TILES(DEFINE_ROW)
 static void row_any8(const LaneRow *row) { anyRow(8, row); }
@@ -188,16 +191,15 @@ static void row_any2(const LaneRow *row) { anyRow(2, row); }
 static void row_any1(const LaneRow *row) { anyRow(1, row); }
 
 typedef struct {
-    int outputs, columns, kernel, stride, spread, left, right;
+    int outputs, columns, kernel, stride, dilation, left, right;
     void (*run)(const LaneRow *row);
 } LaneTile;
 
 static const LaneTile laneTiles[] = {
-#define TILE_ENTRY(outputs, columns, kernel, stride, spread, left, right)                                              \
-    {outputs, columns, kernel, stride, spread, left, right,                                                            \
-     ROW_NAME(outputs, columns, kernel, stride, spread, left, right)},
-    TILES(TILE_ENTRY)
-};
+#define TILE_ENTRY(outputs, columns, kernel, stride, dilation, left, right)                                            \
+    {outputs,  columns, kernel, stride,                                                                                \
+     dilation, left,    right,  ROW_NAME(outputs, columns, kernel, stride, dilation, left, right)},
+    TILES(TILE_ENTRY)};
 static const LaneTile anyTiles[] = {
     {8, 1, 0, 0, 0, 0, 0, row_any8},
     {4, 1, 0, 0, 0, 0, 0, row_any4},
@@ -208,11 +210,11 @@ static const LaneTile anyTiles[] = {
 /// Whether tiles of so many columns cover a row with the edges they are compiled for.
 static int covers(const LaneTile *t, int64_t width) {
     int64_t columns = t->columns, last = width - columns;
-    if (last < 0 || (t->spread > 1 && last % t->spread != 0)) return 0;
+    if (last < 0 || (t->dilation > 1 && last % t->dilation != 0)) return 0;
     if (last == 0 || (t->left == 0 && t->right == 0)) return 1;
     int64_t leftColumns = (t->left + t->stride - 1) / t->stride, rightColumns = (t->right + t->stride - 1) / t->stride;
     if (columns < leftColumns || last < leftColumns || last < rightColumns) return 0;
-    if (t->spread > 1 && columns % t->spread != 0) return 0;
+    if (t->dilation > 1 && columns % t->dilation != 0) return 0;
     int64_t x0 = columns;
     while (x0 <= last - rightColumns) x0 += columns;
     return width - x0 <= columns;
@@ -225,8 +227,8 @@ static LaneTile chooseTile(const LaneRow *row, int64_t outputs) {
     int64_t bestCost = 0;
     for (uint64_t i = 0; i < sizeof laneTiles / sizeof *laneTiles; i++) {
         const LaneTile *t = &laneTiles[i];
-        if (t->kernel != row->kernel || t->stride != row->stride || t->spread != row->spread || t->left != row->left ||
-            t->right != right || t->outputs > outputs || !covers(t, row->width)) {
+        if (t->kernel != row->kernel || t->stride != row->stride || t->dilation != row->dilation ||
+            t->left != row->left || t->right != right || t->outputs > outputs || !covers(t, row->width)) {
             continue;
         }
         int64_t tiles = (outputs + t->outputs - 1) / t->outputs * ((row->width + t->columns - 1) / t->columns);
@@ -268,7 +270,7 @@ static LaneRow forwardRow(const CKernels_LaneConvolution *shape) {
         .width = w->outputWidth,
         .kernel = w->kernelWidth,
         .stride = w->strideWidth,
-        .spread = 1,
+        .dilation = 1,
         .left = w->paddingLeft,
         .right = (w->outputWidth - 1) * w->strideWidth + w->kernelWidth - w->paddingLeft - w->width,
     };
@@ -308,35 +310,36 @@ KERNEL(conv2d_f32_forward)(const CKernels_LaneConvolution *shape, const float *x
 
 /// The maximum of 2 × 2 values and which of them it is, then the activation.
 INLINE void poolPair(const float *top, const float *bottom, int64_t outputs, CKernels_Activation activation, float *y,
-                     uint16_t *winners) {
+                     uint16_t *argmax) {
     for (int64_t q = 0; q < outputs; q++) {
         ROLLED for (int64_t part = 0; part < PARTS; part++) {
             int64_t from = 2 * q * CKernels_laneCount + part * VW, to = q * CKernels_laneCount + part * VW;
             V best = load(top + from);
-            VI winner = (VI)0;
+            VI place = (VI)0;
             const V others[3] = {load(top + from + CKernels_laneCount), load(bottom + from),
                                  load(bottom + from + CKernels_laneCount)};
             FULLY for (int i = 0; i < 3; i++) {
                 VI wins = ~(others[i] <= best) & (best == best);
                 best = select(wins, others[i], best);
-                winner = wins ? (VI)(i + 1) : winner;
+                place = wins ? (VI)(i + 1) : place;
             }
             if (activation == CKernels_activationReLU) {
                 // NaN passes, forward and backward.
-                winner = best <= 0 ? (VI)65535 : winner;
+                place = best <= 0 ? (VI)65535 : place;
             }
             store(y + to, activate(best, activation));
-            *(VS *)(winners + to) = __builtin_convertvector(winner, VS);
+            *(VS *)(argmax + to) = __builtin_convertvector(place, VS);
         }
     }
 }
 
 KERNEL(conv2d_pool_f32_forward)(const CKernels_LaneConvolution *shape, const float *x, const float *weights,
                                 const float *bias, CKernels_Activation activation, float *workspace, float *y,
-                                uint16_t *winners) {
+                                uint16_t *argmax) {
     const CKernels_LaneWindow *w = &shape->window;
     const int64_t pooledHeight = w->outputHeight / 2, pooledWidth = w->outputWidth / 2;
-    const int64_t rowFloats = w->outputWidth * CKernels_laneCount, pooledPlane = pooledHeight * pooledWidth * CKernels_laneCount;
+    const int64_t rowFloats = w->outputWidth * CKernels_laneCount,
+                  pooledPlane = pooledHeight * pooledWidth * CKernels_laneCount;
     LaneRow row = forwardRow(shape);
     row.outPlane = 2 * rowFloats;
     LaneTile tile = chooseTile(&row, shape->outputChannels);
@@ -348,23 +351,23 @@ KERNEL(conv2d_pool_f32_forward)(const CKernels_LaneConvolution *shape, const flo
         for (int64_t k = 0; k < shape->outputChannels; k++) {
             const float *top = workspace + k * row.outPlane;
             int64_t to = k * pooledPlane + p * pooledWidth * CKernels_laneCount;
-            poolPair(top, top + rowFloats, pooledWidth, activation, y + to, winners + to);
+            poolPair(top, top + rowFloats, pooledWidth, activation, y + to, argmax + to);
         }
     }
 }
 
-KERNEL(conv2d_f32_flip)(const CKernels_LaneConvolution *shape, const float *weights, float *flipped) {
+KERNEL(conv2d_f32_transpose)(const CKernels_LaneConvolution *shape, const float *weights, float *transposed) {
     const int64_t inputs = shape->window.channels, outputs = shape->outputChannels;
     const int64_t taps = shape->window.kernelHeight * shape->window.kernelWidth;
     for (int64_t c = 0; c < inputs; c++) {
         for (int64_t k = 0; k < outputs; k++) {
             const float *from = weights + (k * inputs + c) * taps;
-            for (int64_t t = 0; t < taps; t++) *flipped++ = from[taps - 1 - t];
+            for (int64_t t = 0; t < taps; t++) *transposed++ = from[taps - 1 - t];
         }
     }
 }
 
-KERNEL(conv2d_f32_inputGradient)(const CKernels_LaneConvolution *shape, const float *dy, const float *flipped,
+KERNEL(conv2d_f32_inputGradient)(const CKernels_LaneConvolution *shape, const float *dy, const float *transposed,
                                  CKernels_Activation activation, const float *x, float *dx) {
     const CKernels_LaneWindow *w = &shape->window;
     const int64_t left = w->kernelWidth - 1 - w->paddingLeft, top = w->kernelHeight - 1 - w->paddingTop;
@@ -381,7 +384,7 @@ KERNEL(conv2d_f32_inputGradient)(const CKernels_LaneConvolution *shape, const fl
         .activation = activation,
         .kernel = w->kernelWidth,
         .stride = 1,
-        .spread = w->strideWidth,
+        .dilation = w->strideWidth,
         .left = left,
         .right = w->kernelWidth - left - 2 - ((w->outputWidth - 1) * w->strideWidth - w->width),
     };
@@ -397,6 +400,6 @@ KERNEL(conv2d_f32_inputGradient)(const CKernels_LaneConvolution *shape, const fl
         row.rows = r1 > r0 ? (r1 - r0 + stride - 1) / stride : 0;
         row.in = dy + (first + r0) / stride * row.inRow;
         int64_t at = h * w->width * CKernels_laneCount;
-        runRow(&tile, &row, w->channels, dx + at, made ? made + at : 0, flipped + r0 * w->kernelWidth, 0);
+        runRow(&tile, &row, w->channels, dx + at, made ? made + at : 0, transposed + r0 * w->kernelWidth, 0);
     }
 }

@@ -29,7 +29,8 @@ INLINE void linearRows(const int rows, const LaneLinear *a, int64_t at) {
             FULLY for (int j = 0; j < 4; j++) {
                 KEEP_LOADS_HERE();
                 V value = load(x + j * CKernels_laneCount);
-                FULLY for (int k = 0; k < rows; k++) sums[k] = multiplyAdd(splat(weights[k * stride + j]), value, sums[k]);
+                FULLY for (int k = 0; k < rows; k++) sums[k] =
+                    multiplyAdd(splat(weights[k * stride + j]), value, sums[k]);
             }
         }
         ROLLED for (; i < stride; i++, x += CKernels_laneCount, weights++) {
@@ -75,8 +76,7 @@ typedef struct {
 } LaneLinearTile;
 static const LaneLinearTile linearTiles[] = {
 #define LINEAR_ENTRY(n) {n, linearRows_##n, linearColumns_##n},
-    LINEAR_TILES(LINEAR_ENTRY)
-};
+    LINEAR_TILES(LINEAR_ENTRY)};
 
 /// The tile that covers `count` with least waste, the widest of equals; the last tile overlaps its neighbour.
 static LaneLinearTile chooseLinearTile(int64_t count) {
@@ -129,7 +129,8 @@ static void transposeLanes(const float *x, int64_t count, int64_t stride, float 
         }
     }
     for (; i < stride; i++) {
-        for (int64_t l = 0; l < CKernels_laneCount; l++) to[l * stride + i] = i < count ? x[i * CKernels_laneCount + l] : 0;
+        for (int64_t l = 0; l < CKernels_laneCount; l++)
+            to[l * stride + i] = i < count ? x[i * CKernels_laneCount + l] : 0;
     }
 }
 
@@ -148,9 +149,7 @@ INLINE void outerTile(const int outputs, const int vectors, const LaneOuter *a) 
     const int64_t stride = a->stride, shards = a->lanes / a->lanesPerShard;
     const float *x = a->x, *dy = a->dy;
     ROLLED for (int64_t shard = 0; shard < shards; shard++) {
-        FULLY for (int k = 0; k < outputs; k++) {
-            FULLY for (int j = 0; j < vectors; j++) sums[k][j] = splat(0);
-        }
+        FULLY for (int k = 0; k < outputs; k++) { FULLY for (int j = 0; j < vectors; j++) sums[k][j] = splat(0); }
         ROLLED for (int64_t lane = a->lanesPerShard; lane > 0; lane--, x += stride, dy++) {
             V values[GRADIENT_VECTORS];
             FULLY for (int j = 0; j < vectors; j++) values[j] = loadUnaligned(x + j * VW);
@@ -187,7 +186,8 @@ static void outer_low(const LaneOuter *a) { outerTile(1, GRADIENT_VECTORS, a); }
 static void outer_single(const LaneOuter *a) { outerTile(1, 1, a); }
 
 KERNEL(linear_f32_weightGradient)(int64_t inputs, int64_t outputs, const float *x, const float *dy,
-                                  int64_t lanesPerShard, int64_t lanes, float *workspace, float *dWeights, float *dBias) {
+                                  int64_t lanesPerShard, int64_t lanes, float *workspace, float *dWeights,
+                                  float *dBias) {
     const int64_t stride = (inputs + CKernels_laneCount - 1) / CKernels_laneCount * CKernels_laneCount;
     transposeLanes(x, inputs, stride, workspace);
     LaneOuter a = {.inputs = inputs, .lanesPerShard = lanesPerShard, .lanes = lanes, .stride = stride};

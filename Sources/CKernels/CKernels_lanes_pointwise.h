@@ -52,7 +52,7 @@ INLINE void insideTaps(int64_t start, int64_t taps, int64_t extent, int64_t *fir
     *last = start + taps > extent ? extent - start : taps;
 }
 
-KERNEL(maxpool2d_f32_forward)(const CKernels_LaneWindow *w, const float *x, float *y, uint16_t *winners) {
+KERNEL(maxpool2d_f32_forward)(const CKernels_LaneWindow *w, const float *x, float *y, uint16_t *argmax) {
     const int64_t places = w->outputHeight * w->outputWidth;
     for (int64_t at = 0; at < w->channels * places; at++) {
         const int64_t c = at / places, p = at % places / w->outputWidth, q = at % w->outputWidth;
@@ -64,22 +64,22 @@ KERNEL(maxpool2d_f32_forward)(const CKernels_LaneWindow *w, const float *x, floa
         for (int64_t part = 0; part < PARTS; part++) {
             const float *origin = plane + (h0 * w->width + w0) * CKernels_laneCount + part * VW;
             V best = load(origin + (r0 * w->width + s0) * CKernels_laneCount);
-            VI winner = (VI)(int32_t)(r0 * w->kernelWidth + s0);
+            VI index = (VI)(int32_t)(r0 * w->kernelWidth + s0);
             for (int64_t r = r0; r < r1; r++) {
                 for (int64_t s = s0; s < s1; s++) {
                     V value = load(origin + (r * w->width + s) * CKernels_laneCount);
                     VI wins = ~(value <= best) & (best == best);
                     best = select(wins, value, best);
-                    winner = wins ? (VI)(int32_t)(r * w->kernelWidth + s) : winner;
+                    index = wins ? (VI)(int32_t)(r * w->kernelWidth + s) : index;
                 }
             }
             store(y + at * CKernels_laneCount + part * VW, best);
-            *(VS *)(winners + at * CKernels_laneCount + part * VW) = __builtin_convertvector(winner, VS);
+            *(VS *)(argmax + at * CKernels_laneCount + part * VW) = __builtin_convertvector(index, VS);
         }
     }
 }
 
-KERNEL(maxpool2d_f32_backward)(const CKernels_LaneWindow *w, const float *dy, const uint16_t *winners, float *dx) {
+KERNEL(maxpool2d_f32_backward)(const CKernels_LaneWindow *w, const float *dy, const uint16_t *argmax, float *dx) {
     const int64_t places = w->outputHeight * w->outputWidth, plane = w->height * w->width * CKernels_laneCount;
     memset(dx, 0, (size_t)(w->channels * plane) * sizeof(float));
     for (int64_t at = 0; at < w->channels * places; at++) {
@@ -90,13 +90,13 @@ KERNEL(maxpool2d_f32_backward)(const CKernels_LaneWindow *w, const float *dy, co
         insideTaps(w0, w->kernelWidth, w->width, &s0, &s1);
         for (int64_t part = 0; part < PARTS; part++) {
             float *origin = dx + c * plane + (h0 * w->width + w0) * CKernels_laneCount + part * VW;
-            VI winner = __builtin_convertvector(*(const VS *)(winners + at * CKernels_laneCount + part * VW), VI);
+            VI index = __builtin_convertvector(*(const VS *)(argmax + at * CKernels_laneCount + part * VW), VI);
             V gradient = load(dy + at * CKernels_laneCount + part * VW);
             for (int64_t r = r0; r < r1; r++) {
                 for (int64_t s = s0; s < s1; s++) {
                     float *place = origin + (r * w->width + s) * CKernels_laneCount;
                     V sum = load(place);
-                    store(place, select(winner == (int32_t)(r * w->kernelWidth + s), sum + gradient, sum));
+                    store(place, select(index == (int32_t)(r * w->kernelWidth + s), sum + gradient, sum));
                 }
             }
         }
@@ -104,7 +104,8 @@ KERNEL(maxpool2d_f32_backward)(const CKernels_LaneWindow *w, const float *dy, co
 }
 
 /// How many places the mean of a window is taken over.
-INLINE float windowCount(const CKernels_LaneWindow *w, int32_t countsPadding, int64_t r0, int64_t r1, int64_t s0, int64_t s1) {
+INLINE float windowCount(const CKernels_LaneWindow *w, int32_t countsPadding, int64_t r0, int64_t r1, int64_t s0,
+                         int64_t s1) {
     return countsPadding ? (float)(w->kernelHeight * w->kernelWidth) : (float)((r1 - r0) * (s1 - s0));
 }
 

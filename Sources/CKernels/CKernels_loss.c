@@ -5,7 +5,7 @@
 
 #define WEIGHT(k) (weights ? (double)weights[k] : 1.0)
 /// What class k's −log p is multiplied with.
-#define TARGET(k) \
+#define TARGET(k)                                                                                                      \
     (WEIGHT(k) * ((1 - smoothing) * (target ? (double)target[k] : (k) == label) + smoothing / (double)classes))
 
 #include "templates/float.h"

@@ -12,6 +12,7 @@
 
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)
+// clang-format off
 const CKernels_Set JOIN(CKernels_set, SET_NAME) = {
     .name = STRING(SET_NAME),
     .fusesMultiplyAdd = SET_FUSED,
@@ -19,3 +20,4 @@ const CKernels_Set JOIN(CKernels_set, SET_NAME) = {
     CKERNELS(ROW)
 #undef ROW
 };
+// clang-format on

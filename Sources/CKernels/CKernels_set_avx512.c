@@ -1,6 +1,7 @@
 #include "CKernels.h"
 #if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))),                   \
+                             apply_to = function)
 #define SET_WIDTH 16
 #define SET_REGISTERS 32
 #define SET_FUSED 1

@@ -18,7 +18,8 @@ const CKernels_Set *CKernels_set(int32_t number) {
 }
 
 static int runsHere(const CKernels_Set *set) {
-#define SET(name, runs) if (set == &CKernels_set__##name) return runs;
+#define SET(name, runs)                                                                                                \
+    if (set == &CKernels_set__##name) return runs;
     CKERNELS_SETS(SET)
 #undef SET
     return 0;

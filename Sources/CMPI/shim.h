@@ -46,8 +46,8 @@ static inline int CMPI_broadcast(void *bytes, int count, int root) {
 }
 
 // Needs MPI_COMM_WORLD and MPI_BYTE (macros).
-static inline int CMPI_all_gather(const void *block, int count, void *blocks) {
-    return MPI_Allgather(block, count, MPI_BYTE, blocks, count, MPI_BYTE, MPI_COMM_WORLD);
+static inline int CMPI_all_gather(const void *part, int count, void *whole) {
+    return MPI_Allgather(part, count, MPI_BYTE, whole, count, MPI_BYTE, MPI_COMM_WORLD);
 }
 
 // Needs MPI_COMM_WORLD (macro).

@@ -32,7 +32,8 @@ static void handle(int signal, siginfo_t *info, void *context) {
         atomic_store(&table[number].isLost, true);
         uintptr_t page = address & ~(pageBytes - 1);
         int reason = errno;
-        void *zeros = mmap((void *)page, end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+        void *zeros =
+            mmap((void *)page, end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
         errno = reason;
         if (zeros != MAP_FAILED) return;
     }

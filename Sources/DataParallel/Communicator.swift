@@ -16,8 +16,8 @@ package protocol Communicator: AnyObject {
     func exchange(_ outgoing: UnsafeRawBufferPointer, _ incoming: UnsafeMutableRawBufferPointer, with peer: Int) throws
     /// Copies the root's bytes to every rank; all pass buffers of one size.
     func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws
-    /// Gathers one block of equal size from each rank, in rank order, on every rank.
-    func allGather(_ block: UnsafeRawBufferPointer, into blocks: UnsafeMutableRawBufferPointer) throws
+    /// Gathers one part of equal size from each rank, in rank order, on every rank.
+    func allGather(_ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer) throws
     func barrier() throws
     /// Says goodbye to the other ranks; collective, the last call.
     func finalize() throws
@@ -35,11 +35,11 @@ extension Communicator {
         return result
     }
 
-    /// Gathers blocks whose sizes differ from rank to rank, in rank order, on every rank.
-    package func allGather(_ block: [UInt8]) throws -> [[UInt8]] {
-        let counts = try allGather(values: [Int64(block.count)]).map { Int($0) }
+    /// Gathers parts whose sizes differ from rank to rank, in rank order, on every rank.
+    package func allGather(_ part: [UInt8]) throws -> [[UInt8]] {
+        let counts = try allGather(values: [Int64(part.count)]).map { Int($0) }
         let longest = counts.max() ?? 0
-        let all = try allGather(values: block + [UInt8](repeating: 0, count: longest - block.count))
+        let all = try allGather(values: part + [UInt8](repeating: 0, count: longest - part.count))
         return (0..<size).map { Array(all[$0 * longest..<$0 * longest + counts[$0]]) }
     }
 
@@ -47,8 +47,8 @@ extension Communicator {
     package func allGather<Value: BitwiseCopyable>(values: [Value]) throws -> [Value] {
         guard let any = values.first else { return [] }
         var all = [Value](repeating: any, count: values.count * size)
-        try values.withUnsafeBytes { block in
-            try all.withUnsafeMutableBytes { try allGather(block, into: $0) }
+        try values.withUnsafeBytes { part in
+            try all.withUnsafeMutableBytes { try allGather(part, into: $0) }
         }
         return all
     }

@@ -119,14 +119,14 @@ private final class InProcessCommunicator: Communicator {
         }
     }
 
-    func allGather(_ block: UnsafeRawBufferPointer, into blocks: UnsafeMutableRawBufferPointer) throws {
-        precondition(blocks.count == block.count * size, "\(blocks.count) bytes for \(size) blocks of \(block.count)")
-        for peer in 0..<size where peer != rank { send(block, to: peer) }
+    func allGather(_ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer) throws {
+        precondition(whole.count == part.count * size, "\(whole.count) bytes for \(size) parts of \(part.count)")
+        for peer in 0..<size where peer != rank { send(part, to: peer) }
         for source in 0..<size {
             let place = UnsafeMutableRawBufferPointer(
-                rebasing: blocks[source * block.count..<(source + 1) * block.count])
+                rebasing: whole[source * part.count..<(source + 1) * part.count])
             if source == rank {
-                place.copyMemory(from: block)
+                place.copyMemory(from: part)
             } else {
                 try receive(into: place, from: source)
             }

@@ -72,19 +72,19 @@ package final class MPICommunicator: Communicator {
         if rank == root { bytesSent += bytes.count * (size - 1) }
     }
 
-    package func allGather(_ block: UnsafeRawBufferPointer, into blocks: UnsafeMutableRawBufferPointer) throws {
-        precondition(blocks.count == block.count * size, "\(blocks.count) bytes for \(size) blocks of \(block.count)")
-        if block.count <= pieceBytes {
-            let bytes = try count(block.count, "MPI_Allgather")
+    package func allGather(_ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer) throws {
+        precondition(whole.count == part.count * size, "\(whole.count) bytes for \(size) parts of \(part.count)")
+        if part.count <= pieceBytes {
+            let bytes = try count(part.count, "MPI_Allgather")
             if bytes > 0 {
-                try check(CMPI_all_gather(block.baseAddress, bytes, blocks.baseAddress), "MPI_Allgather")
+                try check(CMPI_all_gather(part.baseAddress, bytes, whole.baseAddress), "MPI_Allgather")
             }
-            bytesSent += block.count * (size - 1)
+            bytesSent += part.count * (size - 1)
         } else {
-            let mine = UnsafeMutableRawBufferPointer(rebasing: blocks[rank * block.count..<(rank + 1) * block.count])
-            mine.copyMemory(from: block)
+            let mine = UnsafeMutableRawBufferPointer(rebasing: whole[rank * part.count..<(rank + 1) * part.count])
+            mine.copyMemory(from: part)
             for root in 0..<size {
-                let one = UnsafeMutableRawBufferPointer(rebasing: blocks[root * block.count..<(root + 1) * block.count])
+                let one = UnsafeMutableRawBufferPointer(rebasing: whole[root * part.count..<(root + 1) * part.count])
                 try broadcast(one, from: root)
             }
         }

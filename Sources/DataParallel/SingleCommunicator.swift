@@ -20,9 +20,9 @@ package final class SingleCommunicator: Communicator {
         precondition(root == 0, "broadcast from rank \(root) in a world of one")
     }
 
-    package func allGather(_ block: UnsafeRawBufferPointer, into blocks: UnsafeMutableRawBufferPointer) throws {
-        precondition(blocks.count == block.count, "\(blocks.count) bytes for one block of \(block.count)")
-        blocks.copyMemory(from: block)
+    package func allGather(_ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer) throws {
+        precondition(whole.count == part.count, "\(whole.count) bytes for one part of \(part.count)")
+        whole.copyMemory(from: part)
     }
 
     package func barrier() throws {}

@@ -24,8 +24,8 @@ package final class WatchedCommunicator: Communicator {
         try watched(.broadcast) { try inner.broadcast(bytes, from: root) }
     }
 
-    package func allGather(_ block: UnsafeRawBufferPointer, into blocks: UnsafeMutableRawBufferPointer) throws {
-        try watched(.allGather) { try inner.allGather(block, into: blocks) }
+    package func allGather(_ part: UnsafeRawBufferPointer, into whole: UnsafeMutableRawBufferPointer) throws {
+        try watched(.allGather) { try inner.allGather(part, into: whole) }
     }
 
     package func barrier() throws {

@@ -64,14 +64,14 @@ extension HDF5File {
         }
         let type = try HDF5Strings.variableLengthType(object)
         defer { _ = H5Tclose(type) }
-        // All texts in one block, each with its NUL, and a pointer to each.
-        var block: [UInt8] = []
-        for text in strings { block += Array(text.utf8) + [0] }
-        let code = block.withUnsafeBufferPointer { block in
+        // All texts one after the other, each with its NUL, and a pointer to each.
+        var texts: [UInt8] = []
+        for text in strings { texts += Array(text.utf8) + [0] }
+        let code = texts.withUnsafeBufferPointer { texts in
             var start = 0
             let pointers = strings.map { text -> UnsafePointer<UInt8>? in
                 defer { start += text.utf8.count + 1 }
-                return block.baseAddress.map { $0 + start }
+                return texts.baseAddress.map { $0 + start }
             }
             return H5Dwrite(
                 dataset.id, type, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), pointers)

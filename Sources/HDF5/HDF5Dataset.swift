@@ -112,7 +112,7 @@ struct HDF5DatasetDescription {
         let fileBytes = try file.byteCount()
         let layout = H5Pget_layout(creation)
         let stored = Int(clamping: H5Dget_storage_size(id))
-        // The library copies as many bytes as the extents declare, out of a block that holds what was stored (1.10.8).
+        // The library copies as many bytes as the extents declare, out of memory that holds what was stored (1.10.8).
         guard layout == H5D_CHUNKED || !file.isReadOnly || stored >= declared || stored == 0 && layout != H5D_COMPACT
         else {
             throw refused(

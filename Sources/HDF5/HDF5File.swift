@@ -16,7 +16,7 @@ package final class HDF5File {
     /// Large data of files on disk begins on a page, so that it can be mapped as it is.
     private static let alignment: hsize_t = 4096
     private static let alignmentThreshold: hsize_t = 65536
-    /// The core driver grows its block by this much; the system moves large blocks without copying them.
+    /// The core driver grows its image by this much; the system moves large images without copying them.
     private static let coreIncrementBytes = 1 << 20
     /// The library tells files in memory apart by name alone: a second one of the same name would share the first one's
     /// bytes, or be refused.
@@ -115,11 +115,11 @@ package final class HDF5File {
         let byteCount = try HDF5Library.check(H5Fget_file_image(id, nil, 0), "H5Fget_file_image", path)
         var handle: UnsafeMutableRawPointer?
         try HDF5Library.check(H5Fget_vfd_handle(id, hid_t(H5P_DEFAULT), &handle), "H5Fget_vfd_handle", path)
-        // The core driver's handle is the address of its pointer to the block.
-        guard let block = handle?.load(as: UnsafeRawPointer?.self) else {
+        // The core driver's handle is the address of its pointer to the image.
+        guard let image = handle?.load(as: UnsafeRawPointer?.self) else {
             throw HDF5Error(call: "H5Fget_vfd_handle", place: path, reason: "the file is not in memory")
         }
-        return try body(UnsafeRawBufferPointer(start: block, count: byteCount))
+        return try body(UnsafeRawBufferPointer(start: image, count: byteCount))
     }
 
     /// A copy of the bytes of a file made by `createInMemory`.

@@ -25,12 +25,12 @@ package enum Activation: Equatable, Sendable {
     package func forward(x: UnsafePointer<Float>, count: Int, y: UnsafeMutablePointer<Float>) {
         let count = Int64(count)
         switch self {
-        case .relu: CKernels_relu_f32_forward__portable(x, count, y)
-        case .leakyReLU(let slope): CKernels_leakyRelu_f32_forward__portable(slope, x, count, y)
-        case .tanh: CKernels_tanh_f32_forward__portable(x, count, y)
-        case .sigmoid: CKernels_sigmoid_f32_forward__portable(x, count, y)
-        case .gelu: CKernels_gelu_f32_forward__portable(x, count, y)
-        case .geluTanh: CKernels_geluTanh_f32_forward__portable(x, count, y)
+        case .relu: CKernels_relu_f32_forward__reference(x, count, y)
+        case .leakyReLU(let slope): CKernels_leakyRelu_f32_forward__reference(slope, x, count, y)
+        case .tanh: CKernels_tanh_f32_forward__reference(x, count, y)
+        case .sigmoid: CKernels_sigmoid_f32_forward__reference(x, count, y)
+        case .gelu: CKernels_gelu_f32_forward__reference(x, count, y)
+        case .geluTanh: CKernels_geluTanh_f32_forward__reference(x, count, y)
         }
     }
 
@@ -40,12 +40,12 @@ package enum Activation: Equatable, Sendable {
     ) {
         let count = Int64(count)
         switch self {
-        case .relu: CKernels_relu_f32_backward__portable(xOrY, dy, count, dx)
-        case .leakyReLU(let slope): CKernels_leakyRelu_f32_backward__portable(slope, xOrY, dy, count, dx)
-        case .tanh: CKernels_tanh_f32_backward__portable(xOrY, dy, count, dx)
-        case .sigmoid: CKernels_sigmoid_f32_backward__portable(xOrY, dy, count, dx)
-        case .gelu: CKernels_gelu_f32_backward__portable(xOrY, dy, count, dx)
-        case .geluTanh: CKernels_geluTanh_f32_backward__portable(xOrY, dy, count, dx)
+        case .relu: CKernels_relu_f32_backward__reference(xOrY, dy, count, dx)
+        case .leakyReLU(let slope): CKernels_leakyRelu_f32_backward__reference(slope, xOrY, dy, count, dx)
+        case .tanh: CKernels_tanh_f32_backward__reference(xOrY, dy, count, dx)
+        case .sigmoid: CKernels_sigmoid_f32_backward__reference(xOrY, dy, count, dx)
+        case .gelu: CKernels_gelu_f32_backward__reference(xOrY, dy, count, dx)
+        case .geluTanh: CKernels_geluTanh_f32_backward__reference(xOrY, dy, count, dx)
         }
     }
 }
@@ -53,12 +53,12 @@ package enum Activation: Equatable, Sendable {
 /// Softmax over the first axis of one sample [classes, area]. Source: torch.nn.functional.softmax(dim = 1).
 package enum ChannelSoftmax {
     package static func forward(x: UnsafePointer<Float>, classes: Int, area: Int, y: UnsafeMutablePointer<Float>) {
-        CKernels_softmax_f32_forward__portable(x, Int64(classes), Int64(area), y)
+        CKernels_softmax_f32_forward__reference(x, Int64(classes), Int64(area), y)
     }
 
     package static func backward(
         y: UnsafePointer<Float>, dy: UnsafePointer<Float>, classes: Int, area: Int, dx: UnsafeMutablePointer<Float>
     ) {
-        CKernels_softmax_f32_backward__portable(y, dy, Int64(classes), Int64(area), dx)
+        CKernels_softmax_f32_backward__reference(y, dy, Int64(classes), Int64(area), dx)
     }
 }

@@ -44,6 +44,6 @@ package struct Affine: Sendable {
             k: samples, into: dweight, leadingDimension: inputs)
         guard let dbias else { return }
         dbias.update(repeating: 0, count: rows.count)
-        CKernels_addColumnSums_f32__portable(dyRows, Int64(samples), Int64(rows.count), Int64(outputs), dbias)
+        CKernels_addColumnSums_f32__reference(dyRows, Int64(samples), Int64(rows.count), Int64(outputs), dbias)
     }
 }

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// One block of zeroed memory from the operating system, 2 MiB aligned pages where the system grants them.
+/// Zeroed memory from the operating system, 2 MiB aligned pages where the system grants them.
 ///
 /// Memory: pages are first touched by whoever writes them. Released in deinit. Throws: `OutOfMemory`.
 package final class Arena {

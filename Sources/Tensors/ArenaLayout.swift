@@ -3,7 +3,7 @@
 /// Greedy by size: the largest buffer first, each at the lowest offset where no buffer alive at the same time lies.
 /// The result depends only on the requests and their order.
 package struct ArenaLayout {
-    package struct Slot: Sendable {
+    package struct Buffer: Sendable {
         fileprivate let index: Int
     }
 
@@ -20,15 +20,15 @@ package struct ArenaLayout {
 
     /// Asks for a buffer that is alive from the first to the last step of `lifetime`, both included. No system has
     /// `Int.largestProduct` bytes: what is larger counts as that.
-    package mutating func request(byteCount: Int, lifetime: ClosedRange<Int>) -> Slot {
+    package mutating func request(byteCount: Int, lifetime: ClosedRange<Int>) -> Buffer {
         precondition(byteCount >= 0, "negative size \(byteCount)")
         let byteCount = min(byteCount, Int.largestProduct)
         let rounded = max(Self.alignment, (byteCount + Self.alignment - 1) & ~(Self.alignment - 1))
         requests.append(Request(byteCount: rounded, lifetime: lifetime))
-        return Slot(index: requests.count - 1)
+        return Buffer(index: requests.count - 1)
     }
 
-    /// The offset of every slot, and the size of the arena that holds them.
+    /// The offset of every buffer, and the size of the arena that holds them.
     package func solve() -> Solution {
         var offsets = [Int](repeating: 0, count: requests.count)
         var placed: [Int] = []
@@ -61,6 +61,6 @@ package struct ArenaLayout {
             self.byteCount = byteCount
         }
 
-        package subscript(_ slot: Slot) -> Int { offsets[slot.index] }
+        package subscript(_ buffer: Buffer) -> Int { offsets[buffer.index] }
     }
 }

@@ -36,7 +36,7 @@ package struct Convolution: Sendable {
     ) {
         window.unfold(x, into: workspace)
         let area = window.outputVolume
-        if let bias { CKernels_fillRows_f32__portable(bias, Int64(outChannels), Int64(area), y) }
+        if let bias { CKernels_fillRows_f32__reference(bias, Int64(outChannels), Int64(area), y) }
         for group in 0..<groups {
             BLAS.multiply(
                 weight + group * groupOutputs * groupPatch, leadingDimension: groupPatch,
@@ -80,7 +80,7 @@ package struct Convolution: Sendable {
     package static func addBiasGradient(
         dy: UnsafePointer<Float>, channels: Int, area: Int, dbias: UnsafeMutablePointer<Float>
     ) {
-        CKernels_addRowSums_f32__portable(dy, Int64(channels), Int64(area), dbias)
+        CKernels_addRowSums_f32__reference(dy, Int64(channels), Int64(area), dbias)
     }
 
     /// y[k, …] += bias[k].

@@ -32,6 +32,6 @@ package struct DropoutMask: Sendable {
     package func apply(
         _ mask: UnsafePointer<UInt8>, to x: UnsafePointer<Float>, count: Int, y: UnsafeMutablePointer<Float>
     ) {
-        CKernels_masked_f32__portable(x, mask, scale, Int64(count), y)
+        CKernels_masked_f32__reference(x, mask, scale, Int64(count), y)
     }
 }

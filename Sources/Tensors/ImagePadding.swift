@@ -60,12 +60,12 @@ package final class ImagePadding: Sendable {
     package var paddedCount: Int { padded.reduce(channels, Int.product) }
 
     package func pad(_ image: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>) {
-        withExtents { CKernels_pad_f32__portable($0, image, result) }
+        withExtents { CKernels_pad_f32__reference($0, image, result) }
     }
 
     /// The transpose of `pad`: sums every place's copies.
     package func unpad(_ padded: UnsafePointer<Float>, into image: UnsafeMutablePointer<Float>) {
-        withExtents { CKernels_unpad_f32__portable($0, padded, image) }
+        withExtents { CKernels_unpad_f32__reference($0, padded, image) }
     }
 
     private static func source(_ place: Int, extent: Int, _ mode: PaddingMode) -> Int {

@@ -15,19 +15,19 @@ package struct LaneWindow: Sendable {
             outputHeight: Int64(height.output), outputWidth: Int64(width.output))
     }
 
-    /// `winners` keeps the place in its window that each output came from.
+    /// `argmax` keeps the place in its window that each output came from.
     package func maximum(
         _ kernels: KernelSet, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-        winners: UnsafeMutablePointer<UInt16>
+        argmax: UnsafeMutablePointer<UInt16>
     ) {
-        withUnsafePointer(to: c) { kernels.table.pointee.maxpool2d_f32_forward($0, x, y, winners) }
+        withUnsafePointer(to: c) { kernels.table.pointee.maxpool2d_f32_forward($0, x, y, argmax) }
     }
 
     package func maximumBackward(
-        _ kernels: KernelSet, dy: UnsafePointer<Float>, winners: UnsafePointer<UInt16>,
+        _ kernels: KernelSet, dy: UnsafePointer<Float>, argmax: UnsafePointer<UInt16>,
         dx: UnsafeMutablePointer<Float>
     ) {
-        withUnsafePointer(to: c) { kernels.table.pointee.maxpool2d_f32_backward($0, dy, winners, dx) }
+        withUnsafePointer(to: c) { kernels.table.pointee.maxpool2d_f32_backward($0, dy, argmax, dx) }
     }
 
     package func average(
@@ -76,28 +76,28 @@ package struct LaneConvolution: Sendable {
     package func forwardPooled(
         _ kernels: KernelSet, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
         activation: LaneActivation, workspace: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>,
-        winners: UnsafeMutablePointer<UInt16>
+        argmax: UnsafeMutablePointer<UInt16>
     ) {
         withUnsafePointer(to: c) {
             kernels.table.pointee.conv2d_pool_f32_forward(
-                $0, x, weights, bias, activation.c, workspace, y, winners)
+                $0, x, weights, bias, activation.c, workspace, y, argmax)
         }
     }
 
     /// The weights in the order that `inputGradient` reads.
-    package func flip(
-        _ kernels: KernelSet, weights: UnsafePointer<Float>, into flipped: UnsafeMutablePointer<Float>
+    package func transpose(
+        _ kernels: KernelSet, weights: UnsafePointer<Float>, into transposed: UnsafeMutablePointer<Float>
     ) {
-        withUnsafePointer(to: c) { kernels.table.pointee.conv2d_f32_flip($0, weights, flipped) }
+        withUnsafePointer(to: c) { kernels.table.pointee.conv2d_f32_transpose($0, weights, transposed) }
     }
 
     /// dx, times the derivative of the activation that made x.
     package func inputGradient(
-        _ kernels: KernelSet, dy: UnsafePointer<Float>, flipped: UnsafePointer<Float>, activation: LaneActivation,
+        _ kernels: KernelSet, dy: UnsafePointer<Float>, transposed: UnsafePointer<Float>, activation: LaneActivation,
         x: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: c) {
-            kernels.table.pointee.conv2d_f32_inputGradient($0, dy, flipped, activation.c, x, dx)
+            kernels.table.pointee.conv2d_f32_inputGradient($0, dy, transposed, activation.c, x, dx)
         }
     }
 
@@ -116,22 +116,22 @@ package struct LaneConvolution: Sendable {
     /// The same from the gradient behind a fused pooling.
     package func weightGradientPooled(
         _ kernels: KernelSet, x: UnsafePointer<Float>, y: UnsafePointer<Float>, dy: UnsafePointer<Float>,
-        winners: UnsafePointer<UInt16>, activation: LaneActivation, lanes: Int,
+        argmax: UnsafePointer<UInt16>, activation: LaneActivation, lanes: Int,
         workspace: UnsafeMutablePointer<Float>, dweights: UnsafeMutablePointer<Float>,
         dbias: UnsafeMutablePointer<Float>?
     ) {
         withUnsafePointer(to: c) {
             kernels.table.pointee.conv2d_pool_f32_weightGradient(
-                $0, x, y, dy, winners, activation.c, Int64(lanes), workspace, dweights, dbias)
+                $0, x, y, dy, argmax, activation.c, Int64(lanes), workspace, dweights, dbias)
         }
     }
 
     /// The gradient of the convolution's own output, from that behind a fused activation and pooling.
     package func unpool(
-        _ kernels: KernelSet, y: UnsafePointer<Float>, dy: UnsafePointer<Float>, winners: UnsafePointer<UInt16>,
+        _ kernels: KernelSet, y: UnsafePointer<Float>, dy: UnsafePointer<Float>, argmax: UnsafePointer<UInt16>,
         activation: LaneActivation, into full: UnsafeMutablePointer<Float>
     ) {
         kernels.table.pointee.unpool_f32_backward(
-            Int64(outChannels), Int64(outputHeight), Int64(outputWidth), y, dy, winners, activation.c, full)
+            Int64(outChannels), Int64(outputHeight), Int64(outputWidth), y, dy, argmax, activation.c, full)
     }
 }

@@ -25,11 +25,11 @@ package enum Loss: Equatable, Sendable {
             weights.withUnsafeBufferPointer { weights in
                 var options = CKernels_CrossEntropy(
                     labelSmoothing: smoothing, classWeights: weights.isEmpty ? nil : weights.baseAddress)
-                CKernels_crossEntropy_f32__portable(
+                CKernels_crossEntropy_f32__reference(
                     &options, logits, labels, targets, samples, classCount, &sums, dlogits, losses)
             }
         case .meanSquaredError:
-            CKernels_squaredError_f32__portable(
+            CKernels_squaredError_f32__reference(
                 logits, labels, targets, samples, classCount, &sums, dlogits, losses)
         }
         return Score(sums)

@@ -10,7 +10,7 @@ package struct Philox4x32 {
     private static let keySteps: (UInt32, UInt32) = (0x9E37_79B9, 0xBB67_AE85)
     private static let rounds = 10
 
-    package static func block(
+    package static func words(
         counter: (UInt32, UInt32, UInt32, UInt32), key: (UInt32, UInt32)
     ) -> (UInt32, UInt32, UInt32, UInt32) {
         var (x, y, z, w) = counter
@@ -38,14 +38,14 @@ package enum RandomPurpose: UInt32, Sendable {
 
 /// The random numbers of one thing (a sample, a parameter) in one epoch, as a value.
 ///
-/// The key is the seed; the counter holds, word by word, the number of the block of four draws, the thing's number (low,
+/// The key is the seed; the counter holds, word by word, the number of the four draws, the thing's number (low,
 /// high), and purpose and epoch. Equal arguments give equal numbers on every machine; nothing else has an influence.
 package struct RandomStream: Sendable {
     private let key: (UInt32, UInt32)
     private let thing: (UInt32, UInt32)
     private let use: UInt32
-    private var nextBlock: UInt32 = 0
-    private var block: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
+    private var nextCounter: UInt32 = 0
+    private var words: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
     private var position = 4
 
     /// Traps: an epoch of 2²⁸ or more.
@@ -59,16 +59,16 @@ package struct RandomStream: Sendable {
     /// 32 uniform bits.
     package mutating func nextUInt32() -> UInt32 {
         if position == 4 {
-            block = Philox4x32.block(counter: (nextBlock, thing.0, thing.1, use), key: key)
-            nextBlock &+= 1
+            words = Philox4x32.words(counter: (nextCounter, thing.0, thing.1, use), key: key)
+            nextCounter &+= 1
             position = 0
         }
         defer { position += 1 }
         return switch position {
-        case 0: block.0
-        case 1: block.1
-        case 2: block.2
-        default: block.3
+        case 0: words.0
+        case 1: words.1
+        case 2: words.2
+        default: words.3
         }
     }
 

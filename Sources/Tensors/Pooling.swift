@@ -69,29 +69,29 @@ package struct Pooling: Sendable {
 
     package var inputCount: Int { axes.reduce(channels) { Int.product($0, $1.input) } }
     package var outputCount: Int { axes.reduce(channels) { Int.product($0, $1.output) } }
-    /// Whether every place of a channel has a number that `winners` can hold.
+    /// Whether every place of a channel has a number that `argmax` can hold.
     package var numbersFit: Bool { axes.reduce(1) { Int.product($0, $1.input) } <= Int(Int32.max) }
 
-    /// `winners` keeps the place in its channel that each output came from.
+    /// `argmax` keeps the place in its channel that each output came from.
     package func extreme(
         _ extreme: Extreme, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-        winners: UnsafeMutablePointer<Int32>
+        argmax: UnsafeMutablePointer<Int32>
     ) {
-        withExtents { CKernels_extremePool_f32_forward__portable($0, extreme.rawValue, x, y, winners) }
+        withExtents { CKernels_extremePool_f32_forward__reference($0, extreme.rawValue, x, y, argmax) }
     }
 
     package func extremeBackward(
-        dy: UnsafePointer<Float>, winners: UnsafePointer<Int32>, dx: UnsafeMutablePointer<Float>
+        dy: UnsafePointer<Float>, argmax: UnsafePointer<Int32>, dx: UnsafeMutablePointer<Float>
     ) {
-        withExtents { CKernels_extremePool_f32_backward__portable($0, dy, winners, dx) }
+        withExtents { CKernels_extremePool_f32_backward__reference($0, dy, argmax, dx) }
     }
 
     package func average(x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>) {
-        withExtents { CKernels_averagePool_f32_forward__portable($0, x, y) }
+        withExtents { CKernels_averagePool_f32_forward__reference($0, x, y) }
     }
 
     package func averageBackward(dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>) {
-        withExtents { CKernels_averagePool_f32_backward__portable($0, dy, dx) }
+        withExtents { CKernels_averagePool_f32_backward__reference($0, dy, dx) }
     }
 
     private func withExtents(_ body: (UnsafePointer<CKernels_Pooling>) -> Void) {

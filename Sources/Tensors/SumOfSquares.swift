@@ -1,17 +1,13 @@
 internal import CKernels
 
-/// Σ x² in float64 over fixed blocks of 4,096 elements, the blocks joined in a binary tree.
+/// Σ x² in float64 over the `VectorBlocks` of a vector, joined in a binary tree.
 ///
 /// The tree over a number of blocks that is no power of two is that of the next one, with empty blocks left out.
 package enum SumOfSquares {
-    package static let blockCount = 4_096
-
-    package static func blocks(for count: Int) -> Int { (count + blockCount - 1) / blockCount }
-
-    package static func ofBlock(_ block: Int, _ x: UnsafePointer<Float>, count: Int) -> Double {
-        let start = block * blockCount
+    /// Of one block, whose elements start at `x`.
+    package static func ofBlock(_ x: UnsafePointer<Float>, count: Int) -> Double {
         var sum = 0.0
-        KernelSet.inUse.table.pointee.sumOfSquares_f32(x + start, Int64(min(blockCount, count - start)), &sum)
+        KernelSet.inUse.table.pointee.sumOfSquares_f32(x, Int64(count), &sum)
         return sum
     }
 

@@ -47,11 +47,11 @@ package struct Window: Sendable {
 
     /// Columns [C·kernel, outputs] of an image; places outside are 0.
     package func unfold(_ image: UnsafePointer<Float>, into columns: UnsafeMutablePointer<Float>) {
-        withUnsafePointer(to: c) { CKernels_unfold_f32__portable($0, image, columns) }
+        withUnsafePointer(to: c) { CKernels_unfold_f32__reference($0, image, columns) }
     }
 
     /// The transpose of `unfold`: sums the columns into an image.
     package func fold(_ columns: UnsafePointer<Float>, into image: UnsafeMutablePointer<Float>) {
-        withUnsafePointer(to: c) { CKernels_fold_f32__portable($0, columns, image) }
+        withUnsafePointer(to: c) { CKernels_fold_f32__reference($0, columns, image) }
     }
 }

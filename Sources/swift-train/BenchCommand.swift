@@ -26,7 +26,7 @@ struct BenchCommand: Command {
     @Option(parsing: .unconditional, help: ArgumentHelp("How long to measure.", valueName: "seconds"))
     var seconds = 3.0
 
-    @Flag(help: "Time what evaluation does with a block of images instead of the training step.")
+    @Flag(help: "Time what evaluation does with a batch of images instead of the training step.")
     var inference = false
 
     @Flag(help: "Print one JSON object.")
@@ -120,7 +120,7 @@ private struct BenchReport {
             "\(name), \(shape), \(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) thread\(threads == 1 ? "" : "s")",
             "kernels        \(Machine.kernelSet)",
             "images/s       \(NumberText.decimal(result.imagesPerSecond, 1))",
-            "ms a \(work == .inference ? "block" : "step ")     \(milliseconds)",
+            "ms a \(work == .inference ? "batch" : "step ")     \(milliseconds)",
             "GFLOP/s        \(NumberText.decimal(result.gigaflops, 1)) of \(NumberText.decimal(result.peakGigaflops, 1)), "
                 + "the FMA peak of the cores in use",
             "peak memory    \(NumberText.megabytes(result.peakResidentBytes)) a rank",

@@ -103,26 +103,26 @@ static void end(void) {
 ssize_t write(int file, const void *bytes, size_t count) {
     char buffer[PATH_MAX];
     switch (judge("write", pathOf(file, buffer), 1, bytes, count)) {
-        case fault: return -1;
-        case die:
-            if (NEXT(write)(file, bytes, count / 2) < 0) abort();
-            end();
-            return -1;
-        case signalAfter: {
-            ssize_t done = NEXT(write)(file, bytes, count);
-            kill(getpid(), SIGUSR1);
-            return done;
-        }
-        default: return NEXT(write)(file, bytes, count);
+    case fault: return -1;
+    case die:
+        if (NEXT(write)(file, bytes, count / 2) < 0) abort();
+        end();
+        return -1;
+    case signalAfter: {
+        ssize_t done = NEXT(write)(file, bytes, count);
+        kill(getpid(), SIGUSR1);
+        return done;
+    }
+    default: return NEXT(write)(file, bytes, count);
     }
 }
 
 // What a call that takes a path or a file does first.
-#define GUARD(call, path, needsRoom)                  \
-    switch (judge(call, path, needsRoom, NULL, 0)) {  \
-        case fault: return -1;                        \
-        case die: end(); return -1;                   \
-        default: break;                               \
+#define GUARD(call, path, needsRoom)                                                                                   \
+    switch (judge(call, path, needsRoom, NULL, 0)) {                                                                   \
+    case fault: return -1;                                                                                             \
+    case die: end(); return -1;                                                                                        \
+    default: break;                                                                                                    \
     }
 
 int fsync(int file) {
@@ -182,30 +182,32 @@ int mkdir(const char *path, mode_t mode) {
     return NEXT(mkdir)(path, mode);
 }
 
-static mode_t modeOf(int flags, va_list arguments) { return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0; }
+static mode_t modeOf(int flags, va_list arguments) {
+    return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
+}
 
-#define OPEN(name)                                              \
-    int name(const char *path, int flags, ...) {                \
-        char buffer[PATH_MAX];                                  \
-        va_list arguments;                                      \
-        va_start(arguments, flags);                             \
-        mode_t mode = modeOf(flags, arguments);                 \
-        va_end(arguments);                                      \
-        GUARD("open", absolute(path, buffer), flags & O_CREAT)  \
-        return NEXT(name)(path, flags, mode);                   \
+#define OPEN(name)                                                                                                     \
+    int name(const char *path, int flags, ...) {                                                                       \
+        char buffer[PATH_MAX];                                                                                         \
+        va_list arguments;                                                                                             \
+        va_start(arguments, flags);                                                                                    \
+        mode_t mode = modeOf(flags, arguments);                                                                        \
+        va_end(arguments);                                                                                             \
+        GUARD("open", absolute(path, buffer), flags &O_CREAT)                                                          \
+        return NEXT(name)(path, flags, mode);                                                                          \
     }
 OPEN(open)
 OPEN(open64)
 
-#define OPENAT(name)                                                    \
-    int name(int folder, const char *path, int flags, ...) {            \
-        char buffer[PATH_MAX];                                          \
-        va_list arguments;                                              \
-        va_start(arguments, flags);                                     \
-        mode_t mode = modeOf(flags, arguments);                         \
-        va_end(arguments);                                              \
-        GUARD("openat", absolute(path, buffer), flags & O_CREAT)        \
-        return NEXT(name)(folder, path, flags, mode);                   \
+#define OPENAT(name)                                                                                                   \
+    int name(int folder, const char *path, int flags, ...) {                                                           \
+        char buffer[PATH_MAX];                                                                                         \
+        va_list arguments;                                                                                             \
+        va_start(arguments, flags);                                                                                    \
+        mode_t mode = modeOf(flags, arguments);                                                                        \
+        va_end(arguments);                                                                                             \
+        GUARD("openat", absolute(path, buffer), flags &O_CREAT)                                                        \
+        return NEXT(name)(folder, path, flags, mode);                                                                  \
     }
 OPENAT(openat)
 OPENAT(openat64)

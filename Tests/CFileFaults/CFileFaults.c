@@ -42,9 +42,7 @@ int rename(const char *from, const char *to) { return isHit(CFileFaults_rename) 
 
 int flock(int file, int operation) { return isHit(CFileFaults_flock) ? -1 : NEXT(flock)(file, operation); }
 
-int ftruncate(int file, off_t length) {
-    return isHit(CFileFaults_ftruncate) ? -1 : NEXT(ftruncate)(file, length);
-}
+int ftruncate(int file, off_t length) { return isHit(CFileFaults_ftruncate) ? -1 : NEXT(ftruncate)(file, length); }
 
 int fsync(int file) {
     struct stat status;

@@ -122,7 +122,7 @@ void expectClose(const char *what, const float *found, const float *expected, in
 void expectWinners(const uint16_t *found, const uint16_t *expected, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         if (found[i] == expected[i]) continue;
-        fail("winners[%lld] = %d, expected %d", (long long)i, found[i], expected[i]);
+        fail("argmax[%lld] = %d, expected %d", (long long)i, found[i], expected[i]);
         return;
     }
 }
@@ -155,17 +155,17 @@ void takeLane(const float *values, int64_t count, int lane, float *plain) {
     for (int64_t i = 0; i < count; i++) plain[i] = values[i * L + lane];
 }
 
-void maximumPool(const CKernels_LaneWindow *w, const float *x, float *y, uint16_t *winners) {
+void maximumPool(const CKernels_LaneWindow *w, const float *x, float *y, uint16_t *argmax) {
     for (int64_t c = 0; c < w->channels; c++)
         for (int64_t p = 0; p < w->outputHeight; p++)
-            for (int64_t q = 0; q < w->outputWidth; q++, y++, winners++) {
+            for (int64_t q = 0; q < w->outputWidth; q++, y++, argmax++) {
                 int found = 0;
                 for (int64_t tap = 0; tap < w->kernelHeight * w->kernelWidth; tap++) {
                     int64_t i = p * w->strideHeight - w->paddingTop + tap / w->kernelWidth;
                     int64_t j = q * w->strideWidth - w->paddingLeft + tap % w->kernelWidth;
                     if (i < 0 || j < 0 || i >= w->height || j >= w->width) continue;
                     float value = x[(c * w->height + i) * w->width + j];
-                    if (!found || value > *y || (value != value && *y == *y)) *y = value, *winners = (uint16_t)tap;
+                    if (!found || value > *y || (value != value && *y == *y)) *y = value, *argmax = (uint16_t)tap;
                     found = 1;
                 }
             }

@@ -57,7 +57,7 @@ float laneTree(const float *v, int64_t lanes);
 /// One lane of a value as a plain array.
 void takeLane(const float *values, int64_t count, int lane, float *plain);
 /// The maximum of every window of one image and where it came from: the first of equal values, a NaN over numbers.
-void maximumPool(const CKernels_LaneWindow *w, const float *x, float *y, uint16_t *winners);
+void maximumPool(const CKernels_LaneWindow *w, const float *x, float *y, uint16_t *argmax);
 
 // ---- Time ------------------------------------------------------------------------------------------------------------
 

@@ -140,26 +140,26 @@ static void weightGradient(const CKernels_LaneConvolution *shape, const float *x
 }
 
 static void unpool(int64_t channels, int64_t height, int64_t width, const float *y, const float *dy,
-                   const uint16_t *winners, CKernels_Activation activation, float *dx) {
+                   const uint16_t *argmax, CKernels_Activation activation, float *dx) {
     memset(dx, 0, (size_t)volume(channels, height, width) * sizeof(float));
     for (int64_t c = 0; c < channels; c++)
         for (int64_t p = 0; p < height / 2; p++)
             for (int64_t q = 0; q < width / 2; q++)
-                for (int l = 0; l < L; l++, y++, dy++, winners++) {
-                    if (*winners > 3) continue;
-                    int64_t row = 2 * p + *winners / 2, column = 2 * q + *winners % 2;
+                for (int l = 0; l < L; l++, y++, dy++, argmax++) {
+                    if (*argmax > 3) continue;
+                    int64_t row = 2 * p + *argmax / 2, column = 2 * q + *argmax % 2;
                     dx[((c * height + row) * width + column) * L + l] =
                         activation == CKernels_activationTanh ? derivative(activation, *dy, *y) : *dy;
                 }
 }
 
 static uint16_t *randomWinners(int64_t count, CKernels_Activation activation) {
-    uint16_t *winners = (uint16_t *)floats(count);
+    uint16_t *argmax = (uint16_t *)floats(count);
     for (int64_t i = 0; i < count; i++) {
         int isClosed = activation == CKernels_activationReLU && randomInt(0, 1);
-        winners[i] = isClosed ? 65535 : (uint16_t)randomInt(0, 3);
+        argmax[i] = isClosed ? 65535 : (uint16_t)randomInt(0, 3);
     }
-    return winners;
+    return argmax;
 }
 
 // ---- Rows ----------------------------------------------------------------------------------------------------------
@@ -170,15 +170,16 @@ static uint16_t *randomWinners(int64_t count, CKernels_Activation activation) {
         if (!(condition)) continue;                                                                                    \
         CKernels_LaneConvolution shape = shapeOf(layer);                                                               \
         float *x = randoms(inputCount(&shape)), *dx = floats(inputCount(&shape));                                      \
-        float *y = randoms(outputCount(&shape)), *dy = randoms(outputCount(&shape)), *full = floats(outputCount(&shape)); \
+        float *y = randoms(outputCount(&shape)), *dy = randoms(outputCount(&shape)),                                   \
+              *full = floats(outputCount(&shape));                                                                     \
         float *weights = randoms(weightCount(&shape)), *dWeights = floats(weightCount(&shape));                        \
         float *bias = randoms(layer->k), *dBias = floats(layer->k);                                                    \
         float *workspace = floats(CKernels_laneConvolutionWorkspace(&shape));                                          \
-        uint16_t *winners = randomWinners(outputCount(&shape), CKernels_activationNone);                               \
+        uint16_t *argmax = randomWinners(outputCount(&shape), CKernels_activationNone);                                \
         (void)dx, (void)full, (void)dWeights, (void)dBias, (void)weights;                                              \
         TIME(kernel, layer->name, counts * 32 * multiplyAdds(&shape), __VA_ARGS__);                                    \
         release(x), release(dx), release(y), release(dy), release(full), release(weights), release(dWeights);          \
-        release(bias), release(dBias), release(workspace), release(winners);                                           \
+        release(bias), release(dBias), release(workspace), release(argmax);                                            \
     }
 
 PROPERTY(conv2d_f32_forward) {
@@ -195,9 +196,8 @@ PROPERTY(conv2d_f32_forward) {
     expectEqual("y", y, expected, outputCount(&shape));
     release(x), release(weights), release(bias), release(y), release(expected);
 }
-BENCHMARK(conv2d_f32_forward) {
-    EACH_LAYER(1, !layer->pool, conv2d_f32_forward, &shape, x, weights, bias, layer->activation, y)
-}
+BENCHMARK(conv2d_f32_forward){
+    EACH_LAYER(1, !layer->pool, conv2d_f32_forward, &shape, x, weights, bias, layer->activation, y)}
 
 PROPERTY(conv2d_pool_f32_forward) {
     CKernels_LaneConvolution shape = randomShape();
@@ -219,13 +219,13 @@ PROPERTY(conv2d_pool_f32_forward) {
     float *y = floats(pooled), *expected = floats(pooled), *full = floats(outputCount(&shape));
     float *plain = floats(outputCount(&shape) / L), *maxima = floats(plainCount);
     float *workspace = floats(CKernels_laneConvolutionWorkspace(&shape));
-    uint16_t *winners = (uint16_t *)floats(pooled), *expectedWinners = (uint16_t *)floats(pooled);
+    uint16_t *argmax = (uint16_t *)floats(pooled), *expectedWinners = (uint16_t *)floats(pooled);
     uint16_t *places = (uint16_t *)floats(plainCount);
     describeShape(&shape, L);
-    set->conv2d_pool_f32_forward(&shape, x, weights, bias, activation, workspace, y, winners);
+    set->conv2d_pool_f32_forward(&shape, x, weights, bias, activation, workspace, y, argmax);
     forward(&shape, x, weights, bias, full);
-    CKernels_LaneWindow pool = {shape.outputChannels, w->outputHeight, w->outputWidth, 2, 2, 2, 2, 0, 0,
-                                w->outputHeight / 2, w->outputWidth / 2};
+    CKernels_LaneWindow pool = {shape.outputChannels, w->outputHeight,   w->outputWidth, 2, 2, 2, 2, 0, 0,
+                                w->outputHeight / 2,  w->outputWidth / 2};
     for (int l = 0; l < L; l++) {
         takeLane(full, outputCount(&shape) / L, l, plain);
         maximumPool(&pool, plain, maxima, places);
@@ -236,46 +236,43 @@ PROPERTY(conv2d_pool_f32_forward) {
         }
     }
     set->activation_f32_forward(activation, expected, pooled, expected);
-    expectWinners(winners, expectedWinners, pooled);
+    expectWinners(argmax, expectedWinners, pooled);
     expectEqual("y", y, expected, pooled);
     release(x), release(weights), release(bias), release(y), release(expected), release(full), release(plain);
-    release(maxima), release(workspace), release(winners), release(expectedWinners), release(places);
+    release(maxima), release(workspace), release(argmax), release(expectedWinners), release(places);
 }
-BENCHMARK(conv2d_pool_f32_forward) {
-    EACH_LAYER(1, layer->pool, conv2d_pool_f32_forward, &shape, x, weights, bias, layer->activation, workspace, y,
-               winners)
-}
+BENCHMARK(conv2d_pool_f32_forward){EACH_LAYER(1, layer->pool, conv2d_pool_f32_forward, &shape, x, weights, bias,
+                                              layer->activation, workspace, y, argmax)}
 
-PROPERTY(conv2d_f32_flip) {
+PROPERTY(conv2d_f32_transpose) {
     CKernels_LaneConvolution shape = randomShape();
     const CKernels_LaneWindow *w = &shape.window;
     const int64_t taps = w->kernelHeight * w->kernelWidth;
-    float *weights = randoms(weightCount(&shape)), *flipped = floats(weightCount(&shape));
+    float *weights = randoms(weightCount(&shape)), *transposed = floats(weightCount(&shape));
     float *expected = floats(weightCount(&shape));
     describeShape(&shape, L);
-    set->conv2d_f32_flip(&shape, weights, flipped);
+    set->conv2d_f32_transpose(&shape, weights, transposed);
     for (int64_t k = 0; k < shape.outputChannels; k++)
         for (int64_t c = 0; c < w->channels; c++)
             for (int64_t tap = 0; tap < taps; tap++)
                 expected[(c * shape.outputChannels + k) * taps + taps - 1 - tap] =
                     weights[(k * w->channels + c) * taps + tap];
-    expectEqual("flipped", flipped, expected, weightCount(&shape));
-    release(weights), release(flipped), release(expected);
+    expectEqual("transposed", transposed, expected, weightCount(&shape));
+    release(weights), release(transposed), release(expected);
 }
-BENCHMARK(conv2d_f32_flip) {
-    EACH_LAYER(0, layer->c == 6 && layer->size == 12, conv2d_f32_flip, &shape, weights, dWeights)
-}
+BENCHMARK(conv2d_f32_transpose){
+    EACH_LAYER(0, layer->c == 6 && layer->size == 12, conv2d_f32_transpose, &shape, weights, dWeights)}
 
 PROPERTY(conv2d_f32_inputGradient) {
     CKernels_LaneConvolution shape = randomShape();
     const CKernels_LaneWindow *w = &shape.window;
     CKernels_Activation activation = randomActivation();
     float *x = randoms(inputCount(&shape)), *weights = randoms(weightCount(&shape));
-    float *dy = randoms(outputCount(&shape)), *flipped = floats(weightCount(&shape));
+    float *dy = randoms(outputCount(&shape)), *transposed = floats(weightCount(&shape));
     float *dx = floats(inputCount(&shape)), *expected = floats(inputCount(&shape));
     describeShape(&shape, L);
-    set->conv2d_f32_flip(&shape, weights, flipped);
-    set->conv2d_f32_inputGradient(&shape, dy, flipped, activation, x, dx);
+    set->conv2d_f32_transpose(&shape, weights, transposed);
+    set->conv2d_f32_inputGradient(&shape, dy, transposed, activation, x, dx);
     float *to = expected;
     for (int64_t c = 0; c < w->channels; c++)
         for (int64_t h = 0; h < w->height; h++)
@@ -294,12 +291,10 @@ PROPERTY(conv2d_f32_inputGradient) {
                     *to = derivative(activation, sum, x[to - expected]);
                 }
     expectEqual("dx", dx, expected, inputCount(&shape));
-    release(x), release(weights), release(dy), release(flipped), release(dx), release(expected);
+    release(x), release(weights), release(dy), release(transposed), release(dx), release(expected);
 }
-BENCHMARK(conv2d_f32_inputGradient) {
-    EACH_LAYER(1, layer->c > 1, conv2d_f32_inputGradient, &shape, dy, weights,
-               layer->pool ? CKernels_activationNone : layer->activation, x, dx)
-}
+BENCHMARK(conv2d_f32_inputGradient){EACH_LAYER(1, layer->c > 1, conv2d_f32_inputGradient, &shape, dy, weights,
+                                               layer->pool ? CKernels_activationNone : layer->activation, x, dx)}
 
 PROPERTY(conv2d_f32_weightGradient) {
     CKernels_LaneConvolution shape = randomShape();
@@ -316,10 +311,8 @@ PROPERTY(conv2d_f32_weightGradient) {
     release(x), release(dy), release(dWeights), release(dBias), release(expected), release(expectedBias);
     release(workspace);
 }
-BENCHMARK(conv2d_f32_weightGradient) {
-    EACH_LAYER(1, !(layer->pool && layer->c == 1), conv2d_f32_weightGradient, &shape, x, dy, L, workspace, dWeights,
-               dBias)
-}
+BENCHMARK(conv2d_f32_weightGradient){EACH_LAYER(1, !(layer->pool && layer->c == 1), conv2d_f32_weightGradient, &shape,
+                                                x, dy, L, workspace, dWeights, dBias)}
 
 PROPERTY(conv2d_pool_f32_weightGradient) {
     CKernels_LaneConvolution shape = randomShape();
@@ -329,37 +322,35 @@ PROPERTY(conv2d_pool_f32_weightGradient) {
     CKernels_Activation activation = randomActivation();
     float *x = randoms(inputCount(&shape)), *y = randoms(pooled), *dy = randoms(pooled);
     float *full = floats(outputCount(&shape));
-    uint16_t *winners = randomWinners(pooled, activation);
+    uint16_t *argmax = randomWinners(pooled, activation);
     float *dWeights = floats(weightCount(&shape)), *dBias = floats(shape.outputChannels);
     float *expected = floats(weightCount(&shape)), *expectedBias = floats(shape.outputChannels);
     float *workspace = floats(CKernels_laneConvolutionWorkspace(&shape));
     describeShape(&shape, lanes);
-    set->conv2d_pool_f32_weightGradient(&shape, x, y, dy, winners, activation, lanes, workspace, dWeights, dBias);
-    unpool(shape.outputChannels, w->outputHeight, w->outputWidth, y, dy, winners, activation, full);
+    set->conv2d_pool_f32_weightGradient(&shape, x, y, dy, argmax, activation, lanes, workspace, dWeights, dBias);
+    unpool(shape.outputChannels, w->outputHeight, w->outputWidth, y, dy, argmax, activation, full);
     weightGradient(&shape, x, full, lanes, expected, expectedBias);
     expectEqual("dWeights", dWeights, expected, weightCount(&shape));
     expectEqual("dBias", dBias, expectedBias, shape.outputChannels);
-    release(x), release(y), release(dy), release(full), release(winners), release(dWeights), release(dBias);
+    release(x), release(y), release(dy), release(full), release(argmax), release(dWeights), release(dBias);
     release(expected), release(expectedBias), release(workspace);
 }
-BENCHMARK(conv2d_pool_f32_weightGradient) {
-    EACH_LAYER(1, layer->pool, conv2d_pool_f32_weightGradient, &shape, x, y, dy, winners, layer->activation, L,
-               workspace, dWeights, dBias)
-}
+BENCHMARK(conv2d_pool_f32_weightGradient){EACH_LAYER(1, layer->pool, conv2d_pool_f32_weightGradient, &shape, x, y, dy,
+                                                     argmax, layer->activation, L, workspace, dWeights, dBias)}
 
 PROPERTY(unpool_f32_backward) {
     int64_t c = randomInt(1, 5), h = randomInt(1, 15), w = randomInt(1, 15), pooled = volume(c, h / 2, w / 2);
     CKernels_Activation activation = randomActivation();
     float *y = randoms(pooled), *dy = randoms(pooled);
     float *dx = floats(volume(c, h, w)), *expected = floats(volume(c, h, w));
-    uint16_t *winners = randomWinners(pooled, activation);
+    uint16_t *argmax = randomWinners(pooled, activation);
     describe("%lldx%lldx%lld", (long long)c, (long long)h, (long long)w);
-    set->unpool_f32_backward(c, h, w, y, dy, winners, activation, dx);
-    unpool(c, h, w, y, dy, winners, activation, expected);
+    set->unpool_f32_backward(c, h, w, y, dy, argmax, activation, dx);
+    unpool(c, h, w, y, dy, argmax, activation, expected);
     expectEqual("dx", dx, expected, volume(c, h, w));
-    release(y), release(dy), release(dx), release(expected), release(winners);
+    release(y), release(dy), release(dx), release(expected), release(argmax);
 }
 BENCHMARK(unpool_f32_backward) {
     EACH_LAYER(0, layer->pool, unpool_f32_backward, layer->k, shape.window.outputHeight, shape.window.outputWidth, y,
-               dy, winners, layer->activation, full)
+               dy, argmax, layer->activation, full)
 }

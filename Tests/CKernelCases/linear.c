@@ -33,9 +33,7 @@ PROPERTY(linear_f32_forward) {
     expectEqual("y", y, expected, m * L);
     release(x), release(weights), release(bias), release(y), release(expected);
 }
-BENCHMARK(linear_f32_forward) {
-    EACH_LAYER(linear_f32_forward, n, m, x, weights, bias, CKernels_activationReLU, y)
-}
+BENCHMARK(linear_f32_forward){EACH_LAYER(linear_f32_forward, n, m, x, weights, bias, CKernels_activationReLU, y)}
 
 PROPERTY(linear_f32_inputGradient) {
     int64_t n = randomInt(1, 70), m = randomInt(1, 40);
@@ -53,9 +51,8 @@ PROPERTY(linear_f32_inputGradient) {
     expectEqual("dx", dx, expected, n * L);
     release(x), release(weights), release(dy), release(dx), release(expected);
 }
-BENCHMARK(linear_f32_inputGradient) {
-    EACH_LAYER(linear_f32_inputGradient, n, m, y, weights, CKernels_activationReLU, x, dx)
-}
+BENCHMARK(linear_f32_inputGradient){
+    EACH_LAYER(linear_f32_inputGradient, n, m, y, weights, CKernels_activationReLU, x, dx)}
 
 PROPERTY(linear_f32_weightGradient) {
     int64_t n = randomInt(1, 150), m = randomInt(1, 40), lanes = 1 << randomInt(0, 4), w = lanes >> randomInt(0, 4);

@@ -59,8 +59,17 @@ static CKernels_LaneWindow randomWindow(void) {
         int64_t r = randomInt(1, 4), s = randomInt(1, 4), h = randomInt(1, 12), w = randomInt(1, 12);
         int64_t stride = randomInt(1, 3), padding = randomInt(0, (r < s ? r : s) / 2);
         if (h + 2 * padding < r || w + 2 * padding < s) continue;
-        CKernels_LaneWindow window = {randomInt(1, 4), h, w, r, s, stride, stride, padding, padding,
-                                      (h + 2 * padding - r) / stride + 1, (w + 2 * padding - s) / stride + 1};
+        CKernels_LaneWindow window = {randomInt(1, 4),
+                                      h,
+                                      w,
+                                      r,
+                                      s,
+                                      stride,
+                                      stride,
+                                      padding,
+                                      padding,
+                                      (h + 2 * padding - r) / stride + 1,
+                                      (w + 2 * padding - s) / stride + 1};
         describe("%lldx%lldx%lld kernel %lldx%lld stride %lld padding %lld", (long long)window.channels, (long long)h,
                  (long long)w, (long long)r, (long long)s, (long long)stride, (long long)padding);
         return window;
@@ -69,13 +78,13 @@ static CKernels_LaneWindow randomWindow(void) {
 static int64_t inputs(const CKernels_LaneWindow *w) { return w->channels * w->height * w->width; }
 static int64_t outputs(const CKernels_LaneWindow *w) { return w->channels * w->outputHeight * w->outputWidth; }
 
-static void maximumPoolBackward(const CKernels_LaneWindow *w, const float *dy, const uint16_t *winners, float *dx) {
+static void maximumPoolBackward(const CKernels_LaneWindow *w, const float *dy, const uint16_t *argmax, float *dx) {
     memset(dx, 0, (size_t)inputs(w) * sizeof(float));
     for (int64_t c = 0; c < w->channels; c++)
         for (int64_t p = 0; p < w->outputHeight; p++)
-            for (int64_t q = 0; q < w->outputWidth; q++, dy++, winners++) {
-                int64_t i = p * w->strideHeight - w->paddingTop + *winners / w->kernelWidth;
-                int64_t j = q * w->strideWidth - w->paddingLeft + *winners % w->kernelWidth;
+            for (int64_t q = 0; q < w->outputWidth; q++, dy++, argmax++) {
+                int64_t i = p * w->strideHeight - w->paddingTop + *argmax / w->kernelWidth;
+                int64_t j = q * w->strideWidth - w->paddingLeft + *argmax % w->kernelWidth;
                 dx[(c * w->height + i) * w->width + j] += *dy;
             }
 }
@@ -83,49 +92,49 @@ static void maximumPoolBackward(const CKernels_LaneWindow *w, const float *dy, c
 #define POOL(kernel, ...)                                                                                              \
     CKernels_LaneWindow window = {8, 28, 28, 3, 3, 2, 2, 1, 1, 14, 14};                                                \
     float *x = randoms(volume(8, 28, 28)), *y = randoms(volume(8, 14, 14));                                            \
-    uint16_t *winners = (uint16_t *)floats(volume(8, 14, 14));                                                         \
-    set->maxpool2d_f32_forward(&window, x, y, winners);                                                                \
+    uint16_t *argmax = (uint16_t *)floats(volume(8, 14, 14));                                                          \
+    set->maxpool2d_f32_forward(&window, x, y, argmax);                                                                 \
     TIME(kernel, "8x28 3x3 s2 p1", 0, __VA_ARGS__);                                                                    \
-    release(x), release(y), release(winners)
+    release(x), release(y), release(argmax)
 
 PROPERTY(maxpool2d_f32_forward) {
     CKernels_LaneWindow w = randomWindow();
     int64_t in = inputs(&w), out = outputs(&w);
     float *x = floats(in * L), *y = floats(out * L), *plain = floats(in), *expected = floats(out), *found = floats(out);
     for (int64_t i = 0; i < in * L; i++) x[i] = randomInt(0, 20) ? (float)randomInt(-2, 2) : NAN;
-    uint16_t *winners = (uint16_t *)floats(out * L), *own = (uint16_t *)floats(out);
+    uint16_t *argmax = (uint16_t *)floats(out * L), *own = (uint16_t *)floats(out);
     uint16_t *expectedWinners = (uint16_t *)floats(out);
-    set->maxpool2d_f32_forward(&w, x, y, winners);
+    set->maxpool2d_f32_forward(&w, x, y, argmax);
     for (int l = 0; l < L; l++) {
         takeLane(x, in, l, plain), takeLane(y, out, l, found);
-        for (int64_t i = 0; i < out; i++) own[i] = winners[i * L + l];
+        for (int64_t i = 0; i < out; i++) own[i] = argmax[i * L + l];
         maximumPool(&w, plain, expected, expectedWinners);
         expectEqual("y", found, expected, out);
         expectWinners(own, expectedWinners, out);
     }
-    release(x), release(y), release(plain), release(expected), release(found), release(winners), release(own);
+    release(x), release(y), release(plain), release(expected), release(found), release(argmax), release(own);
     release(expectedWinners);
 }
-BENCHMARK(maxpool2d_f32_forward) { POOL(maxpool2d_f32_forward, &window, x, y, winners); }
+BENCHMARK(maxpool2d_f32_forward) { POOL(maxpool2d_f32_forward, &window, x, y, argmax); }
 
 PROPERTY(maxpool2d_f32_backward) {
     CKernels_LaneWindow w = randomWindow();
     int64_t in = inputs(&w), out = outputs(&w);
     float *x = randoms(in * L), *y = floats(out * L), *dy = randoms(out * L), *dx = floats(in * L);
     float *plain = floats(out), *expected = floats(in), *found = floats(in);
-    uint16_t *winners = (uint16_t *)floats(out * L), *own = (uint16_t *)floats(out);
-    set->maxpool2d_f32_forward(&w, x, y, winners);
-    set->maxpool2d_f32_backward(&w, dy, winners, dx);
+    uint16_t *argmax = (uint16_t *)floats(out * L), *own = (uint16_t *)floats(out);
+    set->maxpool2d_f32_forward(&w, x, y, argmax);
+    set->maxpool2d_f32_backward(&w, dy, argmax, dx);
     for (int l = 0; l < L; l++) {
         takeLane(dy, out, l, plain), takeLane(dx, in, l, found);
-        for (int64_t i = 0; i < out; i++) own[i] = winners[i * L + l];
+        for (int64_t i = 0; i < out; i++) own[i] = argmax[i * L + l];
         maximumPoolBackward(&w, plain, own, expected);
         expectEqual("dx", found, expected, in);
     }
     release(x), release(y), release(dy), release(dx), release(plain), release(expected), release(found);
-    release(winners), release(own);
+    release(argmax), release(own);
 }
-BENCHMARK(maxpool2d_f32_backward) { POOL(maxpool2d_f32_backward, &window, y, winners, x); }
+BENCHMARK(maxpool2d_f32_backward) { POOL(maxpool2d_f32_backward, &window, y, argmax, x); }
 
 /// Calls `visit(place of the input, is inside)` for every tap of a window.
 #define EACH_TAP(w, p, q, from, isInside, ...)                                                                         \
@@ -260,7 +269,7 @@ PROPERTY(crossEntropy_f32) {
         takeLane(logits, classes, l, plain), takeLane(dlogits, classes, l, found);
         memset(expected, 0, (size_t)classes * sizeof(float));
         if (group.images[l]) {
-            CKernels_crossEntropy_f32__portable(&options, plain, &group.labels[l], 0, 1, classes, &score, expected, 0);
+            CKernels_crossEntropy_f32__reference(&options, plain, &group.labels[l], 0, 1, classes, &score, expected, 0);
         }
         // Both compute in double with polynomials of the same degree, rounded differently where one of them fuses.
         expectClose("dlogits", found, expected, classes, 1e-7);

@@ -204,8 +204,15 @@ BENCHMARK(sgd_f32) {
 
 PROPERTY(adam_f32) {
     int isDecoupled = (int)randomInt(0, 1);
-    CKernels_Adam rule = {1e-2f, randomInt(0, 1) ? 0.1f : 0.6f, 0.999f, 1e-3f, 0.5f, 1e-8f, isDecoupled ? 0 : 0.01f,
-                          isDecoupled ? 0.999f : 1, 0.25f};
+    CKernels_Adam rule = {1e-2f,
+                          randomInt(0, 1) ? 0.1f : 0.6f,
+                          0.999f,
+                          1e-3f,
+                          0.5f,
+                          1e-8f,
+                          isDecoupled ? 0 : 0.01f,
+                          isDecoupled ? 0.999f : 1,
+                          0.25f};
     Parameters p = randomParameters(1);
     set->adam_f32(&rule, p.gradients, p.count, p.weights, p.state[0], p.state[1]);
     for (int64_t i = 0; i < p.count; i++) {

@@ -14,10 +14,9 @@ static _Atomic int64_t calls;
 CKERNELS(ROW)
 #undef ROW
 
-static const CKernels_Set table = {
-    .name = "counted",
+static const CKernels_Set table = {.name = "counted",
 #define ROW(agreement, kernel, parameters, arguments) .kernel = counted_##kernel,
-    CKERNELS(ROW)
+                                   CKERNELS(ROW)
 #undef ROW
 };
 

@@ -24,7 +24,7 @@ struct MaxPool2dGoldenTests {
                 let dx = try golden.floats("\(name)/dx")
                 // Without overlap a gradient is a copy; a sum of up to nine may be added in another order.
                 expectClose(result.dx, dx, tolerance: stride >= kernel ? 0 : 1e-6, "\(name), \(arrangement): dx")
-                #expect(result.dx.map { $0 == 0 } == dx.map { $0 == 0 }, "\(name), \(arrangement): winners")
+                #expect(result.dx.map { $0 == 0 } == dx.map { $0 == 0 }, "\(name), \(arrangement): argmax")
             }
         }
     }

@@ -37,7 +37,7 @@ struct PoolingGoldenTests {
             let probe = try LayerProbe(layer, input: Shape(Array(shape.dropFirst())), arrangement)
             let dx = try probe.run(x: golden.floats("x"), dy: golden.floats("dy"), parameters: []).dx
             let expected = try golden.floats("dx")
-            #expect(dx.map { $0 == 0 } == expected.map { $0 == 0 }, "\(golden.name), \(arrangement): winners")
+            #expect(dx.map { $0 == 0 } == expected.map { $0 == 0 }, "\(golden.name), \(arrangement): argmax")
         }
     }
 

@@ -11,9 +11,9 @@ struct ArenaLayoutTests {
 
     private func solve(_ requests: [Request]) -> (offsets: [Int], byteCount: Int) {
         var layout = ArenaLayout()
-        let slots = requests.map { layout.request(byteCount: $0.bytes, lifetime: $0.lifetime) }
+        let buffers = requests.map { layout.request(byteCount: $0.bytes, lifetime: $0.lifetime) }
         let solution = layout.solve()
-        return (slots.map { solution[$0] }, solution.byteCount)
+        return (buffers.map { solution[$0] }, solution.byteCount)
     }
 
     @Test("buffers that are alive at once never overlap, lie inside the arena and on cache lines")

@@ -43,14 +43,14 @@ struct ConvolutionPropertyTests {
             var (y, expected) = (drawn.dy, drawn.dy)
             var workspace = drawn.workspace
             operation.forward(x: drawn.x, weight: drawn.weight, bias: drawn.bias, y: &y, workspace: &workspace)
-            CKernels_convolution_f32_forward__portable(
+            CKernels_convolution_f32_forward__reference(
                 &window, &drawn.filters, drawn.x, drawn.weight, drawn.bias, &expected)
             expectClose(y, expected, "\(place): y")
 
             var (dx, expectedDx) = (drawn.x, drawn.x)
             workspace = drawn.workspace
             operation.inputGradient(dy: drawn.dy, weight: drawn.weight, dx: &dx, workspace: &workspace)
-            CKernels_convolution_f32_inputGradient__portable(
+            CKernels_convolution_f32_inputGradient__reference(
                 &window, &drawn.filters, drawn.dy, drawn.weight, &expectedDx)
             expectClose(dx, expectedDx, "\(place): dx")
 
@@ -59,7 +59,7 @@ struct ConvolutionPropertyTests {
             workspace = drawn.workspace
             operation.addWeightGradient(
                 x: drawn.x, dy: drawn.dy, dweight: &dweight, dbias: &dbias, workspace: &workspace)
-            CKernels_convolution_f32_addWeightGradient__portable(
+            CKernels_convolution_f32_addWeightGradient__reference(
                 &window, &drawn.filters, drawn.x, drawn.dy, &expectedDweight)
             expectClose(dweight, expectedDweight, "\(place): dweight")
             let area = operation.window.outputVolume
@@ -80,7 +80,7 @@ struct ConvolutionPropertyTests {
             let (x, weight, bias) = (randoms.floats(inputs), randoms.floats(inputs * outputs), randoms.floats(outputs))
             var (y, expected) = ([Float](repeating: .nan, count: outputs), [Float](repeating: .nan, count: outputs))
             Affine(inputs: inputs, outputs: outputs).forward(samples: 1, x: x, weight: weight, bias: bias, y: &y)
-            CKernels_convolution_f32_forward__portable(&window, &filters, x, weight, bias, &expected)
+            CKernels_convolution_f32_forward__reference(&window, &filters, x, weight, bias, &expected)
             expectClose(y, expected, "\(inputs) → \(outputs)")
         }
     }

@@ -24,32 +24,32 @@ struct OperationGradientTests {
             let bias = doubles(&randoms, outChannels)
             func forward(_ x: [Double], _ weight: [Double]) -> [Double] {
                 var y = [Double](repeating: .nan, count: outputs)
-                CKernels_convolution_f64_forward__portable(&extents, &filters, x, weight, bias, &y)
+                CKernels_convolution_f64_forward__reference(&extents, &filters, x, weight, bias, &y)
                 return y
             }
             expectGradient("convolution \(index), x", at: x, outputs: outputs, &randoms) {
                 forward($0, weight)
             } backward: { x, dy in
                 var dx = [Double](repeating: .nan, count: x.count)
-                CKernels_convolution_f64_inputGradient__portable(&extents, &filters, dy, weight, &dx)
+                CKernels_convolution_f64_inputGradient__reference(&extents, &filters, dy, weight, &dx)
                 return dx
             }
             expectGradient("convolution \(index), weight", at: weight, outputs: outputs, &randoms) {
                 forward(x, $0)
             } backward: { weight, dy in
                 var dweight = [Double](repeating: 0, count: weight.count)
-                CKernels_convolution_f64_addWeightGradient__portable(&extents, &filters, x, dy, &dweight)
+                CKernels_convolution_f64_addWeightGradient__reference(&extents, &filters, x, dy, &dweight)
                 return dweight
             }
             expectGradient(
                 "transposed convolution \(index), x", at: doubles(&randoms, outputs), outputs: inputs, &randoms
             ) {
                 var image = [Double](repeating: .nan, count: inputs)
-                CKernels_convolution_f64_inputGradient__portable(&extents, &filters, $0, weight, &image)
+                CKernels_convolution_f64_inputGradient__reference(&extents, &filters, $0, weight, &image)
                 return image
             } backward: { _, dimage in
                 var dx = [Double](repeating: .nan, count: outputs)
-                CKernels_convolution_f64_forward__portable(&extents, &filters, dimage, weight, nil, &dx)
+                CKernels_convolution_f64_forward__reference(&extents, &filters, dimage, weight, nil, &dx)
                 return dx
             }
         }
@@ -65,12 +65,12 @@ struct OperationGradientTests {
             guard image * columns < 40_000 else { continue }
             func unfold(_ x: [Double]) -> [Double] {
                 var y = [Double](repeating: .nan, count: columns)
-                CKernels_unfold_f64__portable(&extents, x, &y)
+                CKernels_unfold_f64__reference(&extents, x, &y)
                 return y
             }
             func fold(_ x: [Double]) -> [Double] {
                 var y = [Double](repeating: .nan, count: image)
-                CKernels_fold_f64__portable(&extents, x, &y)
+                CKernels_fold_f64__reference(&extents, x, &y)
                 return y
             }
             expectGradient("unfold", at: doubles(&randoms, image), outputs: columns, &randoms, forward: unfold) {
@@ -98,11 +98,11 @@ struct OperationGradientTests {
                     sources: (single.baseAddress, sources.baseAddress, sources.baseAddress), value: 0)
                 expectGradient("\(mode)", at: doubles(&randoms, 32), outputs: 98, &randoms) {
                     var y = [Double](repeating: .nan, count: 98)
-                    CKernels_pad_f64__portable(&extents, $0, &y)
+                    CKernels_pad_f64__reference(&extents, $0, &y)
                     return y
                 } backward: { x, dy in
                     var dx = [Double](repeating: .nan, count: x.count)
-                    CKernels_unpad_f64__portable(&extents, dy, &dx)
+                    CKernels_unpad_f64__reference(&extents, dy, &dx)
                     return dx
                 }
             }
@@ -123,27 +123,27 @@ struct OperationGradientTests {
                     var extents = CKernels_Pooling(
                         channels: 2, input: (1, 5, 6), output: (1, 3, 3),
                         spans: (single.baseAddress, rows.baseAddress, columns.baseAddress))
-                    var winners = [Int32](repeating: 0, count: 18)
+                    var argmax = [Int32](repeating: 0, count: 18)
                     for sign: Int32 in [1, -1] {
                         expectGradient("extreme \(sign)", at: x, outputs: 18, &randoms) {
                             var y = [Double](repeating: .nan, count: 18)
-                            CKernels_extremePool_f64_forward__portable(&extents, sign, $0, &y, &winners)
+                            CKernels_extremePool_f64_forward__reference(&extents, sign, $0, &y, &argmax)
                             return y
                         } backward: { x, dy in
                             var y = dy
                             var dx = [Double](repeating: .nan, count: x.count)
-                            CKernels_extremePool_f64_forward__portable(&extents, sign, x, &y, &winners)
-                            CKernels_extremePool_f64_backward__portable(&extents, dy, winners, &dx)
+                            CKernels_extremePool_f64_forward__reference(&extents, sign, x, &y, &argmax)
+                            CKernels_extremePool_f64_backward__reference(&extents, dy, argmax, &dx)
                             return dx
                         }
                     }
                     expectGradient("average", at: x, outputs: 18, &randoms) {
                         var y = [Double](repeating: .nan, count: 18)
-                        CKernels_averagePool_f64_forward__portable(&extents, $0, &y)
+                        CKernels_averagePool_f64_forward__reference(&extents, $0, &y)
                         return y
                     } backward: { x, dy in
                         var dx = [Double](repeating: .nan, count: x.count)
-                        CKernels_averagePool_f64_backward__portable(&extents, dy, &dx)
+                        CKernels_averagePool_f64_backward__reference(&extents, dy, &dx)
                         return dx
                     }
                 }
@@ -160,18 +160,18 @@ struct OperationGradientTests {
         typealias Forward = (UnsafePointer<Double>, Int64, UnsafeMutablePointer<Double>) -> Void
         typealias Backward = (UnsafePointer<Double>, UnsafePointer<Double>, Int64, UnsafeMutablePointer<Double>) -> Void
         let cases: [(name: String, readsInput: Bool, forward: Forward, backward: Backward)] = [
-            ("relu", false, CKernels_relu_f64_forward__portable, CKernels_relu_f64_backward__portable),
+            ("relu", false, CKernels_relu_f64_forward__reference, CKernels_relu_f64_backward__reference),
             (
-                "leaky relu", false, { CKernels_leakyRelu_f64_forward__portable(0.2, $0, $1, $2) },
-                { CKernels_leakyRelu_f64_backward__portable(0.2, $0, $1, $2, $3) }
+                "leaky relu", false, { CKernels_leakyRelu_f64_forward__reference(0.2, $0, $1, $2) },
+                { CKernels_leakyRelu_f64_backward__reference(0.2, $0, $1, $2, $3) }
             ),
-            ("tanh", false, CKernels_tanh_f64_forward__portable, CKernels_tanh_f64_backward__portable),
-            ("sigmoid", false, CKernels_sigmoid_f64_forward__portable, CKernels_sigmoid_f64_backward__portable),
-            ("gelu", true, CKernels_gelu_f64_forward__portable, CKernels_gelu_f64_backward__portable),
-            ("gelu tanh", true, CKernels_geluTanh_f64_forward__portable, CKernels_geluTanh_f64_backward__portable),
+            ("tanh", false, CKernels_tanh_f64_forward__reference, CKernels_tanh_f64_backward__reference),
+            ("sigmoid", false, CKernels_sigmoid_f64_forward__reference, CKernels_sigmoid_f64_backward__reference),
+            ("gelu", true, CKernels_gelu_f64_forward__reference, CKernels_gelu_f64_backward__reference),
+            ("gelu tanh", true, CKernels_geluTanh_f64_forward__reference, CKernels_geluTanh_f64_backward__reference),
             (
-                "softmax", false, { CKernels_softmax_f64_forward__portable($0, 4, $1 / 4, $2) },
-                { CKernels_softmax_f64_backward__portable($0, $1, 4, $2 / 4, $3) }
+                "softmax", false, { CKernels_softmax_f64_forward__reference($0, 4, $1 / 4, $2) },
+                { CKernels_softmax_f64_backward__reference($0, $1, 4, $2 / 4, $3) }
             ),
         ]
         var randoms = Randoms(45)
@@ -199,22 +199,22 @@ struct OperationGradientTests {
         let count = Double(images * area)
         func statistics(_ x: [Double]) -> (mean: Double, inverse: Double) {
             var sums = [0.0, 0.0]
-            CKernels_centredSums_f64__portable(x, Int64(images), Int64(area), Int64(area), 0.3, &sums)
+            CKernels_centredSums_f64__reference(x, Int64(images), Int64(area), Int64(area), 0.3, &sums)
             let shift = sums[0] / count
             return (0.3 + shift, 1 / (sums[1] / count - shift * shift + 1e-5).squareRoot())
         }
         expectGradient("normalisation", at: doubles(&randoms, images * area), outputs: images * area, &randoms) { x in
             let (mean, inverse) = statistics(x)
             var y = x
-            CKernels_normalize_f64_forward__portable(
+            CKernels_normalize_f64_forward__reference(
                 x, Int64(images), Int64(area), Int64(area), mean, gain * inverse, 0.4, &y)
             return y
         } backward: { x, dy in
             let (mean, inverse) = statistics(x)
             var sums = [0.0, 0.0]
-            CKernels_gradientSums_f64__portable(x, dy, Int64(images), Int64(area), Int64(area), mean, &sums)
+            CKernels_gradientSums_f64__reference(x, dy, Int64(images), Int64(area), Int64(area), mean, &sums)
             var dx = dy
-            CKernels_normalize_f64_backward__portable(
+            CKernels_normalize_f64_backward__reference(
                 x, dy, Int64(images), Int64(area), Int64(area), mean, sums[0] / count,
                 sums[1] / count * inverse * inverse, gain * inverse, &dx)
             return dx
@@ -238,7 +238,7 @@ struct OperationGradientTests {
                 func run(_ x: [Double], _ dx: inout [Double]) -> Double {
                     var score = CKernels_Score()
                     targets.withUnsafeBufferPointer {
-                        CKernels_crossEntropy_f64__portable(
+                        CKernels_crossEntropy_f64__reference(
                             &options, x, labels, isSoft ? $0.baseAddress : nil, Int64(samples), Int64(classes), &score,
                             &dx,
                             nil)
@@ -260,11 +260,11 @@ struct OperationGradientTests {
         }
         expectGradient("squared error", at: doubles(&randoms, 12), outputs: 1, &randoms) { x in
             var score = CKernels_Score()
-            CKernels_squaredError_f64__portable(x, labels, nil, 3, 4, &score, nil, nil)
+            CKernels_squaredError_f64__reference(x, labels, nil, 3, 4, &score, nil, nil)
             return [score.loss]
         } backward: { x, dy in
             var (score, dx) = (CKernels_Score(), x)
-            CKernels_squaredError_f64__portable(x, labels, nil, 3, 4, &score, &dx, nil)
+            CKernels_squaredError_f64__reference(x, labels, nil, 3, 4, &score, &dx, nil)
             return dx.map { $0 * dy[0] }
         }
     }
@@ -275,7 +275,7 @@ struct OperationGradientTests {
         let mask: [UInt8] = [1, 0, 0, 1, 1, 0]
         func apply(_ x: [Double]) -> [Double] {
             var y = x
-            CKernels_masked_f64__portable(x, mask, 2, 6, &y)
+            CKernels_masked_f64__reference(x, mask, 2, 6, &y)
             return y
         }
         expectGradient("mask", at: doubles(&randoms, 6), outputs: 6, &randoms, forward: apply) { apply($1) }

@@ -2,38 +2,38 @@ import Testing
 
 @testable import Tensors
 
-/// Expected blocks: the known-answer file of Random123 (philox4x32, 10 rounds).
+/// Expected words: the known-answer file of Random123 (philox4x32, 10 rounds).
 @Suite("Philox")
 struct PhiloxTests {
-    @Test("counter 0 and key 0 give the published block")
+    @Test("counter 0 and key 0 give the published words")
     func zeros() {
-        let block = Philox4x32.block(counter: (0, 0, 0, 0), key: (0, 0))
-        #expect(block == (0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8))
+        let words = Philox4x32.words(counter: (0, 0, 0, 0), key: (0, 0))
+        #expect(words == (0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8))
     }
 
-    @Test("all bits set give the published block")
+    @Test("all bits set give the published words")
     func ones() {
         let all = UInt32.max
-        let block = Philox4x32.block(counter: (all, all, all, all), key: (all, all))
-        #expect(block == (0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd))
+        let words = Philox4x32.words(counter: (all, all, all, all), key: (all, all))
+        #expect(words == (0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd))
     }
 
-    @Test("the digits of pi give the published block")
+    @Test("the digits of pi give the published words")
     func digitsOfPi() {
-        let block = Philox4x32.block(
+        let words = Philox4x32.words(
             counter: (0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344), key: (0xa409_3822, 0x299f_31d0))
-        #expect(block == (0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1))
+        #expect(words == (0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1))
     }
 
     @Test("a stream hands out the words of its blocks in order")
     func streamOrder() {
         var stream = RandomStream(seed: 0x0000_0002_0000_0001, purpose: .shuffle, epoch: 3, id: 0x0000_0005_0000_0004)
         for index in UInt32(0)..<3 {
-            let block = Philox4x32.block(counter: (index, 4, 5, 2 << 28 | 3), key: (1, 2))
-            #expect(stream.nextUInt32() == block.0)
-            #expect(stream.nextUInt32() == block.1)
-            #expect(stream.nextUInt32() == block.2)
-            #expect(stream.nextUInt32() == block.3)
+            let words = Philox4x32.words(counter: (index, 4, 5, 2 << 28 | 3), key: (1, 2))
+            #expect(stream.nextUInt32() == words.0)
+            #expect(stream.nextUInt32() == words.1)
+            #expect(stream.nextUInt32() == words.2)
+            #expect(stream.nextUInt32() == words.3)
         }
     }
 

@@ -6,14 +6,14 @@ import Testing
 struct PoolingTests {
     private struct Result {
         var y: [Float]
-        var winners: [Int32]
+        var argmax: [Int32]
     }
 
     private func maximum(_ x: [Float], _ pooling: Pooling) -> Result {
         var result = Result(
             y: [Float](repeating: -7, count: pooling.outputCount),
-            winners: [Int32](repeating: 999, count: pooling.outputCount))
-        pooling.extreme(.maximum, x: x, y: &result.y, winners: &result.winners)
+            argmax: [Int32](repeating: 999, count: pooling.outputCount))
+        pooling.extreme(.maximum, x: x, y: &result.y, argmax: &result.argmax)
         return result
     }
 
@@ -32,25 +32,25 @@ struct PoolingTests {
 
     @Test("the first of equal values wins, row by row")
     func ties() throws {
-        let cases: [(x: [Float], winner: Int32)] = [
+        let cases: [(x: [Float], argmax: Int32)] = [
             ([1, 1, 1, 1], 0), ([0, 1, 1, 1], 1), ([0, 0, 1, 1], 2), ([0, 0, 0, 1], 3), ([0, 1, 0, 1], 1),
             ([1, 0, 0, 1], 0), ([-0.0, 0, 0, 0], 0), ([0, -0.0, -0.0, -0.0], 0),
         ]
-        for (x, winner) in cases {
-            #expect(maximum(x, try windows(1, 2, 2, kernel: 2, stride: 2)).winners == [winner], "\(x)")
+        for (x, argmax) in cases {
+            #expect(maximum(x, try windows(1, 2, 2, kernel: 2, stride: 2)).argmax == [argmax], "\(x)")
         }
     }
 
     @Test("NaN wins over every number, and the first NaN over later ones")
     func notANumber() throws {
         let nan = Float.nan
-        let cases: [(x: [Float], winner: Int32)] = [
+        let cases: [(x: [Float], argmax: Int32)] = [
             ([nan, 1, 2, 3], 0), ([1, nan, 2, 3], 1), ([3, 2, nan, .infinity], 2), ([1, 2, 3, nan], 3),
             ([0, nan, nan, 0], 1),
         ]
-        for (x, winner) in cases {
+        for (x, argmax) in cases {
             let result = maximum(x, try windows(1, 2, 2, kernel: 2, stride: 2))
-            #expect(result.winners == [winner], "\(x)")
+            #expect(result.argmax == [argmax], "\(x)")
             #expect(result.y[0].isNaN)
         }
     }
@@ -60,10 +60,10 @@ struct PoolingTests {
         let result = maximum(
             [Float](repeating: -.infinity, count: 9), try windows(1, 3, 3, kernel: 3, stride: 2, padding: 1))
         #expect(result.y == [Float](repeating: -.infinity, count: 4))
-        #expect(result.winners == [0, 1, 3, 4])
+        #expect(result.argmax == [0, 1, 3, 4])
     }
 
-    @Test("the minimum is minus the maximum of minus the image, with the same winners")
+    @Test("the minimum is minus the maximum of minus the image, with the same argmax")
     func minimum() throws {
         var randoms = Randoms(20)
         for _ in 0..<100 {
@@ -73,8 +73,8 @@ struct PoolingTests {
             let x = (0..<pooling.inputCount).map { _ in Float(randoms.int(-2...2)) }
             let expected = maximum(x.map { -$0 }, pooling)
             var result = expected
-            pooling.extreme(.minimum, x: x, y: &result.y, winners: &result.winners)
-            #expect(result.y == expected.y.map { -$0 } && result.winners == expected.winners)
+            pooling.extreme(.minimum, x: x, y: &result.y, argmax: &result.argmax)
+            #expect(result.y == expected.y.map { -$0 } && result.argmax == expected.argmax)
         }
     }
 
@@ -83,7 +83,7 @@ struct PoolingTests {
         let pooling = try windows(1, 3, 3, kernel: 2, stride: 1)
         let result = maximum([0, 0, 0, 0, 9, 0, 0, 0, 0], pooling)
         var dx = [Float](repeating: .nan, count: 9)
-        pooling.extremeBackward(dy: [1, 2, 4, 8], winners: result.winners, dx: &dx)
+        pooling.extremeBackward(dy: [1, 2, 4, 8], argmax: result.argmax, dx: &dx)
         #expect(sameBits(dx, [0, 0, 0, 0, 15, 0, 0, 0, 0]))
     }
 
@@ -93,9 +93,9 @@ struct PoolingTests {
             channels: 1, axes: [try PoolingSpans(input: 1, kernel: 2, stride: 1, dilation: 2, padding: 1)])
         #expect(pooling.outputCount == 1)
         let result = maximum([5], pooling)
-        #expect(result.y == [-.infinity] && result.winners == [-1])
+        #expect(result.y == [-.infinity] && result.argmax == [-1])
         var dx: [Float] = [.nan]
-        pooling.extremeBackward(dy: [3], winners: result.winners, dx: &dx)
+        pooling.extremeBackward(dy: [3], argmax: result.argmax, dx: &dx)
         #expect(dx == [0])
     }
 
@@ -114,7 +114,7 @@ struct PoolingTests {
         #expect(mean == [3])
     }
 
-    @Test("a channel of more places than 32 bits number has no winners")
+    @Test("a channel of more places than 32 bits number has no argmax")
     func numbers() {
         let spans = PoolingSpans(input: 1 << 16, adaptingTo: 1)
         #expect(!Pooling(channels: 1, axes: [spans, spans]).numbersFit)

@@ -61,11 +61,13 @@ struct SumTests {
             var results: Set<UInt64> = []
             for threads in 1...4 {
                 let pool = try ThreadPool(threads: threads)
-                let blocks = UnsafeMutableBufferPointer<Double>.allocate(capacity: SumOfSquares.blocks(for: count))
+                let cut = VectorBlocks(elements: count)
+                let blocks = UnsafeMutableBufferPointer<Double>.allocate(capacity: cut.count)
                 defer { blocks.deallocate() }
                 x.withUnsafeBufferPointer { x in
                     pool.run(blocks.count) { block, _ in
-                        blocks[block] = SumOfSquares.ofBlock(block, x.baseAddress!, count: count)
+                        blocks[block] = SumOfSquares.ofBlock(
+                            x.baseAddress! + cut[block].lowerBound, count: cut[block].count)
                     }
                 }
                 results.insert(SumOfSquares.join(blocks).bitPattern)
@@ -79,6 +81,6 @@ struct SumTests {
     func nothing() {
         let none = UnsafeMutableBufferPointer<Double>.allocate(capacity: 0)
         defer { none.deallocate() }
-        #expect(SumOfSquares.blocks(for: 0) == 0 && SumOfSquares.join(none) == 0)
+        #expect(VectorBlocks(elements: 0).count == 0 && SumOfSquares.join(none) == 0)
     }
 }

@@ -111,7 +111,7 @@ struct ChangingDataTests {
                 let state = ModelState(parameterList: network.parameterList)
                 state.initialize(seed: 1)
                 let evaluator = try Evaluator(
-                    network: network, split: source, blockSamples: 4,
+                    network: network, split: source, batchSize: 4,
                     input: PixelConversion(pixelType: .uint8, image: TinyModel.input, mean: [0], std: [1]),
                     communicator: communicator, pool: ThreadPool(threads: 1))
                 return try evaluator.score(weights: state.weights).samples

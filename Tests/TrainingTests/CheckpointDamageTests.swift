@@ -12,7 +12,7 @@ private func smallCheckpoint(step: Int = 7) throws -> Checkpoint {
     var description = ModelDescription(name: "tiny", input: [1, 2, 3], classes: 2)
     description.append("flatten", Flatten())
     description.append("fc", Linear(outputs: 2))
-    let state = ModelState(parameterList: try Network(description).parameterList, slots: ["momentum"])
+    let state = ModelState(parameterList: try Network(description).parameterList, optimizerVectors: ["momentum"])
     state.initialize(seed: 3)
     for index in state.velocities.indices { state.velocities[index] = Float(index) / 8 }
     var header = Checkpoint.Header()

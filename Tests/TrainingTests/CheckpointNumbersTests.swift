@@ -100,7 +100,7 @@ struct CheckpointNumbersTests {
         try checkpoint.checkValues(path: "c.h5")
         checkpoint.optimizer[0].tensors[0].values[1] = .nan
         let failure = #expect(throws: Failure.self) { try checkpoint.checkValues(path: "c.h5") }
-        let place = "c.h5:/optimizer/\(checkpoint.optimizer[0].slot)/\(checkpoint.optimizer[0].tensors[0].key)[1] = nan"
+        let place = "c.h5:/optimizer/\(checkpoint.optimizer[0].name)/\(checkpoint.optimizer[0].tensors[0].key)[1] = nan"
         #expect(failure?.code == .badData && failure?.message.hasPrefix(place) == true, "\(failure as Any)")
     }
 }

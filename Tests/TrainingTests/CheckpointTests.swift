@@ -50,7 +50,7 @@ struct CheckpointTests {
         #expect(read.weights == checkpoint.weights)
         #expect(read.weights.map(\.key) == ["conv.weight", "conv.bias", "fc.weight", "fc.bias"])
         #expect(
-            read.optimizer.map(\.slot) == ["momentum"] && read.optimizer[0].tensors == checkpoint.optimizer[0].tensors)
+            read.optimizer.map(\.name) == ["momentum"] && read.optimizer[0].tensors == checkpoint.optimizer[0].tensors)
         // NaN is not equal to itself, so the one loss that is NaN is looked at alone.
         #expect(read.header.evaluations[1].loss.isNaN && read.header.evaluations[1].accuracy5 == 1.0 / 3)
         var (left, right) = (read.header, checkpoint.header)

@@ -13,7 +13,7 @@ import Testing
     TinyModel.description(input: request.input, classes: request.classes)
 }
 
-/// 50 test glyphs, weights drawn with a seed, and a configuration that evaluates them in blocks of 16.
+/// 50 test glyphs, weights drawn with a seed, and a configuration that evaluates them in batches of 16.
 private struct Subject {
     let scratch: Scratch
     let state: ModelState

@@ -129,12 +129,12 @@ struct OptimizerTests {
 
     private struct Trained: Equatable, Sendable {
         var weights: [UInt32]
-        var slots: [[UInt32]]
+        var vectors: [[UInt32]]
         var average: [UInt32]?
 
         init(_ state: ModelState) {
             weights = state.weights.map(\.bitPattern)
-            slots = state.optimizerSlots.map { $0.vector.map(\.bitPattern) }
+            vectors = state.optimizerVectors.map { $0.vector.map(\.bitPattern) }
             average = state.average?.map(\.bitPattern)
         }
     }
@@ -152,7 +152,7 @@ struct OptimizerTests {
     @Test("every optimizer gives the same bits on 1, 2 and 4 ranks and with two threads", arguments: configurations)
     func ranks(configuration: Configuration) throws {
         let one = try train(configuration, ranks: 1, threads: 1)
-        #expect(one[0].slots.count == configuration.optimizer.slots.count)
+        #expect(one[0].vectors.count == configuration.optimizer.vectorNames.count)
         #expect((one[0].average == nil) == (configuration.averaging == nil) && one[0].average != one[0].weights)
         #expect(try train(configuration, ranks: 1, threads: 2) == one)
         #expect(try train(configuration, ranks: 2, threads: 1) == one + one)

@@ -28,12 +28,12 @@ struct PredictionsTests {
 
     @Test("every sample is dealt to one rank once, and predictions come back in file order", arguments: [1, 2, 3, 5])
     func gathered(ranks: Int) throws {
-        for (samples, block) in [(10, 3), (1, 4), (12, 4), (7, 1)] {
+        for (samples, size) in [(10, 3), (1, 4), (12, 4), (7, 1)] {
             let results = try InProcessWorld(size: ranks).run { communicator in
-                let blocks = EvaluationBlocks(sampleCount: samples, blockSamples: block, ranks: ranks)
-                var predictions = Predictions(blocks)
-                for round in 0..<blocks.rounds {
-                    let own = blocks.samples(round: round, rank: communicator.rank)
+                let batches = EvaluationBatches(sampleCount: samples, batchSize: size, ranks: ranks)
+                var predictions = Predictions(batches)
+                for round in 0..<batches.rounds {
+                    let own = batches.samples(round: round, rank: communicator.rank)
                     // The logits of sample s in s + 1 classes: the last one is the highest.
                     let logits = own.map { sample in
                         let row = UnsafeMutableBufferPointer<Float>.allocate(capacity: sample + 1)
@@ -46,7 +46,7 @@ struct PredictionsTests {
                 }
                 return try predictions.gathered(over: communicator)
             }
-            #expect(results.allSatisfy { $0 == (0..<samples).map(Int32.init) }, "\(samples) in blocks of \(block)")
+            #expect(results.allSatisfy { $0 == (0..<samples).map(Int32.init) }, "\(samples) in batches of \(size)")
         }
     }
 }

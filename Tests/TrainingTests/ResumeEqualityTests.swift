@@ -71,7 +71,7 @@ struct ResumeEqualityTests {
 
     private func expectEqual(_ found: Checkpoint, _ expected: Checkpoint) {
         #expect(found.weights == expected.weights && found.average == expected.average)
-        #expect(found.optimizer.map(\.slot) == expected.optimizer.map(\.slot))
+        #expect(found.optimizer.map(\.name) == expected.optimizer.map(\.name))
         #expect(found.optimizer.map(\.tensors) == expected.optimizer.map(\.tensors))
         #expect(found.header.evaluations == expected.header.evaluations && found.header.best == expected.header.best)
     }

@@ -17,7 +17,7 @@ import Testing
         var description = ModelDescription(name: "made-up", input: [1, 1, inputs], classes: outputs)
         description.append("flatten", Flatten())
         description.append("fc", Linear(outputs: outputs))
-        let state = ModelState(parameterList: try Network(description).parameterList, slots: ["momentum"])
+        let state = ModelState(parameterList: try Network(description).parameterList, optimizerVectors: ["momentum"])
         state.initialize(seed: 1)
         var header = Checkpoint.Header()
         (header.input, header.inputMean, header.inputStd) = ([1, 1, inputs], [0], [1])

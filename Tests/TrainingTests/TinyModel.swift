@@ -24,7 +24,7 @@ enum TinyModel {
     }
 
     static func state(seed: UInt64 = 1) throws -> ModelState {
-        let state = ModelState(parameterList: try Network(description()).parameterList, slots: ["momentum"])
+        let state = ModelState(parameterList: try Network(description()).parameterList, optimizerVectors: ["momentum"])
         state.initialize(seed: seed)
         for index in state.velocities.indices { state.velocities[index] = Float(index) * 0.125 - 3 }
         return state
@@ -83,5 +83,5 @@ enum TinyModel {
 
 extension ModelState {
     /// The vector of an optimizer that has one: the velocities of stochastic gradient descent.
-    var velocities: UnsafeMutableBufferPointer<Float> { optimizerSlots[0].vector }
+    var velocities: UnsafeMutableBufferPointer<Float> { optimizerVectors[0].vector }
 }

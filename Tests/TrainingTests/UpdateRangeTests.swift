@@ -9,7 +9,7 @@ import Testing
 @Suite("Updates stay within float32")
 struct UpdateRangeTests {
     private static func bits(_ state: ModelState) -> [UInt32] {
-        ([state.weights] + state.optimizerSlots.map(\.vector) + [state.average].compactMap { $0 })
+        ([state.weights] + state.optimizerVectors.map(\.vector) + [state.average].compactMap { $0 })
             .flatMap { $0.map(\.bitPattern) }
     }
 

@@ -35,13 +35,13 @@ CImages_Format CImages_format(const uint8_t *bytes, size_t count);
 
 /// Size and channels as a file declares them, after its orientation; decodes nothing.
 /// Returns 0, or -1 with the reason in `message` (CImages_messageBytes).
-int CImages_measure(
-    const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, CImages_Image *size, char *message);
+int CImages_measure(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, CImages_Image *size,
+                    char *message);
 
 /// Decodes a whole file. A truncated or damaged one is refused, never filled up.
 /// Returns 0, or -1 with the reason in `message` (CImages_messageBytes).
-int CImages_decode(
-    const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, CImages_Image *image, char *message);
+int CImages_decode(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, CImages_Image *image,
+                   char *message);
 
 void CImages_free(CImages_Image *image);
 
@@ -56,20 +56,18 @@ typedef struct {
 } CImages_Box;
 
 /// Bytes of scratch that CImages_resize needs.
-size_t CImages_resizeScratchBytes(
-    int32_t height, int32_t width, int32_t channels, CImages_Box box, int32_t newHeight, int32_t newWidth,
-    CImages_Filter filter);
+size_t CImages_resizeScratchBytes(int32_t height, int32_t width, int32_t channels, CImages_Box box, int32_t newHeight,
+                                  int32_t newWidth, CImages_Filter filter);
 
 /// Another size, antialiased: the bytes of Pillow's Image.resize with the same filter and box.
 ///
 /// Shapes: source [height, width, channels] → target [newHeight, newWidth, channels]. Channels 1…4.
 /// The filter is stretched by the scale when shrinking. Columns and rows one after the other, each rounded to 8 bits; weights in
 /// fixed point with 22 fractional bits. `scratch` holds CImages_resizeScratchBytes bytes, 64-byte aligned.
-void CImages_resize(
-    const uint8_t *source, int32_t height, int32_t width, int32_t channels, CImages_Box box, uint8_t *target,
-    int32_t newHeight, int32_t newWidth, CImages_Filter filter, void *scratch);
+void CImages_resize(const uint8_t *source, int32_t height, int32_t width, int32_t channels, CImages_Box box,
+                    uint8_t *target, int32_t newHeight, int32_t newWidth, CImages_Filter filter, void *scratch);
 
 /// Gray pixels as an 8-bit PNG for pictures of data and results; channels 1 or 3. The bytes belong to the caller (free).
 /// Returns 0, or -1 when there is no memory.
-int CImages_encodePNG(
-    const uint8_t *pixels, int32_t height, int32_t width, int32_t channels, uint8_t **bytes, size_t *count);
+int CImages_encodePNG(const uint8_t *pixels, int32_t height, int32_t width, int32_t channels, uint8_t **bytes,
+                      size_t *count);

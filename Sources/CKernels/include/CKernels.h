@@ -1,7 +1,7 @@
 #pragma once
 // The table of kernel sets (CKernels_table.h), and the kernels of the reference engine, which have one form.
 //
-// Names of the latter: operation, element type, pass, then "portable" after two underscores. They are the definition of
+// Names of the latter: operation, element type, pass, then "reference" after two underscores. They are the definition of
 // each operation's arithmetic: every element is one chain of IEEE operations in a fixed order, no operation is
 // contracted, and no function of libm is called, so that any compiler and any x86-64 or AArch64 machine gives the same
 // bits. Images are N, C, D, H, W (channels outer to rows), weights K, C and the kernel's extents; pointers to different
@@ -28,31 +28,31 @@ double CKernels_erfc(double x);
 
 /// What a group of samples adds up to.
 typedef struct {
-    double loss;       // Σ of the samples' losses
-    double divisor;    // what the sum is divided by for a mean
+    double loss;     // Σ of the samples' losses
+    double divisor;  // what the sum is divided by for a mean
     double samples;
-    double correct1;   // samples whose label has the highest logit
-    double correct5;   // samples whose label is among the five highest logits
+    double correct1;  // samples whose label has the highest logit
+    double correct5;  // samples whose label is among the five highest logits
 } CKernels_Score;
 
 /// What cross-entropy is asked for beyond labels.
 typedef struct {
-    double labelSmoothing;       // ε of Szegedy et al. 2016
-    const float *classWeights;   // [classes], or null
+    double labelSmoothing;      // ε of Szegedy et al. 2016
+    const float *classWeights;  // [classes], or null
 } CKernels_CrossEntropy;
 
 // ---- Kernels for float and double ----------------------------------------------------------------------------------
 
 #define REAL float
-#define NAME(operation) CKernels_##operation##_f32__portable
-#define PASS(operation, pass) CKernels_##operation##_f32_##pass##__portable
+#define NAME(operation) CKernels_##operation##_f32__reference
+#define PASS(operation, pass) CKernels_##operation##_f32_##pass##__reference
 #include "CKernels_elements.h"
 #undef REAL
 #undef NAME
 #undef PASS
 #define REAL double
-#define NAME(operation) CKernels_##operation##_f64__portable
-#define PASS(operation, pass) CKernels_##operation##_f64_##pass##__portable
+#define NAME(operation) CKernels_##operation##_f64__reference
+#define PASS(operation, pass) CKernels_##operation##_f64_##pass##__reference
 #include "CKernels_elements.h"
 #undef REAL
 #undef NAME

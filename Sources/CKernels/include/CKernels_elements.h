@@ -33,9 +33,9 @@ void NAME(addColumnSums)(const REAL *dy, int64_t rows, int64_t columns, int64_t 
 
 /// The largest (or, with `sign` −1, the smallest) value of each window and its place in the channel; the first of equal
 /// values wins, NaN wins over numbers. A window without places gives −∞ (+∞) and the place −1.
-void PASS(extremePool, forward)(const CKernels_Pooling *pooling, int32_t sign, const REAL *x, REAL *y, int32_t *winners);
+void PASS(extremePool, forward)(const CKernels_Pooling *pooling, int32_t sign, const REAL *x, REAL *y, int32_t *argmax);
 /// dx = Σ dy of the windows that the place has won, in the order of the windows, starting from +0.
-void PASS(extremePool, backward)(const CKernels_Pooling *pooling, const REAL *dy, const int32_t *winners, REAL *dx);
+void PASS(extremePool, backward)(const CKernels_Pooling *pooling, const REAL *dy, const int32_t *argmax, REAL *dx);
 /// The sum of each window, one chain in the order of its places, over the product of its divisors.
 void PASS(averagePool, forward)(const CKernels_Pooling *pooling, const REAL *x, REAL *y);
 /// dx = Σ dy / divisor of the windows that hold the place, in the order of the windows.

@@ -34,7 +34,7 @@ typedef enum {
 // Kernels with one image in each lane of a vector, for networks of few channels.
 //
 // A group holds sixteen lanes, whatever the instruction set. A value of a group is [C, H, W, 16] floats, 64-byte
-// aligned; a winner of a maximum pooling is [C, P, Q, 16] of uint16. A shard of b < 16 images takes w lanes, b rounded
+// aligned; the argmax of a maximum pooling is [C, P, Q, 16] of uint16. A shard of b < 16 images takes w lanes, b rounded
 // up to a power of two, and a group then holds neighbouring shards; a shard of 16 images or more takes whole groups.
 // A lane without an image has zero input and, by selection in the loss, zero gradient.
 //
@@ -54,11 +54,11 @@ typedef enum {
 
 /// The extents of a 2-D convolution or pooling of one image.
 typedef struct {
-    int64_t channels, height, width;               // C, H, W
-    int64_t kernelHeight, kernelWidth;             // R, S
+    int64_t channels, height, width;    // C, H, W
+    int64_t kernelHeight, kernelWidth;  // R, S
     int64_t strideHeight, strideWidth;
-    int64_t paddingTop, paddingLeft;               // what lies below and to the right follows from the output extents
-    int64_t outputHeight, outputWidth;             // P, Q
+    int64_t paddingTop, paddingLeft;    // what lies below and to the right follows from the output extents
+    int64_t outputHeight, outputWidth;  // P, Q
 } CKernels_LaneWindow;
 
 /// A 2-D convolution: [C, H, W] in the window, weights [K, C, R, S] → [K, P, Q]. Padding below and to the right follows.
@@ -88,6 +88,7 @@ int64_t CKernels_laneConvolutionWorkspace(const CKernels_LaneConvolution *shape)
 int64_t CKernels_laneLinearWorkspace(int64_t inputs);
 
 // One row a kernel: how sets agree, name, parameters, names of the parameters.
+// clang-format off
 #define CKERNELS_LANES(ROW)                                                                                            \
     /* Bytes [H·W, C] of each image → [C, H·W, 16] through one table of 256 values a channel. */                       \
     ROW(Exact, pixels_u8_forward, (const CKernels_LaneGroup *group, const float *table, int64_t channels,              \
@@ -100,38 +101,38 @@ int64_t CKernels_laneLinearWorkspace(int64_t inputs);
     ROW(Fused, conv2d_f32_forward, (const CKernels_LaneConvolution *shape, const float *x, const float *weights,       \
                                     const float *bias, CKernels_Activation activation, float *y),                      \
         (shape, x, weights, bias, activation, y))                                                                      \
-    /* y [K, P/2, Q/2] = activation(maximum over 2 × 2 of (convolution + bias)), winners 0 … 3 the first maximum, or   \
+    /* y [K, P/2, Q/2] = activation(maximum over 2 × 2 of (convolution + bias)), argmax 0 … 3 the first maximum, or    \
        65535 where ReLU let nothing through. The maximum is taken before the activation, which is monotone. */         \
     ROW(Fused, conv2d_pool_f32_forward, (const CKernels_LaneConvolution *shape, const float *x, const float *weights,  \
                                          const float *bias, CKernels_Activation activation, float *workspace,          \
-                                         float *y, uint16_t *winners),                                                 \
-        (shape, x, weights, bias, activation, workspace, y, winners))                                                  \
+                                         float *y, uint16_t *argmax),                                                  \
+        (shape, x, weights, bias, activation, workspace, y, argmax))                                                   \
     /* Weights [K, C, R, S] → [C, K, R, S] with both kernel axes reversed, for the input gradient. */                  \
-    ROW(Exact, conv2d_f32_flip, (const CKernels_LaneConvolution *shape, const float *weights, float *flipped),         \
-        (shape, weights, flipped))                                                                                     \
+    ROW(Exact, conv2d_f32_transpose, (const CKernels_LaneConvolution *shape, const float *weights, float *transposed), \
+        (shape, weights, transposed))                                                                                  \
     /* dx = gradient of x, times the derivative of the activation that made x (x is read only for that). */            \
     ROW(Fused, conv2d_f32_inputGradient, (const CKernels_LaneConvolution *shape, const float *dy,                      \
-                                          const float *flipped, CKernels_Activation activation, const float *x,        \
-                                          float *dx), (shape, dy, flipped, activation, x, dx))                         \
+                                          const float *transposed, CKernels_Activation activation, const float *x,     \
+                                          float *dx), (shape, dy, transposed, activation, x, dx))                      \
     /* dWeights [K, C, R, S] and dBias [K] (or null) of the group's first `lanes` lanes. Overwrites both. */           \
     ROW(Fused, conv2d_f32_weightGradient, (const CKernels_LaneConvolution *shape, const float *x, const float *dy,     \
                                            int64_t lanes, float *workspace, float *dWeights, float *dBias),            \
         (shape, x, dy, lanes, workspace, dWeights, dBias))                                                             \
-    /* The same from dy of a fused pooling: y and dy [K, P/2, Q/2] and winners as conv2d_pool_f32_forward wrote. */    \
+    /* The same from dy of a fused pooling: y and dy [K, P/2, Q/2] and argmax as conv2d_pool_f32_forward wrote. */     \
     ROW(Fused, conv2d_pool_f32_weightGradient, (const CKernels_LaneConvolution *shape, const float *x,                 \
-                                                const float *y, const float *dy, const uint16_t *winners,              \
+                                                const float *y, const float *dy, const uint16_t *argmax,               \
                                                 CKernels_Activation activation, int64_t lanes, float *workspace,       \
                                                 float *dWeights, float *dBias),                                        \
-        (shape, x, y, dy, winners, activation, lanes, workspace, dWeights, dBias))                                     \
+        (shape, x, y, dy, argmax, activation, lanes, workspace, dWeights, dBias))                                      \
     /* Gradient before a fused activation and 2 × 2 pooling: dx [C, H, W]; rows and columns left over get 0. */        \
     ROW(Exact, unpool_f32_backward, (int64_t channels, int64_t height, int64_t width, const float *y,                  \
-                                     const float *dy, const uint16_t *winners, CKernels_Activation activation,         \
-                                     float *dx), (channels, height, width, y, dy, winners, activation, dx))            \
+                                     const float *dy, const uint16_t *argmax, CKernels_Activation activation,          \
+                                     float *dx), (channels, height, width, y, dy, argmax, activation, dx))             \
     /* Maximum over any window; the first maximum wins, NaN wins, padding never. */                                    \
     ROW(Exact, maxpool2d_f32_forward, (const CKernels_LaneWindow *window, const float *x, float *y,                    \
-                                       uint16_t *winners), (window, x, y, winners))                                    \
-    ROW(Exact, maxpool2d_f32_backward, (const CKernels_LaneWindow *window, const float *dy, const uint16_t *winners,   \
-                                        float *dx), (window, dy, winners, dx))                                         \
+                                       uint16_t *argmax), (window, x, y, argmax))                                      \
+    ROW(Exact, maxpool2d_f32_backward, (const CKernels_LaneWindow *window, const float *dy, const uint16_t *argmax,    \
+                                        float *dx), (window, dy, argmax, dx))                                          \
     /* Mean over any window, rows before columns; padding counts as zeros unless `countsPadding` is 0. */              \
     ROW(Exact, avgpool2d_f32_forward, (const CKernels_LaneWindow *window, int32_t countsPadding, const float *x,       \
                                        float *y), (window, countsPadding, x, y))                                       \
@@ -160,6 +161,7 @@ int64_t CKernels_laneLinearWorkspace(int64_t inputs);
     ROW(Close, crossEntropy_f32, (const CKernels_LaneGroup *group, const float *logits, int64_t classes,               \
                                   CKernels_LaneScores *scores, float *dlogits),                                        \
         (group, logits, classes, scores, dlogits))
+// clang-format on
 
 // ---- Vectors -------------------------------------------------------------------------------------------------------
 
@@ -194,6 +196,7 @@ typedef struct {
     float rate, momentum, weightDecay, gradientScale;
 } CKernels_LARS;
 
+// clang-format off
 #define CKERNELS_VECTORS(ROW)                                                                                          \
     /* Pixels of one image, [H·W, C] bytes, to planes [C, H·W] through one table of 256 values a channel. */           \
     ROW(Exact, planes_u8_forward, (const uint8_t *pixels, const float *table, int64_t channels, int64_t area,          \
@@ -228,6 +231,7 @@ typedef struct {
     /* The yardstick of speed: `rounds` rounds of independent multiply-adds, and how many operations (two a lane and   \
        instruction) that was; `sink` keeps the work from being removed. */                                             \
     ROW(Fused, multiplyAdds_f32, (int64_t rounds, double *operations, float *sink), (rounds, operations, sink))
+// clang-format on
 
 // ---- The table -----------------------------------------------------------------------------------------------------
 
@@ -248,5 +252,5 @@ const CKernels_Set *CKernels_set(int32_t number);
 const CKernels_Set *CKernels_setNamed(const char *name);
 /// The widest set that the processor can run.
 const CKernels_Set *CKernels_widestSet(void);
-/// The set in use: the widest, or the one that SWIFT_TRAIN_ISA names. Settled at the first call.
+/// The set in use: the widest, or the one that SWIFT_TRAIN_ISA names. Chosen at the first call.
 const CKernels_Set *CKernels_setInUse(void);

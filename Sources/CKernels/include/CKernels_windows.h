@@ -7,21 +7,21 @@
 typedef struct {
     int64_t channels;
     int64_t input[3], kernel[3], stride[3], dilation[3];
-    int64_t padding[3];   // places in front of the image; what lies behind follows from the output extents
+    int64_t padding[3];  // places in front of the image; what lies behind follows from the output extents
     int64_t output[3];
-    int64_t flipped;      // 1: the kernel is read backwards along every axis (true convolution)
+    int64_t flipped;  // 1: the kernel is read backwards along every axis (true convolution)
 } CKernels_Window;
 
 /// The kernels of a convolution: output channel k reads the image's channels of its group alone.
 typedef struct {
     int64_t outChannels;
-    int64_t groups;       // divides the image's channels and outChannels
+    int64_t groups;  // divides the image's channels and outChannels
 } CKernels_Filters;
 
 /// The places of one axis that one output of a pooling reads: first, first + step … below last.
 typedef struct {
     int32_t first, last, step;
-    int32_t divisor;      // this axis' factor of what an average is divided by
+    int32_t divisor;  // this axis' factor of what an average is divided by
 } CKernels_Span;
 
 /// A pooling of one image [C, D, H, W]: one span for every output of every axis.

@@ -68,17 +68,17 @@ void NAME(fold)(const CKernels_Window *w, const REAL *columns, REAL *image) {
 
 /// Calls BODY for every output row that a place of the kernel meets inside the image, with `in` at the image's row (already
 /// shifted) and `out` at the output's.
-#define FOR_ROWS(w, in, inBase, out, outBase, kd, kh, x, BODY)                                             \
-    for (int64_t o = 0; o < (w)->output[0]; o++) {                                                         \
-        const int64_t d = o * (w)->stride[0] + place(w, 0, kd);                                            \
-        if (d < 0 || d >= (w)->input[0]) continue;                                                         \
-        for (int64_t p = 0; p < (w)->output[1]; p++) {                                                     \
-            const int64_t h = p * (w)->stride[1] + place(w, 1, kh);                                        \
-            if (h < 0 || h >= (w)->input[1]) continue;                                                     \
-            in = inBase + (d * (w)->input[1] + h) * (w)->input[2] + (x).shift;                              \
-            out = outBase + (o * (w)->output[1] + p) * (w)->output[2];                                     \
-            BODY                                                                                           \
-        }                                                                                                  \
+#define FOR_ROWS(w, in, inBase, out, outBase, kd, kh, x, BODY)                                                         \
+    for (int64_t o = 0; o < (w)->output[0]; o++) {                                                                     \
+        const int64_t d = o * (w)->stride[0] + place(w, 0, kd);                                                        \
+        if (d < 0 || d >= (w)->input[0]) continue;                                                                     \
+        for (int64_t p = 0; p < (w)->output[1]; p++) {                                                                 \
+            const int64_t h = p * (w)->stride[1] + place(w, 1, kh);                                                    \
+            if (h < 0 || h >= (w)->input[1]) continue;                                                                 \
+            in = inBase + (d * (w)->input[1] + h) * (w)->input[2] + (x).shift;                                         \
+            out = outBase + (o * (w)->output[1] + p) * (w)->output[2];                                                 \
+            BODY                                                                                                       \
+        }                                                                                                              \
     }
 
 void PASS(convolution, forward)(const CKernels_Window *w, const CKernels_Filters *f, const REAL *x, const REAL *weight,
@@ -214,8 +214,8 @@ void NAME(addRowSums)(const REAL *dy, int64_t rows, int64_t area, REAL *sums) {
             for (int64_t j = 0; j < 8; j++) chains[j] += row[i + j];
         }
         for (int64_t i = area & ~(int64_t)7, j = 0; i < area; i++, j++) chains[j] += row[i];
-        sums[k] += ((chains[0] + chains[1]) + (chains[2] + chains[3])) +
-                   ((chains[4] + chains[5]) + (chains[6] + chains[7]));
+        sums[k] +=
+            ((chains[0] + chains[1]) + (chains[2] + chains[3])) + ((chains[4] + chains[5]) + (chains[6] + chains[7]));
     }
 }
 

@@ -3,5 +3,5 @@
 #undef NAME
 #undef PASS
 #define REAL double
-#define NAME(operation) CKernels_##operation##_f64__portable
-#define PASS(operation, pass) CKernels_##operation##_f64_##pass##__portable
+#define NAME(operation) CKernels_##operation##_f64__reference
+#define PASS(operation, pass) CKernels_##operation##_f64_##pass##__reference

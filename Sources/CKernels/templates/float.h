@@ -3,5 +3,5 @@
 #undef NAME
 #undef PASS
 #define REAL float
-#define NAME(operation) CKernels_##operation##_f32__portable
-#define PASS(operation, pass) CKernels_##operation##_f32_##pass##__portable
+#define NAME(operation) CKernels_##operation##_f32__reference
+#define PASS(operation, pass) CKernels_##operation##_f32_##pass##__reference

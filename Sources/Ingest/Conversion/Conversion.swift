@@ -115,27 +115,27 @@ struct Conversion {
         kept.reserveCapacity(all.samples.count)
         try OrderedWork<Piece>.run(
             (all.samples.count + size - 1) / size, threads: options.threads,
-            slots: (0..<options.threads + 2).map { _ in Piece() }, takesInOrder: !source.isConcurrent,
-            take: { piece, slot in
-                slot.fetched.removeAll()
+            buffers: (0..<options.threads + 2).map { _ in Piece() }, takesInOrder: !source.isConcurrent,
+            take: { piece, buffer in
+                buffer.fetched.removeAll()
                 let range = Self.range(piece, size, all.samples.count)
-                try source.fetch(all.samples[range], of: all.part, head: Self.headBytes, into: slot.fetched)
+                try source.fetch(all.samples[range], of: all.part, head: Self.headBytes, into: buffer.fetched)
                 guard source.isConcurrent else { return }
                 // A head that does not say enough: the whole file is read.
-                for index in 0..<slot.fetched.count where Self.isShort(slot.fetched[index], options.preparation) {
-                    slot.fetched.removeAll()
-                    try source.fetch(all.samples[range], of: all.part, head: nil, into: slot.fetched)
+                for index in 0..<buffer.fetched.count where Self.isShort(buffer.fetched[index], options.preparation) {
+                    buffer.fetched.removeAll()
+                    try source.fetch(all.samples[range], of: all.part, head: nil, into: buffer.fetched)
                     break
                 }
             },
-            work: { _, slot in
-                slot.results = (0..<slot.fetched.count).map { index in
-                    slot.fetched[index].flatMap { options.preparation.measure($0) }
+            work: { _, buffer in
+                buffer.results = (0..<buffer.fetched.count).map { index in
+                    buffer.fetched[index].flatMap { options.preparation.measure($0) }
                 }
             },
-            use: { piece, slot in
+            use: { piece, buffer in
                 let start = piece * size
-                for (offset, result) in slot.results.enumerated() {
+                for (offset, result) in buffer.results.enumerated() {
                     switch result {
                     case .success(let shape):
                         sizes.add(shape)
@@ -144,7 +144,7 @@ struct Conversion {
                         try add(unreadable, all.name(of: start + offset), to: &leftOut)
                     }
                 }
-                progress.update(start + slot.results.count)
+                progress.update(start + buffer.results.count)
             })
         guard kept.count < all.samples.count else { return }
         split = all.subset(kept)
@@ -180,7 +180,7 @@ struct Conversion {
         _ progress: inout ConversionProgress
     ) throws -> EncodedFiles {
         let perPiece = DatasetWriter.imagesPerPiece(imageBytes: shape.bytes)
-        let slots = (0..<options.threads + 2).map { _ in Piece(bytes: perPiece * shape.bytes) }
+        let buffers = (0..<options.threads + 2).map { _ in Piece(bytes: perPiece * shape.bytes) }
         var files = EncodedFiles()
         var filesHash = SHA256()
         for split in splits {
@@ -193,22 +193,22 @@ struct Conversion {
             var kept: [Int] = []
             kept.reserveCapacity(split.samples.count)
             try OrderedWork<Piece>.run(
-                (split.samples.count + perPiece - 1) / perPiece, threads: options.threads, slots: slots,
+                (split.samples.count + perPiece - 1) / perPiece, threads: options.threads, buffers: buffers,
                 takesInOrder: !source.isConcurrent,
-                take: { piece, slot in
-                    slot.fetched.removeAll()
+                take: { piece, buffer in
+                    buffer.fetched.removeAll()
                     let range = Self.range(piece, perPiece, split.samples.count)
-                    try source.fetch(split.samples[range], of: split.part, head: nil, into: slot.fetched)
+                    try source.fetch(split.samples[range], of: split.part, head: nil, into: buffer.fetched)
                 },
-                work: { piece, slot in produce(slot, shape, first: piece * perPiece) },
-                use: { piece, slot in
-                    for (index, reason) in slot.failures { try add(reason, split.name(of: index), to: &leftOut) }
-                    kept += slot.kept
-                    let bytes = UnsafeRawBufferPointer(rebasing: slot.pixels[..<(slot.kept.count * shape.bytes)])
+                work: { piece, buffer in produce(buffer, shape, first: piece * perPiece) },
+                use: { piece, buffer in
+                    for (index, reason) in buffer.failures { try add(reason, split.name(of: index), to: &leftOut) }
+                    kept += buffer.kept
+                    let bytes = UnsafeRawBufferPointer(rebasing: buffer.pixels[..<(buffer.kept.count * shape.bytes)])
                     try writer.append(bytes)
-                    files.count += slot.digests.count / 32
-                    files.bytes += slot.fileBytes
-                    slot.digests.withUnsafeBytes { filesHash.update($0) }
+                    files.count += buffer.digests.count / 32
+                    files.bytes += buffer.fileBytes
+                    buffer.digests.withUnsafeBytes { filesHash.update($0) }
                     progress.update(min((piece + 1) * perPiece, split.samples.count))
                 })
             guard !kept.isEmpty else { throw Failure(.badData, "\(split.name): none of its images can be read") }
@@ -220,37 +220,37 @@ struct Conversion {
     }
 
     /// Turns what was fetched into pixels; images that fail leave no gap.
-    private func produce(_ slot: Piece, _ shape: ImageShape, first: Int) {
-        slot.kept.removeAll(keepingCapacity: true)
-        slot.failures.removeAll(keepingCapacity: true)
-        slot.digests.removeAll(keepingCapacity: true)
-        slot.fileBytes = 0
-        for index in 0..<slot.fetched.count {
-            let target = slot.pixels.baseAddress! + slot.kept.count * shape.bytes
+    private func produce(_ buffer: Piece, _ shape: ImageShape, first: Int) {
+        buffer.kept.removeAll(keepingCapacity: true)
+        buffer.failures.removeAll(keepingCapacity: true)
+        buffer.digests.removeAll(keepingCapacity: true)
+        buffer.fileBytes = 0
+        for index in 0..<buffer.fetched.count {
+            let target = buffer.pixels.baseAddress! + buffer.kept.count * shape.bytes
             var failure: Unreadable?
-            switch slot.fetched[index] {
+            switch buffer.fetched[index] {
             case .failure(let unreadable): failure = unreadable
             case .success(let bytes):
                 switch source.form {
                 case .encoded:
-                    failure = options.preparation.decode(bytes, to: shape, target, slot.scratch)
+                    failure = options.preparation.decode(bytes, to: shape, target, buffer.scratch)
                     guard failure == nil else { break }
                     var hash = SHA256()
                     hash.update(bytes)
-                    slot.digests += hash.finalize()
-                    slot.fileBytes += bytes.count
+                    buffer.digests += hash.finalize()
+                    buffer.fileBytes += bytes.count
                 case .pixels(let own) where own == shape:
                     target.copyMemory(from: bytes.baseAddress!, byteCount: shape.bytes)
                 case .pixels(let own):
                     failure = options.preparation.fit(
                         bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), height: own.height, width: own.width,
-                        to: shape, target.assumingMemoryBound(to: UInt8.self), slot.scratch)
+                        to: shape, target.assumingMemoryBound(to: UInt8.self), buffer.scratch)
                 }
             }
             if let failure {
-                slot.failures.append((first + index, failure))
+                buffer.failures.append((first + index, failure))
             } else {
-                slot.kept.append(first + index)
+                buffer.kept.append(first + index)
             }
         }
     }

@@ -3,16 +3,16 @@ internal import Glibc
 
 /// Numbered pieces of work on several threads; their results are used in order, by the calling thread.
 ///
-/// A piece has one of the slots to itself from `take` to the end of `use`, so at most `slots.count` pieces are on their way.
+/// A piece has one of the buffers to itself from `take` to the end of `use`, so at most `buffers.count` pieces are on their way.
 /// `take` runs in the order of the pieces, one at a time, unless `takesInOrder` is false; `work` on all threads at once. The
 /// first error in the order of the pieces is thrown, after all threads have ended.
 ///
-/// `@unchecked Sendable`: `mutex` guards everything that changes; a slot belongs to one thread at a time.
-final class OrderedWork<Slot: AnyObject>: @unchecked Sendable {
-    typealias Step = (_ piece: Int, _ slot: Slot) throws -> Void
+/// `@unchecked Sendable`: `mutex` guards everything that changes; a buffer belongs to one thread at a time.
+final class OrderedWork<Buffer: AnyObject>: @unchecked Sendable {
+    typealias Step = (_ piece: Int, _ buffer: Buffer) throws -> Void
 
     private let count: Int
-    private let slots: [Slot]
+    private let buffers: [Buffer]
     private let takesInOrder: Bool
     private let take: Step
     private let work: Step
@@ -26,9 +26,9 @@ final class OrderedWork<Slot: AnyObject>: @unchecked Sendable {
     private var finished: [Int: Result<Void, any Error>] = [:]
     private var isStopping = false
 
-    private init(count: Int, slots: [Slot], takesInOrder: Bool, take: @escaping Step, work: @escaping Step) {
+    private init(count: Int, buffers: [Buffer], takesInOrder: Bool, take: @escaping Step, work: @escaping Step) {
         self.count = count
-        self.slots = slots
+        self.buffers = buffers
         self.takesInOrder = takesInOrder
         self.take = take
         self.work = work
@@ -44,10 +44,10 @@ final class OrderedWork<Slot: AnyObject>: @unchecked Sendable {
     }
 
     static func run(
-        _ count: Int, threads: Int, slots: [Slot], takesInOrder: Bool, take: @escaping Step, work: @escaping Step,
+        _ count: Int, threads: Int, buffers: [Buffer], takesInOrder: Bool, take: @escaping Step, work: @escaping Step,
         use: Step
     ) throws {
-        let state = OrderedWork(count: count, slots: slots, takesInOrder: takesInOrder, take: take, work: work)
+        let state = OrderedWork(count: count, buffers: buffers, takesInOrder: takesInOrder, take: take, work: work)
         var handles: [pthread_t] = []
         defer {
             state.locked { state.isStopping = true }
@@ -62,37 +62,37 @@ final class OrderedWork<Slot: AnyObject>: @unchecked Sendable {
         }
         for piece in 0..<count {
             try state.waitForResult(of: piece).get()
-            try use(piece, slots[piece % slots.count])
+            try use(piece, buffers[piece % buffers.count])
             state.locked { state.used = piece + 1 }
         }
     }
 
     private func workUntilDone() {
         while let piece = begin() {
-            let slot = slots[piece % slots.count]
+            let buffer = buffers[piece % buffers.count]
             let result = Result {
                 if takesInOrder {
                     guard waitForTurn(piece) else { return }
                     // Nothing is taken after an error.
-                    do { try take(piece, slot) } catch {
+                    do { try take(piece, buffer) } catch {
                         locked { isStopping = true }
                         throw error
                     }
                     locked { taken = piece + 1 }
                 } else {
-                    try take(piece, slot)
+                    try take(piece, buffer)
                 }
-                try work(piece, slot)
+                try work(piece, buffer)
             }
             locked { finished[piece] = result }
         }
     }
 
-    /// The next piece, once its slot is free.
+    /// The next piece, once its buffer is free.
     private func begin() -> Int? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        while begun < count, begun >= used + slots.count, !isStopping { pthread_cond_wait(changed, mutex) }
+        while begun < count, begun >= used + buffers.count, !isStopping { pthread_cond_wait(changed, mutex) }
         guard begun < count, !isStopping else { return nil }
         begun += 1
         return begun - 1

@@ -9,7 +9,7 @@ struct LaneEngine: PlanEngine {
     private let memory: LaneMemory
     private let kernels: KernelSet
     /// Elements of the gradient vector that a unit of the tree joins: a quarter of a first-level cache.
-    private static let blockCount = 2_048
+    private static let blockLength = 2_048
 
     init(_ program: LaneProgram, _ request: PlanRequest) {
         let groups = LaneGroups(
@@ -27,7 +27,7 @@ struct LaneEngine: PlanEngine {
     func compile(in arena: Arena, context: StepContext, input: PixelConversion) -> CompiledPlan {
         let operations = LaneOperations(
             program, memory, kernels, input: input, classes: request.network.description.classes,
-            flipped: arena.pointer(at: memory.flipped), lanesPerShard: groups.lanesPerShard, lanes: groups.lanes,
+            transposed: arena.pointer(at: memory.transposed), lanesPerShard: groups.lanesPerShard, lanes: groups.lanes,
             mode: request.mode)
         var passes: [Pass] = []
         if !operations.preparations.isEmpty { passes.append(Self.preparationPass(operations, context)) }
@@ -55,9 +55,9 @@ struct LaneEngine: PlanEngine {
         let marks: UnsafeMutablePointer<UInt8> = arena.pointer(at: memory.marks)
         let lastValue = memory.values[program.steps.count]
         return Pass("groups of images", units: groups.units) { unit, worker in
-            let block = arena.base + worker * memory.blockStride
-            let group = LaneGroup(at: block + memory.group)
-            let vectors = (block + memory.leafGradients).assumingMemoryBound(to: Float.self)
+            let region = arena.base + worker * memory.regionStride
+            let group = LaneGroup(at: region + memory.group)
+            let vectors = (region + memory.leafGradients).assumingMemoryBound(to: Float.self)
             let unitGradients: UnsafeMutablePointer<Float> = arena.pointer(at: memory.unitGradients)
             for number in 0..<groups.leavesPerUnit {
                 let leaf = LaneLeaf(
@@ -69,7 +69,7 @@ struct LaneEngine: PlanEngine {
                     if isTraining { leaf.finishEmpty(count: trainedCount) }
                     continue
                 }
-                let frame = LaneFrame(block: block, group: group, weights: context.weights, leaf: leaf)
+                let frame = LaneFrame(region: region, group: group, weights: context.weights, leaf: leaf)
                 for operation in operations.forward { operation(frame) }
                 operations.loss(frame)
                 for lane in 0..<groups.lanes {
@@ -89,11 +89,10 @@ struct LaneEngine: PlanEngine {
     private func treePass(in arena: Arena, _ context: StepContext) -> Pass {
         let (kernels, stride, units) = (kernels, memory.gradientStride, groups.units)
         precondition(units.isPowerOfTwo, "\(request.shards) shards, expected a power of two")
-        let count = request.network.parameterList.trainedCount
+        let blocks = VectorBlocks(elements: request.network.parameterList.trainedCount, length: Self.blockLength)
         let gradients: UnsafeMutablePointer<Float> = arena.pointer(at: memory.unitGradients)
-        return Pass("gradient tree", units: (count + Self.blockCount - 1) / Self.blockCount) { block, _ in
-            let start = block * Self.blockCount
-            let length = min(Self.blockCount, count - start)
+        return Pass("gradient tree", units: blocks.count) { number, _ in
+            let (start, length) = (blocks[number].lowerBound, blocks[number].count)
             var distance = 1
             while distance < units {
                 for left in Swift.stride(from: 0, to: units, by: 2 * distance) {

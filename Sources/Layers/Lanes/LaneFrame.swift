@@ -1,18 +1,18 @@
 internal import Tensors
 
-/// What the operations of one group work on: a worker's block, the step's weights, and where its gradients go.
+/// What the operations of one group work on: a worker's region, the step's weights, and where its gradients go.
 struct LaneFrame {
-    let block: UnsafeMutableRawPointer
+    let region: UnsafeMutableRawPointer
     let group: LaneGroup
     let weights: UnsafePointer<Float>
     let leaf: LaneLeaf
 
     func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
-        (block + offset).assumingMemoryBound(to: Float.self)
+        (region + offset).assumingMemoryBound(to: Float.self)
     }
 
-    func winners(_ offset: Int) -> UnsafeMutablePointer<UInt16> {
-        (block + offset).assumingMemoryBound(to: UInt16.self)
+    func argmax(_ offset: Int) -> UnsafeMutablePointer<UInt16> {
+        (region + offset).assumingMemoryBound(to: UInt16.self)
     }
 }
 

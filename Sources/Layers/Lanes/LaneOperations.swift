@@ -12,11 +12,11 @@ struct LaneOperations {
 
     init(
         _ program: LaneProgram, _ memory: LaneMemory, _ kernels: KernelSet, input: PixelConversion, classes: Int,
-        flipped: UnsafeMutablePointer<Float>, lanesPerShard: Int, lanes: Int, mode: ExecutionPlan.Mode
+        transposed: UnsafeMutablePointer<Float>, lanesPerShard: Int, lanes: Int, mode: ExecutionPlan.Mode
     ) {
         let image = memory.values[0]
         let builder = Builder(
-            program: program, memory: memory, kernels: kernels, flipped: flipped, lanesPerShard: lanesPerShard,
+            program: program, memory: memory, kernels: kernels, transposed: transposed, lanesPerShard: lanesPerShard,
             lanes: lanes)
         forward =
             [{ frame in input.convert(frame.group, kernels, to: frame.floats(image)) }]
@@ -43,13 +43,13 @@ struct LaneOperations {
         let program: LaneProgram
         let memory: LaneMemory
         let kernels: KernelSet
-        let flipped: UnsafeMutablePointer<Float>
+        let transposed: UnsafeMutablePointer<Float>
         let lanesPerShard, lanes: Int
 
         func forward(_ index: Int) -> Operation {
             let (step, kernels) = (program.steps[index], kernels)
             let (x, y) = (memory.values[index], memory.values[index + 1])
-            let (workspace, winners, activation) = (memory.workspace, memory.winners[index], step.activation)
+            let (workspace, argmax, activation) = (memory.workspace, memory.argmax[index], step.activation)
             let (weights, bias) = (step.parameterOffset, step.biasOffset)
             switch step.kind {
             case .convolution(let convolution, isPooled: false):
@@ -63,7 +63,7 @@ struct LaneOperations {
                     convolution.forwardPooled(
                         kernels, x: frame.floats(x), weights: frame.weights + weights,
                         bias: bias.map { frame.weights + $0 }, activation: activation,
-                        workspace: frame.floats(workspace), y: frame.floats(y), winners: frame.winners(winners))
+                        workspace: frame.floats(workspace), y: frame.floats(y), argmax: frame.argmax(argmax))
                 }
             case .affine(let affine):
                 return { frame in
@@ -73,7 +73,7 @@ struct LaneOperations {
                 }
             case .maximum(let window):
                 return { frame in
-                    window.maximum(kernels, x: frame.floats(x), y: frame.floats(y), winners: frame.winners(winners))
+                    window.maximum(kernels, x: frame.floats(x), y: frame.floats(y), argmax: frame.argmax(argmax))
                 }
             case .average(let window, let countsPadding):
                 return { frame in
@@ -105,8 +105,10 @@ struct LaneOperations {
             guard case .convolution(let convolution, _) = step.kind, program.dependsOnParameters(index) else {
                 return nil
             }
-            let (kernels, offset, target) = (kernels, step.parameterOffset, flipped + memory.flippedOffsets[index])
-            return { weights in convolution.flip(kernels, weights: weights + offset, into: target) }
+            let (kernels, offset, target) = (
+                kernels, step.parameterOffset, transposed + memory.transposedOffsets[index]
+            )
+            return { weights in convolution.transpose(kernels, weights: weights + offset, into: target) }
         }
 
         private func unpooling(_ index: Int) -> Operation {
@@ -115,10 +117,10 @@ struct LaneOperations {
                 preconditionFailure("only these are pooled")
             }
             let (y, dy, full) = (memory.values[index + 1], memory.gradients[index + 1], memory.unpooled[index])
-            let (winners, activation) = (memory.winners[index], step.activation)
+            let (argmax, activation) = (memory.argmax[index], step.activation)
             return { frame in
                 convolution.unpool(
-                    kernels, y: frame.floats(y), dy: frame.floats(dy), winners: frame.winners(winners),
+                    kernels, y: frame.floats(y), dy: frame.floats(dy), argmax: frame.argmax(argmax),
                     activation: activation, into: frame.floats(full))
             }
         }
@@ -126,7 +128,7 @@ struct LaneOperations {
         private func weightGradient(_ index: Int) -> Operation {
             let (step, kernels, lanes, lanesPerShard) = (program.steps[index], kernels, lanes, lanesPerShard)
             let (x, y, dy) = (memory.values[index], memory.values[index + 1], memory.gradients[index + 1])
-            let (workspace, winners, full) = (memory.workspace, memory.winners[index], memory.unpooled[index])
+            let (workspace, argmax, full) = (memory.workspace, memory.argmax[index], memory.unpooled[index])
             let (offset, bias, activation) = (step.parameterOffset, step.biasOffset, step.activation)
             let count = step.weightCount + step.biasCount
             switch step.kind {
@@ -145,7 +147,7 @@ struct LaneOperations {
                     let gradient = frame.leaf.gradient
                     convolution.weightGradientPooled(
                         kernels, x: frame.floats(x), y: frame.floats(y), dy: frame.floats(dy),
-                        winners: frame.winners(winners), activation: activation, lanes: lanes,
+                        argmax: frame.argmax(argmax), activation: activation, lanes: lanes,
                         workspace: frame.floats(workspace), dweights: gradient + offset,
                         dbias: bias.map { gradient + $0 })
                     frame.leaf.finish(offset, count: count)
@@ -171,10 +173,10 @@ struct LaneOperations {
             switch step.kind {
             case .convolution(let convolution, let isPooled):
                 let dy = isPooled ? memory.unpooled[index] : dy
-                let flipped = UnsafePointer(flipped + memory.flippedOffsets[index])
+                let transposed = UnsafePointer(transposed + memory.transposedOffsets[index])
                 return { frame in
                     convolution.inputGradient(
-                        kernels, dy: frame.floats(dy), flipped: flipped, activation: owed, x: frame.floats(x),
+                        kernels, dy: frame.floats(dy), transposed: transposed, activation: owed, x: frame.floats(x),
                         dx: frame.floats(dx))
                 }
             case .affine(let affine):
@@ -185,10 +187,10 @@ struct LaneOperations {
                         x: frame.floats(x), dx: frame.floats(dx))
                 }
             case .maximum(let window):
-                let winners = memory.winners[index]
+                let argmax = memory.argmax[index]
                 return settling(owed, index) { frame in
                     window.maximumBackward(
-                        kernels, dy: frame.floats(dy), winners: frame.winners(winners), dx: frame.floats(dx))
+                        kernels, dy: frame.floats(dy), argmax: frame.argmax(argmax), dx: frame.floats(dx))
                 }
             case .average(let window, let countsPadding):
                 return settling(owed, index) { frame in

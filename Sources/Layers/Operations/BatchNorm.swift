@@ -65,7 +65,7 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
                 Pass(name, units: work.units) { unit, _ in
                     work.forEachChannel(of: unit) { shard, channel in
                         work.sum(shard, channel)
-                        work.settle(shard, channel, like: shard, samples: work.samples(of: shard))
+                        work.resolve(shard, channel, like: shard, samples: work.samples(of: shard))
                         work.normalize(shard, channel, like: shard)
                     }
                 }
@@ -76,7 +76,7 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
                 exchange: {
                     try work.addStatisticsOverRanks()
                     for channel in 0..<work.channels {
-                        work.settle(0, channel, like: nil, samples: work.memory.shared[2 * work.channels])
+                        work.resolve(0, channel, like: nil, samples: work.memory.shared[2 * work.channels])
                     }
                 }
             ) { unit, _ in

@@ -79,7 +79,7 @@ package struct Linear: SingleInputLayer {
         return passes
     }
 
-    /// A unit is a block of weight rows: it computes the block for every shard and joins the shards in their tree, so
+    /// A unit is a run of weight rows: it computes them for every shard and joins the shards in their tree, so
     /// that no whole-layer gradient per shard exists.
     private func weightGradientPass(at site: BoundSite, dy: UnsafeMutablePointer<Float>) -> Pass {
         let affine = Affine(inputs: site.plan.input[0], outputs: outputs)

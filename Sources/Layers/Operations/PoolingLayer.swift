@@ -34,14 +34,14 @@ extension PoolingLayer {
         }
         let (context, chunks) = (site.context, chunks(at: site.plan))
         let (inCount, outCount) = (site.plan.input.count, site.plan.output.count)
-        let winners = site.saved.assumingMemoryBound(to: Int32.self)
+        let argmax = site.saved.assumingMemoryBound(to: Int32.self)
         let extreme = Self.extreme
         return [
             Pass("\(site.plan.path) forward", units: chunks.units) { unit, _ in
                 for slot in chunks.slots(of: unit, counts: context.counts) {
                     let (x, y) = (site.x + slot * inCount, site.y + slot * outCount)
                     if let extreme {
-                        pooling.extreme(extreme, x: x, y: y, winners: winners + slot * outCount)
+                        pooling.extreme(extreme, x: x, y: y, argmax: argmax + slot * outCount)
                     } else {
                         pooling.average(x: x, y: y)
                     }
@@ -55,14 +55,14 @@ extension PoolingLayer {
         let pooling = try pooling(on: site.plan.input)
         let (context, chunks) = (site.context, chunks(at: site.plan))
         let (inCount, outCount) = (site.plan.input.count, site.plan.output.count)
-        let winners = site.saved.assumingMemoryBound(to: Int32.self)
+        let argmax = site.saved.assumingMemoryBound(to: Int32.self)
         let takesExtremes = Self.extreme != nil
         return [
             Pass("\(site.plan.path) backward", units: chunks.units) { unit, _ in
                 for slot in chunks.slots(of: unit, counts: context.counts) {
                     let (dy, dx) = (dy + slot * outCount, dx + slot * inCount)
                     if takesExtremes {
-                        pooling.extremeBackward(dy: dy, winners: winners + slot * outCount, dx: dx)
+                        pooling.extremeBackward(dy: dy, argmax: argmax + slot * outCount, dx: dx)
                     } else {
                         pooling.averageBackward(dy: dy, dx: dx)
                     }

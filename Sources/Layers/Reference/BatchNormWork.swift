@@ -48,8 +48,8 @@ struct BatchNormWork {
     var units: Int { site.plan.shards * unitsPerShard }
 
     func forEachChannel(of unit: Int, _ body: (_ shard: Int, _ channel: Int) -> Void) {
-        let (shard, block) = unit.quotientAndRemainder(dividingBy: unitsPerShard)
-        for channel in block * channelsPerUnit..<min((block + 1) * channelsPerUnit, channels) { body(shard, channel) }
+        let (shard, part) = unit.quotientAndRemainder(dividingBy: unitsPerShard)
+        for channel in part * channelsPerUnit..<min((part + 1) * channelsPerUnit, channels) { body(shard, channel) }
     }
 
     func samples(of shard: Int) -> Double { Double(site.context.counts[shard]) }
@@ -79,7 +79,7 @@ struct BatchNormWork {
     }
 
     /// Mean and inverse deviation from the sums of `source`, a shard, or of the whole batch.
-    func settle(_ target: Int, _ channel: Int, like source: Int?, samples: Double) {
+    func resolve(_ target: Int, _ channel: Int, like source: Int?, samples: Double) {
         let sums = source.map(statistics) ?? memory.shared
         let elements = samples * Double(area)
         guard elements > 0 else { return }

@@ -6,7 +6,7 @@ package struct PartialGradients: Sendable {
     package let leaves: Int
     package let count: Int
     /// Elements a unit joins: enough to be worth a unit, few enough to stay in the first-level cache.
-    private static let blockCount = 2_048
+    private static let blockLength = 2_048
 
     package init(leaves: Int, count: Int) {
         self.leaves = leaves
@@ -15,15 +15,15 @@ package struct PartialGradients: Sendable {
 
     /// Joins the leaves in one binary tree into the layer's part of the gradient vector.
     package func pass(at site: BoundSite) -> Pass {
-        let blocks = (count + Self.blockCount - 1) / Self.blockCount
+        let blocks = VectorBlocks(elements: count, length: Self.blockLength)
         let partials = site.partialGradients.assumingMemoryBound(to: Float.self)
         let context = site.context
         let (leaves, count, offset) = (leaves, count, site.parameterOffsets[0])
-        return Pass("\(site.plan.path) gradient tree", units: blocks) { unit, _ in
-            let first = unit * Self.blockCount
+        return Pass("\(site.plan.path) gradient tree", units: blocks.count) { number, _ in
+            let block = blocks[number]
             TreeSum.sum(
-                leafArrays: partials + first, leaves: leaves, stride: count,
-                count: min(Self.blockCount, count - first), into: context.gradients + offset + first)
+                leafArrays: partials + block.lowerBound, leaves: leaves, stride: count,
+                count: block.count, into: context.gradients + offset + block.lowerBound)
         }
     }
 }

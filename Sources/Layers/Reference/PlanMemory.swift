@@ -8,14 +8,14 @@ struct PlanMemory {
     private let network: Network
     private let sites: [PlanSite]
     private let workspaceStride: Int
-    /// Slots by value; values that share bytes share a slot.
-    private let values: [ArenaLayout.Slot]
+    /// Buffers by value; values that share bytes share a buffer.
+    private let values: [ArenaLayout.Buffer]
     /// nil for values whose gradient nobody asks for.
-    private let gradients: [ArenaLayout.Slot?]
-    /// Slots by stage and input, where the gradient cannot be written to its place but is added to it.
-    private let addends: [[ArenaLayout.Slot?]]
-    private let saved, partialGradients: [ArenaLayout.Slot]
-    private let workspace: ArenaLayout.Slot
+    private let gradients: [ArenaLayout.Buffer?]
+    /// Buffers by stage and input, where the gradient cannot be written to its place but is added to it.
+    private let addends: [[ArenaLayout.Buffer?]]
+    private let saved, partialGradients: [ArenaLayout.Buffer]
+    private let workspace: ArenaLayout.Buffer
     private let solution: ArenaLayout.Solution
 
     var byteCount: Int { solution.byteCount }
@@ -54,7 +54,7 @@ struct PlanMemory {
             if isTraining, value == count { last = 2 * count }
             return max(0, value - 1)...max(last, max(0, value - 1))
         }
-        values = Self.slots(sharing.ofValues, lifetimes: lifetimes, bytes: bytes, in: &layout).compactMap { $0 }
+        values = Self.buffers(sharing.ofValues, lifetimes: lifetimes, bytes: bytes, in: &layout).compactMap { $0 }
 
         // A gradient is alive from the first backward pass that writes it to the one that consumes it.
         let gradientLifetimes: [ClosedRange<Int>?] = (0...count).map { value in
@@ -62,7 +62,7 @@ struct PlanMemory {
             let first = value == count ? count : 2 * count - (graph.consumers[value].last ?? count)
             return first...2 * count - value + 1
         }
-        gradients = Self.slots(sharing.ofGradients, lifetimes: gradientLifetimes, bytes: bytes, in: &layout)
+        gradients = Self.buffers(sharing.ofGradients, lifetimes: gradientLifetimes, bytes: bytes, in: &layout)
         addends = stages.enumerated().map { index, stage in
             stage.inputValues.enumerated().map { place, value in
                 guard gradientLifetimes[value] != nil, !graph.writesGradientFirst(stage: index, input: place) else {
@@ -84,11 +84,11 @@ struct PlanMemory {
         self.network = network
     }
 
-    /// One slot for each group of values that share bytes, as large as the largest and alive as long as any.
-    private static func slots(
+    /// One buffer for each group of values that share bytes, as large as the largest and alive as long as any.
+    private static func buffers(
         _ groups: [Int], lifetimes: [ClosedRange<Int>?], bytes: (Int) -> Int, in layout: inout ArenaLayout
-    ) -> [ArenaLayout.Slot?] {
-        var byGroup: [Int: ArenaLayout.Slot] = [:]
+    ) -> [ArenaLayout.Buffer?] {
+        var byGroup: [Int: ArenaLayout.Buffer] = [:]
         for group in Set(groups).sorted() {
             let members = groups.indices.filter { groups[$0] == group && lifetimes[$0] != nil }
             let alive = members.compactMap { lifetimes[$0] }
@@ -111,8 +111,8 @@ struct PlanMemory {
     /// The memory of a stage, and the additions that bring its input gradients to their places afterwards.
     func site(_ index: Int, in arena: Arena, context: StepContext) -> (site: BoundSite, additions: [GradientAddition]) {
         let stage = network.stages[index]
-        func pointer(_ slot: ArenaLayout.Slot?) -> UnsafeMutablePointer<Float>? {
-            slot.map { arena.pointer(at: solution[$0]) }
+        func pointer(_ buffer: ArenaLayout.Buffer?) -> UnsafeMutablePointer<Float>? {
+            buffer.map { arena.pointer(at: solution[$0]) }
         }
         var additions: [GradientAddition] = []
         let inputGradients = stage.inputValues.enumerated().map { place, value in

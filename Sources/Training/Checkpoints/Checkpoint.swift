@@ -57,7 +57,7 @@ package struct Checkpoint: Sendable {
     package var header: Header
     /// The tensors in the order of the network's parameter list; the file keeps that order in /parameters.
     package var weights: [Tensor]
-    package var optimizer: [(slot: String, tensors: [Tensor])]
+    package var optimizer: [(name: String, tensors: [Tensor])]
     /// The exponential moving average of weights and buffers; empty when none is kept.
     package var average: [Tensor] = []
 
@@ -78,7 +78,7 @@ extension Checkpoint {
         }
         self.header = header
         weights = tensors(state.weights)
-        optimizer = state.optimizerSlots.map { ($0.name, tensors($0.vector)) }
+        optimizer = state.optimizerVectors.map { ($0.name, tensors($0.vector)) }
         average = state.average.map(tensors) ?? []
     }
 
@@ -87,8 +87,8 @@ extension Checkpoint {
         self.header = header
         Self.copy(state.weights, state.parameterList, to: &weights)
         if let vector = state.average { Self.copy(vector, state.parameterList, to: &average) }
-        for (index, slot) in state.optimizerSlots.enumerated() {
-            Self.copy(slot.vector, state.parameterList, to: &optimizer[index].tensors)
+        for (index, kept) in state.optimizerVectors.enumerated() {
+            Self.copy(kept.vector, state.parameterList, to: &optimizer[index].tensors)
         }
     }
 
@@ -111,11 +111,11 @@ extension Checkpoint {
             try copy(average, to: vector, state.parameterList, path: "\(path):/ema")
         }
         state.updates = header.step - header.skippedSteps
-        for slot in state.optimizerSlots {
-            guard let stored = optimizer.first(where: { $0.slot == slot.name }) else {
-                throw Failure(.badData, "\(path):/optimizer/\(slot.name) is missing")
+        for kept in state.optimizerVectors {
+            guard let stored = optimizer.first(where: { $0.name == kept.name }) else {
+                throw Failure(.badData, "\(path):/optimizer/\(kept.name) is missing")
             }
-            try copy(stored.tensors, to: slot.vector, state.parameterList, path: "\(path):/optimizer/\(slot.name)")
+            try copy(stored.tensors, to: kept.vector, state.parameterList, path: "\(path):/optimizer/\(kept.name)")
         }
     }
 

@@ -67,9 +67,9 @@ extension CheckpointFile {
         try file.createGroup("/model")
         try write(checkpoint.weights, to: "/model", in: file)
         try file.createGroup("/optimizer")
-        for (slot, tensors) in checkpoint.optimizer {
-            try file.createGroup("/optimizer/\(slot)")
-            try write(tensors, to: "/optimizer/\(slot)", in: file)
+        for (name, tensors) in checkpoint.optimizer {
+            try file.createGroup("/optimizer/\(name)")
+            try write(tensors, to: "/optimizer/\(name)", in: file)
         }
         if !checkpoint.average.isEmpty {
             try file.createGroup("/ema")
@@ -175,16 +175,16 @@ extension CheckpointFile {
         guard keys.sorted() == stored.sorted() else {
             throw Failure(.badData, "\(path): /parameters lists other keys than /model holds")
         }
-        let slots = try file.children(of: "/optimizer")
+        let names = try file.children(of: "/optimizer")
         func tensors(_ keys: [String], _ group: String) throws -> [Checkpoint.Tensor] {
             try Self.tensors(keys, in: group, of: file, imageBytes)
         }
         return Checkpoint(
             header: header, weights: try tensors(keys, "/model"),
-            optimizer: try slots.map { slot in
+            optimizer: try names.map { name in
                 // Buffers have no optimizer state.
-                let held = Set(try file.children(of: "/optimizer/\(slot)"))
-                return (slot, try tensors(keys.filter(held.contains), "/optimizer/\(slot)"))
+                let held = Set(try file.children(of: "/optimizer/\(name)"))
+                return (name, try tensors(keys.filter(held.contains), "/optimizer/\(name)"))
             },
             average: try file.children(of: "/").contains("ema") ? tensors(keys, "/ema") : [])
     }

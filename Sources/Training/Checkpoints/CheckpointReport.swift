@@ -19,7 +19,7 @@ package struct CheckpointReport {
             "epoch": header.epoch, "step": header.step, "samples_seen": header.samplesSeen, "seed": header.seed,
             "batch_size": header.batchSize, "shards": header.shards,
             "parameters": checkpoint.weights.reduce(0) { $0 + $1.values.count },
-            "optimizer": checkpoint.optimizer.map(\.slot), "config_digest": header.configurationDigest,
+            "optimizer": checkpoint.optimizer.map(\.name), "config_digest": header.configurationDigest,
             "dataset_digest": header.datasetDigest, "build": header.build, "kernel_set": header.kernelSet,
             "weights_sha256": checkpoint.weightsDigest(),
         ]

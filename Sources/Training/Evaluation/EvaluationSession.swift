@@ -5,7 +5,7 @@ internal import Files
 package import Layers
 package import Tensors
 
-/// Scores weights on a split, the way training does: the same blocks, the same path, the same bits.
+/// Scores weights on a split, the way training does: the same batches, the same path, the same bits.
 package final class EvaluationSession {
     /// Where network and weights come from.
     package enum Source {
@@ -90,7 +90,7 @@ package final class EvaluationSession {
             do {
                 return try Evaluator(
                     network: network, split: samples, labels: match.labels(samples.labels),
-                    blockSamples: configuration.evaluate.batchSize,
+                    batchSize: configuration.evaluate.batchSize,
                     loss: configuration.planOptions.loss, input: normalization.conversion(for: samples),
                     communicator: communicator,
                     pool: ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize)))
@@ -124,7 +124,7 @@ package final class EvaluationSession {
 
     /// Scores the split, and writes every sample's logits to a file if one is named. Collective; equal on all ranks.
     package func run(logitsPath: String? = nil) throws -> Result {
-        var predictions = Predictions(evaluator.blocks)
+        var predictions = Predictions(evaluator.batches)
         let logitsFile = try RankAgreement.together(communicator) { try logitsPath.map(makeLogitsFile) }
         let score = try evaluator.score(weights: state.weights) { round, samples, logits in
             predictions.add(round: round, samples, logits)
@@ -137,7 +137,7 @@ package final class EvaluationSession {
 
     private func makeLogitsFile(_ path: String) throws -> LogitsFile {
         return try LogitsFile(
-            path: path, labels: evaluator.labels, classNames: classNames, blocks: evaluator.blocks,
+            path: path, labels: evaluator.labels, classNames: classNames, batches: evaluator.batches,
             attributes: [
                 ("model", .string(modelName)), ("weights", .string(FilePath.name(of: sourcePath))),
                 ("weights_sha256", .string(state.weightsDigest())), ("data", .string(FilePath.name(of: dataFile))),

@@ -4,15 +4,15 @@ internal import Diagnostics
 package import Layers
 package import Tensors
 
-/// Scores a split: fixed blocks of samples in file order, dealt to the ranks, every sample exactly once.
+/// Scores a split: fixed batches of samples in file order, dealt to the ranks, every sample exactly once.
 ///
-/// The blocks' scores are added in block order, so that any number of ranks gives the same bits.
+/// The batches' scores are added in batch order, so that any number of ranks gives the same bits.
 package final class Evaluator {
     package let split: any SampleSource
     /// Class numbers as the network has them.
     package let labels: [Int32]
-    package let blocks: EvaluationBlocks
-    /// Called after every pass of a block: a sign of life for whoever watches.
+    package let batches: EvaluationBatches
+    /// Called after every pass of a batch: a sign of life for whoever watches.
     package var afterPass: () -> Void {
         get { plan.afterPass }
         set { plan.afterPass = newValue }
@@ -21,8 +21,8 @@ package final class Evaluator {
     package var arenaBytes: Int { plan.arenaBytes }
     private let plan: ExecutionPlan
     private let communicator: any Communicator
-    /// The images and labels of a block.
-    private let block: Batch
+    /// The images and labels of a batch.
+    private let batch: Batch
 
     /// What this rank has just computed: the logits of `samples` of the split, by their place among these.
     package typealias RoundHandler = (
@@ -31,48 +31,48 @@ package final class Evaluator {
 
     /// `labels` are the split's own unless the network numbers its classes otherwise. Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
-        network: Network, split: any SampleSource, labels: [Int32]? = nil, blockSamples: Int,
+        network: Network, split: any SampleSource, labels: [Int32]? = nil, batchSize: Int,
         loss: Loss = .crossEntropy(),
         input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
-        // What a block has room for beyond the split decides no bits.
-        let blockSamples = min(blockSamples, max(1, split.count))
+        // What a batch has room for beyond the split decides no bits.
+        let batchSize = min(batchSize, max(1, split.count))
         self.split = split
         self.labels = labels ?? split.labels
-        blocks = EvaluationBlocks(sampleCount: split.count, blockSamples: blockSamples, ranks: communicator.size)
+        batches = EvaluationBatches(sampleCount: split.count, batchSize: batchSize, ranks: communicator.size)
         self.communicator = communicator
-        block = Batch(
-            shards: 1, imagesPerShard: min(blockSamples, split.count), imageBytes: split.imageBytes)
+        batch = Batch(
+            shards: 1, imagesPerShard: min(batchSize, split.count), imageBytes: split.imageBytes)
         var options = PlanOptions()
         options.loss = loss
         plan = try network.plan(
-            imagesPerShard: blockSamples, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)
+            imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)
     }
 
     /// The score of the whole split with these weights. Collective; equal on all ranks.
     ///
-    /// `afterRound` is called on all ranks after each round, also on those that had no block left; it may communicate.
+    /// `afterRound` is called on all ranks after each round, also on those that had no batch left; it may communicate.
     /// Throws: `Failure`, the same on all ranks, when one of them cannot read its samples; what `afterRound` throws; the
     ///         communicator's errors.
     package func score(
         weights: UnsafeMutableBufferPointer<Float>, afterRound: RoundHandler = { _, _, _ in }
     ) throws -> Score {
-        let (rounds, ranks) = (blocks.rounds, communicator.size)
+        let (rounds, ranks) = (batches.rounds, communicator.size)
         var own = [Double](repeating: 0, count: rounds * Score.fieldCount)
         var failure: Failure?
         for round in 0..<rounds {
-            let samples = blocks.samples(round: round, rank: communicator.rank)
-            // The others count on this rank in what `afterRound` does, whatever becomes of its blocks.
+            let samples = batches.samples(round: round, rank: communicator.rank)
+            // The others count on this rank in what `afterRound` does, whatever becomes of its batches.
             if !samples.isEmpty, failure == nil {
                 do {
-                    try readBlock(samples)
+                    try readBatch(samples)
                 } catch let error as Failure {
                     failure = error
                 }
             }
             if !samples.isEmpty, failure == nil {
-                let score = try scoreBlock(weights: weights)
+                let score = try scoreBatch(weights: weights)
                 own.withUnsafeMutableBufferPointer {
                     score.write(to: UnsafeMutableBufferPointer(rebasing: $0[(round * Score.fieldCount)...]))
                 }
@@ -82,27 +82,27 @@ package final class Evaluator {
         try RankAgreement.agreeOnFailure(failure, over: communicator)
         var all = try communicator.allGather(values: own)
         return all.withUnsafeMutableBufferPointer { all in
-            (0..<blocks.count).reduce(Score()) { sum, block in
-                let (round, rank) = block.quotientAndRemainder(dividingBy: ranks)
+            (0..<batches.count).reduce(Score()) { sum, batch in
+                let (round, rank) = batch.quotientAndRemainder(dividingBy: ranks)
                 let start = (rank * rounds + round) * Score.fieldCount
                 return sum + Score(reading: UnsafeMutableBufferPointer(rebasing: all[start...]))
             }
         }
     }
 
-    private func readBlock(_ samples: Range<Int>) throws {
+    private func readBatch(_ samples: Range<Int>) throws {
         for (slot, sample) in samples.enumerated() {
-            try split.fill(block.images + slot * block.imageBytes, sample: sample)
-            block.labels[slot] = labels[sample]
-            block.ids[slot] = Int64(sample)
+            try split.fill(batch.images + slot * batch.imageBytes, sample: sample)
+            batch.labels[slot] = labels[sample]
+            batch.ids[slot] = Int64(sample)
         }
-        block.counts[0] = Int32(samples.count)
+        batch.counts[0] = Int32(samples.count)
         try split.confirm()
     }
 
-    private func scoreBlock(weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
+    private func scoreBatch(weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
         try plan.run(
-            images: block.images, labels: block.labels, counts: block.counts,
+            images: batch.images, labels: batch.labels, counts: batch.counts,
             weights: UnsafePointer(weights.baseAddress!), gradients: nil)[0]
     }
 }

@@ -13,7 +13,7 @@ package final class LogitsFile {
     package static let formatVersion: Int64 = 1
 
     private let path: String
-    private let blocks: EvaluationBlocks
+    private let batches: EvaluationBatches
     private let classes: Int
     private let communicator: any Communicator
     /// Of rank 0 alone.
@@ -30,12 +30,12 @@ package final class LogitsFile {
     }
 
     package init(
-        path: String, labels: [Int32], classNames: [String], blocks: EvaluationBlocks,
+        path: String, labels: [Int32], classNames: [String], batches: EvaluationBatches,
         attributes: [(name: String, value: HDF5Value)], communicator: any Communicator
     ) throws {
         try Self.requireName(path)
         self.path = path
-        self.blocks = blocks
+        self.batches = batches
         self.communicator = communicator
         classes = classNames.count
         guard communicator.rank == 0 else {
@@ -68,7 +68,7 @@ package final class LogitsFile {
         }
         store(own, samples)
         for rank in 1..<max(1, communicator.size) {
-            let samples = blocks.samples(round: round, rank: rank)
+            let samples = batches.samples(round: round, rank: rank)
             guard !samples.isEmpty else { continue }
             var received = [Float](repeating: 0, count: samples.count * classes)
             try received.withUnsafeMutableBytes {

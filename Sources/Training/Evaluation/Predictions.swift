@@ -2,15 +2,15 @@ package import DataParallel
 
 /// The class that a network gives each sample of a split, collected from all ranks.
 package struct Predictions {
-    private let blocks: EvaluationBlocks
+    private let batches: EvaluationBatches
     private var own: [Int32]
 
     /// Stands for a sample without a prediction.
     package static let none: Int32 = -1
 
-    package init(_ blocks: EvaluationBlocks) {
-        self.blocks = blocks
-        own = [Int32](repeating: Self.none, count: blocks.rounds * blocks.blockSamples)
+    package init(_ batches: EvaluationBatches) {
+        self.batches = batches
+        own = [Int32](repeating: Self.none, count: batches.rounds * batches.batchSize)
     }
 
     /// The class of the highest logit, the first one of equals; `none` when a logit is NaN or infinite, as the accuracies
@@ -26,16 +26,16 @@ package struct Predictions {
     package mutating func add(
         round: Int, _ samples: Range<Int>, _ logits: (_ place: Int) -> UnsafeBufferPointer<Float>
     ) {
-        for place in 0..<samples.count { own[round * blocks.blockSamples + place] = Self.predicted(logits(place)) }
+        for place in 0..<samples.count { own[round * batches.batchSize + place] = Self.predicted(logits(place)) }
     }
 
     /// The predictions of all samples in file order. Collective; equal on all ranks.
     package func gathered(over communicator: any Communicator) throws -> [Int32] {
         let all = try communicator.allGather(values: own)
-        return (0..<blocks.count).flatMap { block in
-            let (round, rank) = block.quotientAndRemainder(dividingBy: blocks.ranks)
-            let start = rank * own.count + round * blocks.blockSamples
-            return all[start..<start + blocks.samples(ofBlock: block).count]
+        return (0..<batches.count).flatMap { batch in
+            let (round, rank) = batch.quotientAndRemainder(dividingBy: batches.ranks)
+            let start = rank * own.count + round * batches.batchSize
+            return all[start..<start + batches.samples(ofBatch: batch).count]
         }
     }
 }

@@ -2,12 +2,13 @@ internal import Tensors
 
 extension OptimizerKind {
     private static let adamKeys = ["learning_rate", "betas", "eps", "weight_decay", "no_decay"]
-    private static let adamSlots = ["exp_avg", "exp_avg_sq"]
+    private static let adamVectors = ["exp_avg", "exp_avg_sq"]
 
-    package static let adam = OptimizerKind(name: "adam", keys: adamKeys, slots: { _ in adamSlots }, make: Adam.init)
+    package static let adam = OptimizerKind(
+        name: "adam", keys: adamKeys, vectorNames: { _ in adamVectors }, make: Adam.init)
 
     package static let adamw = OptimizerKind(
-        name: "adamw", keys: adamKeys, setDefaults: { $0.weightDecay = 0.01 }, slots: { _ in adamSlots },
+        name: "adamw", keys: adamKeys, setDefaults: { $0.weightDecay = 0.01 }, vectorNames: { _ in adamVectors },
         make: Adam.init)
 }
 
@@ -19,7 +20,7 @@ final class Adam: Optimizer {
     private var update = Update(number: 1, learningRate: 0, gradientScale: 1)
 
     init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory) {
-        precondition(memory.vectors.means != nil && memory.vectors.squares != nil, "Adam without its slots")
+        precondition(memory.vectors.means != nil && memory.vectors.squares != nil, "Adam without its vectors")
         self.options = options
         self.memory = memory
     }

@@ -34,21 +34,24 @@ final class ExponentialMovingAverage {
     private let state: ModelState
     private let average: UnsafeMutableBufferPointer<Float>
     private let pool: ThreadPool
+    private let blocks: VectorBlocks
     private let body: ThreadPool.Body
 
     /// nil when the state keeps no average.
     init?(_ averaging: Configuration.Averaging?, state: ModelState, pool: ThreadPool) {
         guard let averaging, let average = state.average else { return nil }
-        let (block, count, weights) = (SumOfSquares.blockCount, state.parameterList.trainedCount, state.weights)
-        let share = Float(1 - averaging.decay)
+        let blocks = VectorBlocks(elements: state.parameterList.trainedCount)
+        let (weights, share) = (state.weights, Float(1 - averaging.decay))
         self.state = state
         self.average = average
         self.pool = pool
+        self.blocks = blocks
         body = { number, _ in
-            let start = number * block
+            let block = blocks[number]
             ElementwiseUpdate.average(
-                average.baseAddress! + start, towards: UnsafePointer(weights.baseAddress! + start), share: share,
-                count: min(block, count - start))
+                average.baseAddress! + block.lowerBound,
+                towards: UnsafePointer(weights.baseAddress! + block.lowerBound),
+                share: share, count: block.count)
         }
     }
 
@@ -58,8 +61,8 @@ final class ExponentialMovingAverage {
             _ = average.update(from: state.weights)
             return
         }
-        let trained = state.parameterList.trainedCount
-        pool.run(SumOfSquares.blocks(for: trained), body)
+        pool.run(blocks.count, body)
+        let trained = blocks.elements
         _ = UnsafeMutableBufferPointer(rebasing: average[trained...])
             .update(from: UnsafeMutableBufferPointer(rebasing: state.weights[trained...]))
     }

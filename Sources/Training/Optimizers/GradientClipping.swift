@@ -54,21 +54,21 @@ final class GradientClipping {
 
     private let clip: Configuration.Clip
     private let pool: ThreadPool
-    private let count: Int
+    private let blocks: VectorBlocks
     private let numbers: Numbers
     private let body: ThreadPool.Body
 
     init(_ clip: Configuration.Clip, gradients: UnsafeMutableBufferPointer<Float>, pool: ThreadPool) {
         let numbers = Numbers()
-        let block = SumOfSquares.blockCount
+        let blocks = VectorBlocks(elements: gradients.count)
         self.clip = clip
         self.pool = pool
         self.numbers = numbers
-        count = gradients.count
+        self.blocks = blocks
         body = { number, _ in
-            let start = number * block
+            let block = blocks[number]
             ElementwiseUpdate.clip(
-                gradients.baseAddress! + start, count: min(block, gradients.count - start), scale: numbers.scale,
+                gradients.baseAddress! + block.lowerBound, count: block.count, scale: numbers.scale,
                 coefficient: numbers.coefficient, limit: numbers.limit)
         }
     }
@@ -87,7 +87,7 @@ final class GradientClipping {
         case .value(let bound):
             (numbers.scale, numbers.coefficient, numbers.limit) = (scale, 1, Float(bound))
         }
-        pool.run(SumOfSquares.blocks(for: count), body)
+        pool.run(blocks.count, body)
         return 1
     }
 

@@ -4,7 +4,7 @@ internal import Tensors
 extension OptimizerKind {
     package static let lars = OptimizerKind(
         name: "lars", keys: ["learning_rate", "momentum", "trust", "weight_decay"],
-        setDefaults: { $0.learningRate = 1 }, undecayed: [.bias, .normalization], slots: { _ in ["momentum"] },
+        setDefaults: { $0.learningRate = 1 }, undecayed: [.bias, .normalization], vectorNames: { _ in ["momentum"] },
         make: LARS.init)
 }
 
@@ -31,7 +31,7 @@ final class LARS: Optimizer {
     init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory) {
         self.options = options
         self.memory = memory
-        precondition(memory.vectors.velocities != nil, "LARS without its slot")
+        precondition(memory.vectors.velocities != nil, "LARS without its vector")
         let weights = memory.vectors.weights
         let (blocks, gradients) = (memory.blocks.blocks, memory.gradients)
         let weightSquares = UnsafeMutableBufferPointer<Double>.allocate(capacity: blocks.count)
@@ -42,8 +42,8 @@ final class LARS: Optimizer {
         rates.initialize(repeating: 0)
         squaresBody = { number, _ in
             let block = blocks[number]
-            weightSquares[number] = SumOfSquares.ofBlock(0, weights + block.start, count: block.count)
-            gradientSquares[number] = SumOfSquares.ofBlock(0, gradients + block.start, count: block.count)
+            weightSquares[number] = SumOfSquares.ofBlock(weights + block.start, count: block.count)
+            gradientSquares[number] = SumOfSquares.ofBlock(gradients + block.start, count: block.count)
         }
         (self.weightSquares, self.gradientSquares) = (weightSquares, gradientSquares)
     }

@@ -77,12 +77,12 @@ struct OptimizerMemory {
 extension OptimizerVectors {
     /// By the names that checkpoints file them under.
     init(_ state: ModelState) {
-        func slot(_ names: String...) -> UnsafeMutablePointer<Float>? {
-            state.optimizerSlots.first { names.contains($0.name) }?.vector.baseAddress
+        func vector(_ names: String...) -> UnsafeMutablePointer<Float>? {
+            state.optimizerVectors.first { names.contains($0.name) }?.vector.baseAddress
         }
         weights = state.weights.baseAddress!
-        means = slot("exp_avg", "grad_avg")
-        squares = slot("exp_avg_sq", "square_avg")
-        velocities = slot("momentum")
+        means = vector("exp_avg", "grad_avg")
+        squares = vector("exp_avg_sq", "square_avg")
+        velocities = vector("momentum")
     }
 }

@@ -42,7 +42,7 @@ extension Configuration {
 
         /// The vectors that the optimizer keeps, one element for each trained one, by the names that a checkpoint files them
         /// under: PyTorch's, except that its momentum_buffer is `momentum` here.
-        package var slots: [String] { kind.slots(self) }
+        package var vectorNames: [String] { kind.vectorNames(self) }
     }
 }
 
@@ -56,7 +56,7 @@ package struct OptimizerKind: Sendable {
     /// Parameters that its weight decay always leaves alone.
     var undecayed: [Configuration.Optimizer.Group] = []
     /// The vectors that it keeps with these settings.
-    let slots: @Sendable (Configuration.Optimizer) -> [String]
+    let vectorNames: @Sendable (Configuration.Optimizer) -> [String]
     let make: @Sendable (Configuration.Optimizer, OptimizerMemory) -> any Optimizer
 
     /// Every kind, in the order of the documentation.

@@ -5,7 +5,7 @@ extension OptimizerKind {
         name: "rmsprop",
         keys: ["learning_rate", "alpha", "eps", "momentum", "centered", "weight_decay", "no_decay"],
         setDefaults: { ($0.learningRate, $0.momentum) = (0.01, 0) },
-        slots: { ["square_avg"] + ($0.centered ? ["grad_avg"] : []) + ($0.momentum == 0 ? [] : ["momentum"]) },
+        vectorNames: { ["square_avg"] + ($0.centered ? ["grad_avg"] : []) + ($0.momentum == 0 ? [] : ["momentum"]) },
         make: RMSprop.init)
 }
 
@@ -16,7 +16,7 @@ final class RMSprop: Optimizer {
     private var update = Update(number: 1, learningRate: 0, gradientScale: 1)
 
     init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory) {
-        precondition(memory.vectors.squares != nil, "RMSprop without its slots")
+        precondition(memory.vectors.squares != nil, "RMSprop without its vectors")
         self.options = options
         self.memory = memory
     }

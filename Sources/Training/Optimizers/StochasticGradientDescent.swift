@@ -3,7 +3,7 @@ internal import Tensors
 extension OptimizerKind {
     package static let sgd = OptimizerKind(
         name: "sgd", keys: ["learning_rate", "momentum", "dampening", "nesterov", "weight_decay", "no_decay"],
-        slots: { $0.momentum == 0 ? [] : ["momentum"] }, make: StochasticGradientDescent.init)
+        vectorNames: { $0.momentum == 0 ? [] : ["momentum"] }, make: StochasticGradientDescent.init)
 }
 
 /// torch.optim.SGD: momentum with dampening, Nesterov's or not.

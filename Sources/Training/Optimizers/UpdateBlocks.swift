@@ -21,9 +21,9 @@ package struct UpdateBlocks: Sendable {
         var blocks: [Block] = []
         ranges = parameters.enumerated().map { number, parameter in
             let first = blocks.count
-            for start in stride(from: 0, to: parameter.count, by: SumOfSquares.blockCount) {
-                let count = min(SumOfSquares.blockCount, parameter.count - start)
-                blocks.append(Block(parameter: number, start: parameter.offset + start, count: count))
+            let cut = VectorBlocks(elements: parameter.count)
+            blocks += (0..<cut.count).map { block in
+                Block(parameter: number, start: parameter.offset + cut[block].lowerBound, count: cut[block].count)
             }
             return first..<blocks.count
         }

@@ -26,17 +26,17 @@ final class UpdateRange {
     init(_ optimizer: any Optimizer, blocks: UpdateBlocks, state: ModelState, pool: ThreadPool) {
         let (list, count) = (blocks.blocks, blocks.blocks.count)
         let vectors = OptimizerVectors(state)
-        let room = SumOfSquares.blockCount
+        let room = VectorBlocks.length
         let sums = UnsafeMutablePointer<Double>.allocate(capacity: 4 * count)
         sums.initialize(repeating: 0, count: 4 * count)
         let copies = UnsafeMutablePointer<Float>.allocate(capacity: 4 * room * pool.threads)
         copies.initialize(repeating: 0, count: 4 * room * pool.threads)
         func note(_ number: Int, _ vectors: OptimizerVectors) {
             let elements = list[number].count
-            sums[number] = SumOfSquares.ofBlock(0, vectors.weights, count: elements)
-            sums[count + number] = vectors.means.map { SumOfSquares.ofBlock(0, $0, count: elements) } ?? 0
-            sums[2 * count + number] = vectors.squares.map { SumOfSquares.ofBlock(0, $0, count: elements) } ?? 0
-            sums[3 * count + number] = vectors.velocities.map { SumOfSquares.ofBlock(0, $0, count: elements) } ?? 0
+            sums[number] = SumOfSquares.ofBlock(vectors.weights, count: elements)
+            sums[count + number] = vectors.means.map { SumOfSquares.ofBlock($0, count: elements) } ?? 0
+            sums[2 * count + number] = vectors.squares.map { SumOfSquares.ofBlock($0, count: elements) } ?? 0
+            sums[3 * count + number] = vectors.velocities.map { SumOfSquares.ofBlock($0, count: elements) } ?? 0
         }
         measure = { number, _ in note(number, vectors + list[number].start) }
         attempt = { number, worker in

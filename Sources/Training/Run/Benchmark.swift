@@ -8,7 +8,7 @@ package import Tensors
 package final class Benchmark {
     package enum Work: String, Sendable {
         case training
-        /// What evaluation does with a block: logits, losses and ranks of the labels. Ranks work for themselves.
+        /// What evaluation does with a batch: logits, losses and ranks of the labels. Ranks work for themselves.
         case inference
     }
 

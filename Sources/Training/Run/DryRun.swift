@@ -62,7 +62,7 @@ extension TrainingSession {
                     + "and at optimizer.learning_rate")
         }
         return DryRun(
-            facts: startBlock(step: step) + warnings().map { ("warning", $0) }, summary: try NetworkSummary(network),
+            facts: startFacts(step: step) + warnings().map { ("warning", $0) }, summary: try NetworkSummary(network),
             images: layout.shardsPerRank * geometry.imagesPerShard, memory: try memoryNeed(),
             peakResidentBytes: Machine.peakResidentBytes(), loss: outcome.score.meanLoss,
             gradientNorm: outcome.gradientNorm, steps: max(0, totalSteps - first), stepSeconds: seconds)

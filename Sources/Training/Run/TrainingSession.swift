@@ -115,7 +115,7 @@ package final class TrainingSession {
             header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
             communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
-        recorder?.start(startBlock(step: step))
+        recorder?.start(startFacts(step: step))
         for warning in dataWarnings + warnings() { recorder?.warn(warning) }
         if let resume = options.resume { announce(resume, engine: step.plan.engine, recorder, trainer.progress) }
         let code = try trainer.run()
@@ -244,16 +244,16 @@ package final class TrainingSession {
         let float = MemoryLayout<Float>.stride
         let shards = layout.shardsPerRank
         let inFlight = min(configuration.shardsInFlight ?? shards, shards)
-        let slots = configuration.optimizer.slots.count * list.trainedCount * float
+        let optimizer = configuration.optimizer.vectorNames.count * list.trainedCount * float
         let average = configuration.averaging == nil ? 0 : list.count * float
-        let saved = list.count * float + slots + average
+        let saved = list.count * float + optimizer + average
         let waiting = (shards / inFlight).trailingZeroBitCount
         // No sample ever comes to the slots of a batch beyond the split.
         let images = min(geometry.imagesPerShard, geometry.sampleCount)
         let batch = Int.product(min(shards * geometry.imagesPerShard, geometry.sampleCount), training.imageBytes)
         return [
             ("parameters and buffers", list.count * float), ("gradients", (1 + waiting) * list.trainedCount * float),
-            ("optimizer state", slots), ("average of the weights", average),
+            ("optimizer state", optimizer), ("average of the weights", average),
             (
                 "activations and scratch, training",
                 try network.planBytes(
@@ -287,7 +287,7 @@ package final class TrainingSession {
 
     private func makeEvaluator() throws -> Evaluator {
         try Evaluator(
-            network: network, split: evaluation, blockSamples: configuration.evaluate.batchSize,
+            network: network, split: evaluation, batchSize: configuration.evaluate.batchSize,
             loss: configuration.planOptions.loss, input: normalization.conversion(for: evaluation),
             communicator: communicator, pool: pool)
     }
@@ -346,7 +346,7 @@ package final class TrainingSession {
         return header
     }
 
-    func startBlock(step: TrainingStep) -> [(key: String, value: String)] {
+    func startFacts(step: TrainingStep) -> [(key: String, value: String)] {
         let ranks = communicator.size
         let cores = Machine.coresOfAffinityMask()
         let threads = pool.threads

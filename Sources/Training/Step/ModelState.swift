@@ -8,30 +8,30 @@ package final class ModelState {
     package let parameterList: ParameterList
     package let weights: UnsafeMutableBufferPointer<Float>
     /// The vectors that the optimizer keeps of the trained parameters, with the names that a checkpoint files them under.
-    package let optimizerSlots: [(name: String, vector: UnsafeMutableBufferPointer<Float>)]
+    package let optimizerVectors: [(name: String, vector: UnsafeMutableBufferPointer<Float>)]
     /// The exponential moving average of weights and buffers, if one is kept.
     package let average: UnsafeMutableBufferPointer<Float>?
     /// How many updates the weights have seen.
     package var updates = 0
 
-    package init(parameterList: ParameterList, slots: [String] = [], averages: Bool = false) {
+    package init(parameterList: ParameterList, optimizerVectors names: [String] = [], averages: Bool = false) {
         self.parameterList = parameterList
         weights = Self.vector(parameterList.count)
         average = averages ? Self.vector(parameterList.count) : nil
-        optimizerSlots = slots.map { ($0, Self.vector(parameterList.trainedCount)) }
+        optimizerVectors = names.map { ($0, Self.vector(parameterList.trainedCount)) }
     }
 
     deinit {
         weights.deallocate()
         average?.deallocate()
-        for slot in optimizerSlots { slot.vector.deallocate() }
+        for kept in optimizerVectors { kept.vector.deallocate() }
     }
 
     /// The first weights of a run, and an optimizer that has seen nothing.
     package func initialize(seed: UInt64) {
         parameterList.initialize(weights, seed: seed)
         _ = average?.update(from: weights)
-        for slot in optimizerSlots { slot.vector.update(repeating: 0) }
+        for kept in optimizerVectors { kept.vector.update(repeating: 0) }
         updates = 0
     }
 

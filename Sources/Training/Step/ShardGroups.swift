@@ -12,6 +12,7 @@ final class ShardGroups {
     let plan: ExecutionPlan
     let groups: Int
     private let pool: ThreadPool
+    private let blocks: VectorBlocks
     private let gradients: UnsafeMutableBufferPointer<Float>
     /// The sums that wait at each level of the tree above the groups.
     private let waiting: [UnsafeMutableBufferPointer<Float>]
@@ -46,7 +47,7 @@ final class ShardGroups {
         plan = try network.plan(
             imagesPerShard: imagesPerShard, shards: inFlight, mode: .training, options: options, input: input,
             pool: pool)
-        let block = SumOfSquares.blockCount
+        let blocks = VectorBlocks(elements: gradients.count)
         let waiting = (0..<groups.trailingZeroBitCount).map { _ in
             let vector = UnsafeMutableBufferPointer<Float>.allocate(capacity: gradients.count)
             vector.initialize(repeating: 0)
@@ -54,20 +55,21 @@ final class ShardGroups {
         }
         additions = waiting.map { lower in
             Work { number, _ in
-                let start = number * block
+                let block = blocks[number]
                 ElementwiseSum.sum(
-                    lower.baseAddress! + start, gradients.baseAddress! + start,
-                    count: min(block, gradients.count - start), into: gradients.baseAddress! + start)
+                    lower.baseAddress! + block.lowerBound, gradients.baseAddress! + block.lowerBound,
+                    count: block.count, into: gradients.baseAddress! + block.lowerBound)
             }
         }
         copies = waiting.map { target in
             Work { number, _ in
-                let start = number * block
-                (target.baseAddress! + start).update(
-                    from: gradients.baseAddress! + start, count: min(block, gradients.count - start))
+                let block = blocks[number]
+                (target.baseAddress! + block.lowerBound).update(
+                    from: gradients.baseAddress! + block.lowerBound, count: block.count)
             }
         }
         self.groups = groups
+        self.blocks = blocks
         self.pool = pool
         self.gradients = gradients
         self.waiting = waiting
@@ -118,10 +120,9 @@ final class ShardGroups {
 
     /// Joins what the group has left with the subtrees that wait for it, and lets the result wait for its neighbour.
     private func climb(from group: Int) {
-        let blocks = SumOfSquares.blocks(for: gradients.count)
         let level = (~group).trailingZeroBitCount
-        for lower in 0..<level { pool.run(blocks, additions[lower].body) }
-        if level < copies.count { pool.run(blocks, copies[level].body) }
+        for lower in 0..<level { pool.run(blocks.count, additions[lower].body) }
+        if level < copies.count { pool.run(blocks.count, copies[level].body) }
     }
 
     /// The loss of one of the rank's slots in the last run.

@@ -10,7 +10,7 @@ package enum StateComparison {
     package static func check(_ state: ModelState, step: Int, over communicator: any Communicator) throws {
         guard communicator.size > 1 else { return }
         let average = state.average.map { [("the average of ", $0)] } ?? []
-        let vectors = [("", state.weights)] + average + state.optimizerSlots.map { ($0.name + " of ", $0.vector) }
+        let vectors = [("", state.weights)] + average + state.optimizerVectors.map { ($0.name + " of ", $0.vector) }
         let hashes = vectors.map { VectorHash.of(UnsafeBufferPointer($0.1)) }
         let all = try gather(hashes, over: communicator)
         guard all.contains(where: { $0 != all[0] }) else { return }

@@ -82,7 +82,8 @@ package final class TrainingStep {
         pool: ThreadPool
     ) throws {
         let count = network.parameterList.trainedCount
-        state = ModelState(parameterList: network.parameterList, slots: optimizer.slots, averages: averaging != nil)
+        state = ModelState(
+            parameterList: network.parameterList, optimizerVectors: optimizer.vectorNames, averages: averaging != nil)
         self.network = network
         self.seed = seed
         self.layout = layout
@@ -96,7 +97,7 @@ package final class TrainingStep {
             limit: shardsInFlight, options: options, gradients: gradients, input: input, pool: pool)
         statistics = .allocate(capacity: Statistic.count + network.statisticCount)
         statistics.initialize(repeating: 0)
-        squares = .allocate(capacity: SumOfSquares.blocks(for: count))
+        squares = .allocate(capacity: VectorBlocks(elements: count).count)
         squares.initialize(repeating: 0)
         clipping = GradientClipping(clip, gradients: gradients, pool: pool)
         average = ExponentialMovingAverage(averaging, state: state, pool: pool)
@@ -206,8 +207,10 @@ package final class TrainingStep {
     private func makeBodies() {
         let (gradients, squares) = (gradients, squares)
         let (optimizer, blocks) = (optimizer, blocks.blocks)
+        let cut = VectorBlocks(elements: gradients.count)
         squaresBody = { block, _ in
-            squares[block] = SumOfSquares.ofBlock(block, UnsafePointer(gradients.baseAddress!), count: gradients.count)
+            squares[block] = SumOfSquares.ofBlock(
+                UnsafePointer(gradients.baseAddress! + cut[block].lowerBound), count: cut[block].count)
         }
         let vectors = OptimizerVectors(state)
         updateBody = { block, _ in optimizer.apply(to: blocks[block], vectors + blocks[block].start) }

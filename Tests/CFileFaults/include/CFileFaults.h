@@ -13,7 +13,7 @@ enum CFileFaults_Call {
     CFileFaults_rename,
     CFileFaults_read,
     CFileFaults_write,
-    CFileFaults_interrupt, // each of these calls once with EINTR, then they pass
+    CFileFaults_interrupt,  // each of these calls once with EINTR, then they pass
 };
 
 /// From now on calls of this kind by this thread fail with this errno; none ends it.

@@ -20,7 +20,7 @@ package struct ChannelNormalization: Sendable {
     package func sums(_ x: UnsafePointer<Float>, around centre: Double) -> (first: Double, second: Double) {
         var sums = (0.0, 0.0)
         withUnsafeMutableBytes(of: &sums) {
-            CKernels_centredSums_f32__portable(
+            CKernels_centredSums_f32__reference(
                 x, Int64(images), Int64(stride), Int64(area), centre,
                 $0.baseAddress!.assumingMemoryBound(to: Double.self))
         }
@@ -33,7 +33,7 @@ package struct ChannelNormalization: Sendable {
     ) -> (first: Double, second: Double) {
         var sums = (0.0, 0.0)
         withUnsafeMutableBytes(of: &sums) {
-            CKernels_gradientSums_f32__portable(
+            CKernels_gradientSums_f32__reference(
                 x, dy, Int64(images), Int64(stride), Int64(area), mean,
                 $0.baseAddress!.assumingMemoryBound(to: Double.self))
         }
@@ -44,7 +44,7 @@ package struct ChannelNormalization: Sendable {
     package func forward(
         _ x: UnsafePointer<Float>, mean: Double, scale: Double, shift: Double, y: UnsafeMutablePointer<Float>
     ) {
-        CKernels_normalize_f32_forward__portable(
+        CKernels_normalize_f32_forward__reference(
             x, Int64(images), Int64(stride), Int64(area), mean, scale, shift, y)
     }
 
@@ -53,7 +53,7 @@ package struct ChannelNormalization: Sendable {
         _ x: UnsafePointer<Float>, dy: UnsafePointer<Float>, mean: Double, gradientMean: Double, slope: Double,
         scale: Double, dx: UnsafeMutablePointer<Float>
     ) {
-        CKernels_normalize_f32_backward__portable(
+        CKernels_normalize_f32_backward__reference(
             x, dy, Int64(images), Int64(stride), Int64(area), mean, gradientMean, slope, scale, dx)
     }
 }
