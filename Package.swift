@@ -81,31 +81,36 @@ let package = Package(
         .target(
             name: "CKernelCounter", dependencies: ["CKernels"], path: "Tests/CKernelCounter", cSettings: cSettings),
         .target(name: "CFileFaults", path: "Tests/CFileFaults", cSettings: cSettings),
-        tests("FilesTests", ["Files", "Diagnostics", "CFileFaults"]),
+        .target(
+            name: "TestSupport", dependencies: ["DataParallel", "Datasets", "Diagnostics", "HDF5", "Tensors"],
+            path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        tests("FilesTests", ["Files", "Diagnostics", "CFileFaults", "TestSupport"]),
         tests(
             "InterchangeTests", ["Interchange", "Files", "Diagnostics"], exclude: ["Generator"],
             resources: [.copy("Fixtures")]),
         .target(name: "CKernelCases", dependencies: ["CKernels"], path: "Tests/CKernelCases", cSettings: cSettings),
-        tests("TensorsTests", ["Tensors", "CKernels", "CKernelCases"]),
-        tests("HDF5Tests", ["HDF5"], resources: [.copy("Fixtures")]),
+        tests("TensorsTests", ["Tensors", "CKernels", "CKernelCases", "TestSupport"]),
+        tests("HDF5Tests", ["HDF5", "TestSupport"], resources: [.copy("Fixtures")]),
         tests(
-            "DatasetsTests", ["Datasets", "HDF5", "Digests", "Diagnostics", "Tensors"], exclude: ["Generator"],
+            "DatasetsTests", ["Datasets", "HDF5", "Files", "Digests", "Diagnostics", "Tensors", "TestSupport"],
+            exclude: ["Generator"],
             resources: [.copy("Golden")]),
         tests(
-            "IngestTests", ["Ingest", "Datasets", "HDF5", "Tensors", "Diagnostics", "Digests", "CImages"],
+            "IngestTests",
+            ["Ingest", "Datasets", "HDF5", "Tensors", "Diagnostics", "Digests", "CImages", "TestSupport"],
             exclude: ["Generator"],
             resources: [.copy("Fixtures")]),
         tests(
-            "LayersTests", ["Layers", "Models", "Tensors", "HDF5", "CAllocationCounter", "CKernelCounter"],
+            "LayersTests", ["Layers", "Models", "Tensors", "CAllocationCounter", "CKernelCounter", "TestSupport"],
             exclude: ["Generator"],
             resources: [.copy("Golden")]),
         tests("ModelsTests", ["Models", "Layers", "Tensors"]),
-        tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics"]),
+        tests("DataParallelTests", ["DataParallel", "Tensors", "Diagnostics", "TestSupport"]),
         tests(
             "TrainingTests",
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
-                "Files", "Interchange", "Diagnostics", "CAllocationCounter", "CFileFaults",
+                "Files", "Interchange", "Diagnostics", "CAllocationCounter", "CFileFaults", "TestSupport",
             ], exclude: ["Generator", "Golden", "NetworkGolden", "PredictionGolden"]),
         tests("ReportTests", ["Report"]),
         tests(

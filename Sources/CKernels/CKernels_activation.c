@@ -11,7 +11,40 @@ static const double cubic = 0.044715;
 
 static double normalDistribution(double x) { return 0.5 * CKernels_erfc(-x * inverseRoot2); }
 
+static double geluSlope(double x) {
+    // Where the density underflows the product with an infinite x would be NaN.
+    const double density = x - x == 0 ? x * inverseRoot2Pi * CKernels_exp(-0.5 * x * x) : 0;
+    return normalDistribution(x) + density;
+}
+
+static double geluTanh(double x) { return 0.5 * x * (1 + CKernels_tanh(root2OverPi * (x + cubic * x * x * x))); }
+
+static double geluTanhSlope(double x) {
+    const double t = CKernels_tanh(root2OverPi * (x + cubic * x * x * x));
+    const double slope = (1 - t * t) * root2OverPi * (1 + 3 * cubic * x * x);
+    return 0.5 * (1 + t) + 0.5 * x * slope;
+}
+
 #include "templates/float.h"
 #include "templates/activation.h"
 #include "templates/double.h"
 #include "templates/activation.h"
+
+#define FUNCTION(function, type, pass) CKernels_##function##_##type##_##pass##__reference
+static const CKernels_ElementwiseFunction functions[] = {
+#define ROW(function, layer, parameters, readsInput, yOfX, dxOfV)                                                      \
+    {#function,                                                                                                        \
+     #layer,                                                                                                           \
+     parameters,                                                                                                       \
+     readsInput,                                                                                                       \
+     FUNCTION(function, f32, forward),                                                                                 \
+     FUNCTION(function, f32, backward),                                                                                \
+     FUNCTION(function, f64, forward),                                                                                 \
+     FUNCTION(function, f64, backward)},
+    CKERNELS_ACTIVATIONS(ROW)
+#undef ROW
+};
+
+const CKernels_ElementwiseFunction *CKernels_elementwiseFunction(int32_t number) {
+    return number < 0 || number >= (int32_t)(sizeof functions / sizeof *functions) ? 0 : &functions[number];
+}

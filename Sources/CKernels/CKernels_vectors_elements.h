@@ -14,21 +14,22 @@ KERNEL(planes_f32_forward)(const float *pixels, const float *mean, const float *
     }
 }
 
-KERNEL(add_f32)(const float *a, const float *b, int64_t count, float *sum) {
+INLINE void add(const float *a, const float *b, int64_t count, float *sum) {
     int64_t i = 0;
     for (; i + VW <= count; i += VW) storeUnaligned(sum + i, loadUnaligned(a + i) + loadUnaligned(b + i));
     for (; i < count; i++) sum[i] = a[i] + b[i];
 }
 
+KERNEL(add_f32)(const float *a, const float *b, int64_t count, float *sum) { add(a, b, count, sum); }
+
 KERNEL(treeSum_f32)(float *leafArrays, int64_t leaves, int64_t stride, int64_t count, float *total) {
     for (int64_t distance = 1; distance < leaves; distance *= 2) {
         for (int64_t leaf = 0; leaf < leaves; leaf += 2 * distance) {
-            float *left = leafArrays + leaf * stride;
-            const float *right = left + distance * stride;
-            for (int64_t i = 0; i < count; i++) left[i] = left[i] + right[i];
+            float *lower = leafArrays + leaf * stride;
+            add(lower, lower + distance * stride, count, 2 * distance == leaves ? total : lower);
         }
     }
-    for (int64_t i = 0; i < count; i++) total[i] = leafArrays[i];
+    if (leaves == 1) memcpy(total, leafArrays, (size_t)count * sizeof(float));
 }
 
 KERNEL(sumOfSquares_f32)(const float *x, int64_t count, double *sum) {

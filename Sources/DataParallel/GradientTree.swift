@@ -4,7 +4,7 @@ internal import Tensors
 ///
 /// Ranks exchange with the rank at distance 1, 2, 4 … in that order. At each level a pair halves its segment: both send
 /// the half they give up and add what they receive to the half they keep. Then the finished pieces travel back the same
-/// way. Rank numbers are shard numbers divided by a power of two, so the tree of the ranks continues `TreeSum`'s, and
+/// way. Rank numbers are shard numbers divided by a power of two, so the tree of the ranks continues `BinaryTree`'s, and
 /// each element is `lower subtree + upper subtree` all the way up: the number of ranks, the place of an element in the
 /// vector and the split of the vector into calls do not show in its bits.
 ///
@@ -78,8 +78,16 @@ package final class GradientTree {
                 try communicator.exchange(raw(statistics, doubles.give), arrivedDoubles, with: peer)
             }
         }
-        add(arrivedDoubles, to: statistics, doubles.keep, isLower: peer < communicator.rank)
-        add(arrivedFloats, to: gradients, floats.keep, isLower: peer < communicator.rank)
+        let isLower = peer < communicator.rank
+        if let own = kept(statistics, doubles.keep) {
+            let other = arrivedDoubles.baseAddress!.assumingMemoryBound(to: Double.self)
+            ElementwiseSum.sum(
+                isLower ? other : own, isLower ? own : other, count: doubles.keep.count, into: own)
+        }
+        if let own = kept(gradients, floats.keep) {
+            let other = arrivedFloats.baseAddress!.assumingMemoryBound(to: Float.self)
+            ElementwiseSum.sum(isLower ? other : own, isLower ? own : other, count: floats.keep.count, into: own)
+        }
     }
 
     private func gather(
@@ -125,17 +133,11 @@ package final class GradientTree {
         return UnsafeRawBufferPointer(message)
     }
 
-    private func add<Element: TreeElement>(
-        _ arrived: UnsafeMutableRawBufferPointer, to vector: UnsafeMutableBufferPointer<Element>, _ keep: Range<Int>,
-        isLower: Bool
-    ) {
-        guard !keep.isEmpty, let theirs = arrived.baseAddress, let start = vector.baseAddress else { return }
-        let other = theirs.assumingMemoryBound(to: Element.self)
-        if isLower {
-            Element.add(lower: other, toUpper: start + keep.lowerBound, count: keep.count)
-        } else {
-            Element.add(upper: other, toLower: start + keep.lowerBound, count: keep.count)
-        }
+    /// nil for nothing.
+    private func kept<Element>(
+        _ vector: UnsafeMutableBufferPointer<Element>, _ keep: Range<Int>
+    ) -> UnsafeMutablePointer<Element>? {
+        keep.isEmpty ? nil : vector.baseAddress.map { $0 + keep.lowerBound }
     }
 
     private func bytes<Element>(_ range: Range<Int>, _: Element.Type) -> Int {

@@ -1,4 +1,5 @@
 internal import CMPI
+package import Diagnostics
 internal import Glibc
 
 /// The ranks that one `mpirun` (or `srun --mpi=pmix`) started, over Open MPI.
@@ -135,5 +136,23 @@ package final class MPICommunicator: Communicator {
                 ? String(cString: start) : "unknown error"
         }
         throw MPIError(code: code, text: text, call: call, rank: rank)
+    }
+}
+
+/// A call into MPI that failed: its code, the library's own text, the call, and the rank that saw it.
+package struct MPIError: Error, Equatable, CustomStringConvertible {
+    package let code: Int32
+    package let text: String
+    package let call: String
+    /// This process's rank, or −1 when the failure came before it was known.
+    package let rank: Int
+
+    package var description: String { "\(call) failed on rank \(rank) with code \(code): \(text)" }
+}
+
+extension MPIError {
+    /// As an error line for the user. Local, because a broken connection is often seen by one side only.
+    package var failure: Failure {
+        Failure(.internalError, "\(description); look for a rank that died or a network that went away", isLocal: true)
     }
 }

@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 /// What was found out about pixels, remembered for as long as their files lie unchanged: a file of lines, each a key and the

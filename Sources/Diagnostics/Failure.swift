@@ -15,3 +15,40 @@ package struct Failure: Error, Equatable, CustomStringConvertible {
 
     package var description: String { "\(code.label): \(message)" }
 }
+
+/// The process exit codes of every command; values follow sysexits where it has one.
+package enum ExitCode: Int32, Sendable {
+    case done = 0
+    case usage = 64
+    /// Bad data or a bad checkpoint.
+    case badData = 65
+    case inputMissing = 66
+    /// A bug in this program, or the watchdog.
+    case internalError = 70
+    case cannotCreate = 73
+    /// Input/output failed, or the disk is full.
+    case inputOutput = 74
+    /// Stopped early with a checkpoint saved: run the same command again.
+    case stoppedEarly = 75
+    case ranksDisagree = 76
+    case configuration = 78
+    /// Loss or gradient is NaN or infinite.
+    case notFinite = 80
+
+    /// The words that open an error line.
+    package var label: String {
+        switch self {
+        case .done: "done"
+        case .usage: "usage error"
+        case .badData: "data error"
+        case .inputMissing: "input missing"
+        case .internalError: "internal error"
+        case .cannotCreate: "cannot create output"
+        case .inputOutput: "input/output error"
+        case .stoppedEarly: "stopped early"
+        case .ranksDisagree: "ranks disagree"
+        case .configuration: "configuration error"
+        case .notFinite: "not finite"
+        }
+    }
+}

@@ -85,35 +85,3 @@ package final class InputFile {
         return Failure(.inputMissing, "\(error.path): \(SystemError.reason(error.number)); \(expected)")
     }
 }
-
-/// Text that may also come from a pipe: `--config <(…)`, `/dev/stdin`.
-package enum InputText {
-    /// The bytes of a file or of what a pipe gives until it ends. `expected` ends the message.
-    ///
-    /// Throws: `Failure(.inputMissing)`, `.inputOutput`, `.badData` beyond `limit` bytes.
-    package static func bytes(of path: String, atMost limit: Int, expected: String) throws -> [UInt8] {
-        do {
-            let descriptor = try systemCall("open", path) { open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) }
-            defer { close(descriptor) }
-            guard FileKind(mode: try FileKind.status(of: descriptor, path).st_mode) != .folder else {
-                throw Failure(.inputMissing, "\(path): is a folder; \(expected)")
-            }
-            var bytes: [UInt8] = []
-            while true {
-                let piece = try [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
-                    count = try systemCall("read", path) { read(descriptor, buffer.baseAddress, buffer.count) }
-                }
-                if piece.isEmpty { return bytes }
-                bytes += piece
-                guard bytes.count <= limit else {
-                    throw Failure(.badData, "\(path): has more than \(limit) bytes; \(expected)")
-                }
-            }
-        } catch let error as SystemError {
-            guard error.call == "open" else { throw error.failure(.inputOutput) }
-            throw Failure(
-                error.number == EIO || error.number == ESTALE ? .inputOutput : .inputMissing,
-                "\(path): \(SystemError.reason(error.number)); \(expected)")
-        }
-    }
-}

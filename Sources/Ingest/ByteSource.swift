@@ -2,6 +2,7 @@ internal import CZlib
 internal import Datasets
 internal import Diagnostics
 internal import Digests
+internal import Files
 internal import Glibc
 
 /// The bytes of a file, unpacked if it is gzip, handed out in order; the digest of the file as it lies is taken on the way.

@@ -1,5 +1,6 @@
 internal import Datasets
 internal import Diagnostics
+internal import Files
 internal import Glibc
 
 /// Which classes the labels of IDX files stand for: their names, and the label of the first.

@@ -15,7 +15,7 @@ enum CIFARResNet {
         var model = ModelDescription(request)
         model.append("conv1", conv(16))
         model.append("bn1", BatchNorm2d())
-        model.append("relu", ReLU())
+        model.append("relu", ActivationLayer(.relu))
         for stage in 0..<3 {
             for block in 0..<(depth - 2) / 6 {
                 appendBlock(&model, "layer\(stage + 1).\(block)", width: 16 << stage, halves: stage > 0 && block == 0)
@@ -31,7 +31,7 @@ enum CIFARResNet {
         let input = model.last
         model.append("\(path).conv1", conv(width, stride: halves ? 2 : 1))
         model.append("\(path).bn1", BatchNorm2d())
-        model.append("\(path).relu1", ReLU())
+        model.append("\(path).relu1", ActivationLayer(.relu))
         model.append("\(path).conv2", conv(width))
         let main = model.append("\(path).bn2", BatchNorm2d())
         var shortcut = input
@@ -41,7 +41,7 @@ enum CIFARResNet {
             shortcut = model.append("\(path).shortcut.1", ChannelPad(before: width / 4, after: width / 4))
         }
         model.append("\(path).add", ResidualAdd(), from: main, shortcut)
-        model.append("\(path).relu2", ReLU())
+        model.append("\(path).relu2", ActivationLayer(.relu))
     }
 
     private static func conv(_ outChannels: Int, stride: Int = 1) -> Conv2d {

@@ -14,16 +14,16 @@ package enum FashionClassifier {
     static func description(_ request: ModelRequest) -> ModelDescription {
         var model = ModelDescription(request)
         model.append("conv1", Conv2d(outChannels: 6, kernel: 5))
-        model.append("relu1", ReLU())
+        model.append("relu1", ActivationLayer(.relu))
         model.append("pool1", MaxPool2d(kernel: 2))
         model.append("conv2", Conv2d(outChannels: 16, kernel: 5))
-        model.append("relu2", ReLU())
+        model.append("relu2", ActivationLayer(.relu))
         model.append("pool2", MaxPool2d(kernel: 2))
         model.append("flatten", Flatten())
         model.append("fc1", Linear(outputs: 120))
-        model.append("relu3", ReLU())
+        model.append("relu3", ActivationLayer(.relu))
         model.append("fc2", Linear(outputs: 84))
-        model.append("relu4", ReLU())
+        model.append("relu4", ActivationLayer(.relu))
         model.append("fc3", Linear(outputs: request.classes))
         return model
     }

@@ -12,16 +12,16 @@ enum LeNet5 {
         let isDigit = request.input[1] == 28 && request.input[2] == 28
         var model = ModelDescription(request)
         model.append("conv.conv1", Conv2d(outChannels: 6, kernel: 5, padding: isDigit ? 2 : 0))
-        model.append("conv.activate1", Tanh())
+        model.append("conv.activate1", ActivationLayer(.tanh))
         model.append("conv.pool1", MaxPool2d(kernel: 2))
         model.append("conv.conv2", Conv2d(outChannels: 16, kernel: 5))
-        model.append("conv.activate2", Tanh())
+        model.append("conv.activate2", ActivationLayer(.tanh))
         model.append("conv.pool2", MaxPool2d(kernel: 2))
         model.append("flatten", Flatten())
         model.append("fc.fc1", Linear(outputs: 120))
-        model.append("fc.activate1", Tanh())
+        model.append("fc.activate1", ActivationLayer(.tanh))
         model.append("fc.fc2", Linear(outputs: 84))
-        model.append("fc.activate2", Tanh())
+        model.append("fc.activate2", ActivationLayer(.tanh))
         model.append("fc.fc3", Linear(outputs: request.classes))
         return model
     }

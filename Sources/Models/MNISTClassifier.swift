@@ -9,18 +9,18 @@ enum MNISTClassifier {
     static func description(_ request: ModelRequest) -> ModelDescription {
         var model = ModelDescription(request)
         model.append("layers.0", Conv2d(outChannels: 4, kernel: 3, padding: 1))
-        model.append("layers.1", ReLU())
+        model.append("layers.1", ActivationLayer(.relu))
         model.append("layers.2", Conv2d(outChannels: 8, kernel: 3, padding: 1))
-        model.append("layers.3", ReLU())
+        model.append("layers.3", ActivationLayer(.relu))
         model.append("layers.4", MaxPool2d(kernel: 2))
         model.append("layers.5", Conv2d(outChannels: 8, kernel: 5, padding: 1))
-        model.append("layers.6", ReLU())
+        model.append("layers.6", ActivationLayer(.relu))
         model.append("layers.7", Conv2d(outChannels: 8, kernel: 5, padding: 1))
-        model.append("layers.8", ReLU())
+        model.append("layers.8", ActivationLayer(.relu))
         model.append("layers.9", MaxPool2d(kernel: 2))
         model.append("layers.10", Flatten())
         model.append("layers.11", Linear(outputs: 64))
-        model.append("layers.12", ReLU())
+        model.append("layers.12", ActivationLayer(.relu))
         model.append("layers.13", Linear(outputs: request.classes))
         return model
     }

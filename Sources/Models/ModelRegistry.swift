@@ -51,8 +51,6 @@ package enum ModelRegistry {
     }()
 
     package static var names: [String] { entries.map(\.name) }
-    /// The networks that take a dropout probability.
-    package static var namesWithDropout: [String] { entries.filter(\.hasDropout).map(\.name) }
 
     /// The description of a network as asked for; nil for an unknown name.
     package static func description(_ request: ModelRequest) -> ModelDescription? {

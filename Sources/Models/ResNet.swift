@@ -36,7 +36,7 @@ enum ResNet {
         var model = ModelDescription(request)
         model.append("conv1", conv(64, kernel: 7, stride: 2))
         model.append("bn1", BatchNorm2d())
-        model.append("relu", ReLU())
+        model.append("relu", ActivationLayer(.relu))
         model.append("maxpool", MaxPool2d(kernel: 3, stride: 2, padding: 1))
         var inChannels = 64
         for (stage, depth) in variant.depths.enumerated() {
@@ -58,7 +58,7 @@ enum ResNet {
                     shortcut = model.append("\(path).downsample.1", BatchNorm2d())
                 }
                 model.append("\(path).add", ResidualAdd(), from: main, shortcut)
-                model.append("\(path).relu", ReLU())
+                model.append("\(path).relu", ActivationLayer(.relu))
                 inChannels = outChannels
             }
         }
@@ -71,7 +71,7 @@ enum ResNet {
     private static func basicBlock(_ model: inout ModelDescription, _ path: String, width: Int, stride: Int) {
         model.append("\(path).conv1", conv(width, kernel: 3, stride: stride))
         model.append("\(path).bn1", BatchNorm2d())
-        model.append("\(path).relu1", ReLU())
+        model.append("\(path).relu1", ActivationLayer(.relu))
         model.append("\(path).conv2", conv(width, kernel: 3))
         model.append("\(path).bn2", BatchNorm2d())
     }
@@ -81,10 +81,10 @@ enum ResNet {
     ) {
         model.append("\(path).conv1", conv(width, kernel: 1, stride: place == .inFirstConvolution ? stride : 1))
         model.append("\(path).bn1", BatchNorm2d())
-        model.append("\(path).relu1", ReLU())
+        model.append("\(path).relu1", ActivationLayer(.relu))
         model.append("\(path).conv2", conv(width, kernel: 3, stride: place == .inMiddleConvolution ? stride : 1))
         model.append("\(path).bn2", BatchNorm2d())
-        model.append("\(path).relu2", ReLU())
+        model.append("\(path).relu2", ActivationLayer(.relu))
         model.append("\(path).conv3", conv(4 * width, kernel: 1))
         model.append("\(path).bn3", BatchNorm2d())
     }

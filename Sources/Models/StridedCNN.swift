@@ -11,7 +11,7 @@ enum StridedCNN {
         var model = ModelDescription(request)
         for (index, channels) in [4, 8, 16, 16].enumerated() {
             model.append("\(index).0", Conv2d(outChannels: channels, kernel: 3, stride: 2, padding: 1))
-            model.append("\(index).1", ReLU())
+            model.append("\(index).1", ActivationLayer(.relu))
         }
         model.append("4", Conv2d(outChannels: request.classes, kernel: 3, stride: 2, padding: 1))
         model.append("5", Flatten())

@@ -36,7 +36,7 @@ enum VGG {
                         outChannels: channels, kernel: 3, padding: 1, weightInitialization: .kaimingNormal(.fanOut),
                         biasInitialization: .constant(0)))
                 if batchNorm { model.append(nextPath(), BatchNorm2d()) }
-                model.append(nextPath(), ReLU())
+                model.append(nextPath(), ActivationLayer(.relu))
             }
             model.append(nextPath(), MaxPool2d(kernel: 2))
         }
@@ -48,7 +48,7 @@ enum VGG {
                 Linear(
                     outputs: outputs, weightInitialization: .normal(deviation: 0.01), biasInitialization: .constant(0)))
             if index == 2 { break }
-            model.append("classifier.\(3 * index + 1)", ReLU())
+            model.append("classifier.\(3 * index + 1)", ActivationLayer(.relu))
             model.append("classifier.\(3 * index + 2)", Dropout(probability: request.dropout ?? 0.5))
         }
         return model

@@ -18,10 +18,7 @@ struct BenchCommand: Command {
     @Option(parsing: .unconditional, help: ArgumentHelp("Logical shards of the batch.", valueName: "n"))
     var shards = 4
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var parallel: ThreadOption
 
     @Option(parsing: .unconditional, help: ArgumentHelp("How long to measure.", valueName: "seconds"))
     var seconds = 3.0
@@ -40,9 +37,6 @@ struct BenchCommand: Command {
                 "--batch \(batch) --shards \(shards): expected shards to be a power of two and batch a multiple of it")
         }
         guard seconds > 0, seconds <= 3600 else { throw ValidationError("--seconds \(seconds): expected up to 3600") }
-        if let threads, threads < 1 || threads > 1024 {
-            throw ValidationError("--threads \(threads): expected 1…1024")
-        }
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
@@ -54,7 +48,8 @@ struct BenchCommand: Command {
         }
         let pool = try RankAgreement.together(communicator) {
             try BLAS.load()
-            return try ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
+            return try ThreadPool(
+                threads: parallel.threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
         }
         let work: Benchmark.Work = inference ? .inference : .training
         let benchmark = try RankAgreement.together(communicator) {

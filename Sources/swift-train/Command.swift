@@ -19,3 +19,20 @@ protocol Command: ParsableCommand {
 extension Command {
     static var stopsAtStepBoundary: Bool { false }
 }
+
+/// `--threads` of the commands that compute.
+struct ThreadOption: ParsableArguments {
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
+    var threads: Int?
+
+    func validate() throws {
+        if let threads, let reason = Self.refusal(of: threads) { throw ValidationError(reason) }
+    }
+
+    /// What is wrong with that number of threads.
+    static func refusal(of threads: Int) -> String? {
+        (1...1024).contains(threads) ? nil : "--threads \(threads): expected 1…1024"
+    }
+}

@@ -53,9 +53,7 @@ struct ConvertCommand: ParsableCommand {
                 gzipLevel: try compress.map { try ConversionOptions.gzipLevel($0) }, checksum: checksum,
                 replaceExisting: force)
             if let threads {
-                guard (1...1024).contains(threads) else {
-                    throw Failure(.usage, "--threads \(threads): expected 1…1024")
-                }
+                if let reason = ThreadOption.refusal(of: threads) { throw Failure(.usage, reason) }
                 options.threads = threads
             }
             options.showsProgress = true

@@ -75,10 +75,7 @@ struct EvaluateCommand: Command {
         completion: .file(extensions: ["csv"]), transform: HomePath.expanded)
     var predictions: String?
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var parallel: ThreadOption
 
     @Flag(help: "Print one JSON object; loss and accuracies carry all their digits.")
     var json = false
@@ -109,9 +106,6 @@ struct EvaluateCommand: Command {
             if let other = assignments.first(where: { !$0.hasPrefix("evaluate.") }) {
                 throw ValidationError("--set \(other): with --checkpoint only keys of evaluate can be set")
             }
-        }
-        if let threads, threads < 1 || threads > 1024 {
-            throw ValidationError("--threads \(threads): expected 1…1024")
         }
         for path in confusion where ConfusionFormat(path) == nil {
             throw ValidationError("--confusion \(path): expected a name that ends in .csv or .svg")
@@ -152,7 +146,7 @@ struct EvaluateCommand: Command {
             if let data { try GivenFile.requireDataset(data) }
         }
         let session = try EvaluationSession(
-            source: source, data: data, split: split, threads: threads, models: ModelRegistry.names,
+            source: source, data: data, split: split, threads: parallel.threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
         if communicator.rank == 0 {
             for note in session.notes { StandardError.line("note: \(note)") }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Tensors
 internal import Training
 
 /// The command line: words in, calls out.
@@ -27,7 +28,7 @@ struct SwiftTrain: ParsableCommand {
             interrupted twice.
 
             Environment: SWIFT_TRAIN_ISA names the kernels to use instead of the widest that the processor runs \
-            (avx512, avx2, portable).
+            (\(KernelSet.names.joined(separator: ", "))).
 
             Files: a run folder holds config.yaml, command.txt, environment.json, train.log, metrics.jsonl and \
             checkpoints/ with step-NUMBER.h5, best.h5 and last.

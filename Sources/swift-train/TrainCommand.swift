@@ -59,10 +59,7 @@ struct TrainCommand: Command {
         completion: .list(["auto", "never"]), transform: HomePath.expanded)
     var resume: String?
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var parallel: ThreadOption
 
     @Flag(help: "Print the effective configuration and stop.")
     var printConfig = false
@@ -78,9 +75,6 @@ struct TrainCommand: Command {
     var overfit: Int?
 
     func validate() throws {
-        if let threads, threads < 1 || threads > 1024 {
-            throw ValidationError("--threads \(threads): expected 1…1024")
-        }
         if let overfit {
             guard (1...65_536).contains(overfit) else {
                 throw ValidationError("--overfit \(overfit): expected 1…65536")
@@ -151,7 +145,7 @@ struct TrainCommand: Command {
         options.resume = resumePoint
         options.mayContinue = mode == .auto || resumePoint?.isSameRun == true
         options.namedWeights = resumePoint != nil && isWeightsNamed ? configuration.weights : nil
-        options.threads = threads
+        options.threads = parallel.threads
         options.overfit = overfit.map(Overfit.init)
         options.command = CommandLine.arguments
         options.models = ModelRegistry.names

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import DataParallel
@@ -98,9 +99,9 @@ struct GradientTreeTests {
 }
 
 /// What a rank hands to the tree: the sum of its shards, in the tree that training uses inside a rank.
-private func localSum<Element: TreeElement & FloatingPoint>(_ shards: [[Element]]) -> [Element] {
+private func localSum<Element: FloatingPoint>(_ shards: [[Element]]) -> [Element] {
     shards[0].indices.map { index in
         var leaves = shards.map { $0[index] }
-        return leaves.withUnsafeMutableBufferPointer { TreeSum.sum($0, +) }
+        return leaves.withUnsafeMutableBufferPointer { BinaryTree.sum($0, +) }
     }
 }

@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import HDF5
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Datasets

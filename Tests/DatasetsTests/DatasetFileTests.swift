@@ -2,6 +2,7 @@ import Diagnostics
 import Digests
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -449,7 +450,7 @@ struct PixelCheckTests {
         let file = try DatasetFile(path: scratch.file("e.h5"), cache: cache)
         #expect(try file.checkPixels() == [])
         // Just written: a later change could carry the same times.
-        #expect(!scratch.names.contains("verified"))
+        #expect(!scratch.names().contains("verified"))
     }
 }
 

@@ -1,6 +1,7 @@
 import CFileFaults
 import Diagnostics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Files

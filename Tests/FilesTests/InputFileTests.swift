@@ -1,6 +1,7 @@
 import CFileFaults
 import Diagnostics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Files
@@ -53,26 +54,6 @@ struct InputFileTests {
             #expect(throws: Failure.self) { try InputFile(scratch.file("f"), expected: "").bytes(atMost: 9) }
         }
         #expect(failure?.code == .inputOutput && failure?.message.contains("read: ") == true)
-    }
-
-    @Test("text comes from files and pipes, up to a limit")
-    func text() throws {
-        let scratch = try Scratch()
-        try scratch.write(Array("key: 1\n".utf8), "f")
-        #expect(try InputText.bytes(of: scratch.file("f"), atMost: 7, expected: "") == Array("key: 1\n".utf8))
-        var ends: [Int32] = [0, 0]
-        #expect(pipe(&ends) == 0 && write(ends[1], "piped", 5) == 5)
-        close(ends[1])
-        defer { close(ends[0]) }
-        #expect(try InputText.bytes(of: "/dev/fd/\(ends[0])", atMost: 7, expected: "") == Array("piped".utf8))
-        let endless = #expect(throws: Failure.self) {
-            try InputText.bytes(of: "/dev/zero", atMost: 1000, expected: "expected YAML")
-        }
-        #expect(endless?.code == .badData)
-        let folder = #expect(throws: Failure.self) {
-            try InputText.bytes(of: scratch.path, atMost: 1000, expected: "expected YAML")
-        }
-        #expect(folder?.code == .inputMissing && folder?.message.contains("is a folder") == true)
     }
 }
 

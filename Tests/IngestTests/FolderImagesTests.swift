@@ -2,6 +2,7 @@ import Datasets
 import Diagnostics
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 @testable import Ingest
@@ -134,7 +135,7 @@ struct FolderImagesTests {
         for words in ["5×4: 8 images", "3×9: 1 image", "folder 'my photos' --output p.h5 --size 32 --fit pad"] {
             #expect(failure.message.contains(words), "\(words)")
         }
-        #expect(scratch.names == ["in"])
+        #expect(scratch.names() == ["in"])
         let report = try convert(scratch) { $0.preparation.size = ImagePreparation.Size(width: 6, height: 8) }
         #expect(report.shape == (8, 6, 3))
         let file = try DatasetFile(path: scratch.file("d.h5"))
@@ -193,7 +194,7 @@ struct FolderImagesTests {
         #expect(tooMany.message.contains("7 of 15 images cannot be used, more than --max-bad 1%"), "\(tooMany)")
         let first = try #require(throws: Failure.self) { try convert(scratch, "in", "e.h5") { $0.onError = .fail } }
         #expect(first.message.contains("test/cow/x.png: is of class cow"))
-        #expect(!scratch.names.contains { $0.hasPrefix("e.h5") && !$0.hasSuffix(".csv") })
+        #expect(!scratch.names().contains { $0.hasPrefix("e.h5") && !$0.hasSuffix(".csv") })
     }
 
     @Test("names that are not UTF-8 are read, and stored with their bytes spelled out")
@@ -226,7 +227,7 @@ struct FolderImagesTests {
         let failure = try #require(throws: Failure.self) { try convert(scratch) }
         #expect(failure.code == code)
         #expect(failure.message.contains(words), "\(failure)")
-        #expect(!scratch.names.contains("d.h5"))
+        #expect(!scratch.names().contains("d.h5"))
     }
 
     @Test("--test on a folder that has a test folder is a usage error")

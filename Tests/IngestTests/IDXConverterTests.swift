@@ -2,6 +2,7 @@ import Datasets
 import Diagnostics
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 @testable import Ingest
@@ -44,10 +45,10 @@ struct IDXConverterTests {
     func determinism() throws {
         let scratch = try Scratch()
         try IDXFixture().write(to: scratch)
-        let before = scratch.names
+        let before = scratch.names()
         for name in ["a.h5", "b.h5"] { try IDXConverter.convert(folder: scratch.path, to: scratch.file(name)) }
         #expect(try scratch.bytes("a.h5") == scratch.bytes("b.h5"))
-        #expect(scratch.names == (before + ["a.h5", "b.h5"]).sorted())
+        #expect(scratch.names() == (before + ["a.h5", "b.h5"]).sorted())
     }
 
     @Test("gzip, also in two members, and compressed output hold the same data")
@@ -174,7 +175,7 @@ struct IDXConverterTests {
             var fixture = IDXFixture()
             spoil(&fixture)
             try fixture.write(to: scratch)
-            let before = scratch.names
+            let before = scratch.names()
             let failure = #expect(throws: Failure.self, "\(what)") {
                 try IDXConverter.convert(folder: scratch.path, to: scratch.file("d.h5"))
             }
@@ -182,7 +183,7 @@ struct IDXConverterTests {
             let message = failure?.message ?? ""
             #expect(message.hasPrefix(scratch.path), "\(what): \(message)")
             for word in words { #expect(message.contains(word), "\(what): \(message)") }
-            #expect(scratch.names == before, "\(what)")
+            #expect(scratch.names() == before, "\(what)")
         }
     }
 
@@ -301,13 +302,13 @@ struct IDXConverterTests {
             ("taken.h5", "exists already"), ("none/d.h5", "there is no folder"), ("", "expected the name of a file"),
             ("taken.h5/d.h5", "there is no folder"),
         ] {
-            let before = scratch.names
+            let before = scratch.names()
             let failure = #expect(throws: Failure.self) {
                 try IDXConverter.convert(folder: scratch.path, to: scratch.file(output))
             }
             #expect(failure?.code == .cannotCreate)
             #expect(failure?.message.contains(words) == true, "\(failure?.message ?? "")")
-            #expect(scratch.names == before)
+            #expect(scratch.names() == before)
         }
         try IDXConverter.convert(
             folder: scratch.path, to: scratch.file("taken.h5"), options: ConversionOptions(replaceExisting: true))
@@ -338,7 +339,7 @@ struct IDXConverterTests {
             do {
                 try SyntheticDataset.write(to: scratch.file("d.h5"), train: 1000, test: 10)
             } catch let failure as Failure {
-                let left = scratch.names
+                let left = scratch.names()
                 try? FileManager.default.removeItem(atPath: scratch.path)
                 exit(left.isEmpty ? failure.code.rawValue : 1)
             }
@@ -359,7 +360,7 @@ struct IDXConverterTests {
                 while true { sleep(1) }
             }
         }
-        #expect(scratch.names == [])
+        #expect(scratch.names() == [])
     }
 }
 

@@ -1,6 +1,7 @@
 import CImages
 import Digests
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Ingest

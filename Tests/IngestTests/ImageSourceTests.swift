@@ -2,6 +2,7 @@ import Datasets
 import Diagnostics
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 @testable import Ingest
@@ -177,7 +178,7 @@ struct ImageSourceTests {
         let failure = try #require(throws: Failure.self) { try numpy(scratch, ["x.npy", "y.npy"]) }
         #expect(failure.code == .badData)
         #expect(failure.message.contains(words), "\(failure)")
-        #expect(!scratch.names.contains("d.h5"))
+        #expect(!scratch.names().contains("d.h5"))
     }
 
     @Test("arrays whose names do not say what they are are listed with the options that choose")

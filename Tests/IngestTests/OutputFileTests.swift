@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Ingest
@@ -14,7 +15,7 @@ struct OutputFileTests {
             let output = try OutputFile(path: "\(folder)/d.h5", replacing: false)
             withExtendedLifetime(output) { _ = kill(getpid(), SIGKILL) }
         }
-        #expect(scratch.names.count == 1)
+        #expect(scratch.names().count == 1)
         let others = [".e.h5.1.tmp", ".d.h5.1.tmp.h5", "d.h5.1.tmp", ".d.h5.x.tmp"]
         for name in others { try scratch.write([1], name) }
         try FileManager.default.createDirectory(atPath: scratch.file(".d.h5.2.tmp"), withIntermediateDirectories: false)
@@ -24,11 +25,11 @@ struct OutputFileTests {
             let first = try OutputFile(path: scratch.file("d.h5"), replacing: false)
             let second = try OutputFile(path: scratch.file("d.h5"), replacing: false)
             #expect(first.temporaryPath != second.temporaryPath)
-            #expect(scratch.names.count == stay.count + 2)
+            #expect(scratch.names().count == stay.count + 2)
             try first.commit()
             withExtendedLifetime(second) {}
         }
-        #expect(scratch.names == (stay + ["d.h5"]).sorted())
+        #expect(scratch.names() == (stay + ["d.h5"]).sorted())
     }
 
     @Test(
@@ -52,7 +53,7 @@ struct OutputFileTests {
                 exit(0)
             }
         }
-        #expect(scratch.names == ["1.h5", "number"])
+        #expect(scratch.names() == ["1.h5", "number"])
     }
 
     @Test("an ignored signal stays ignored, and one that someone handles is left to them")

@@ -3,6 +3,7 @@ import Diagnostics
 import Digests
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Ingest
@@ -69,6 +70,6 @@ struct SyntheticDatasetTests {
             }
             #expect(failure?.code == .usage)
         }
-        #expect(scratch.names == [])
+        #expect(scratch.names() == [])
     }
 }

@@ -1,3 +1,5 @@
+import Foundation
+import TestSupport
 import Testing
 
 @testable import Layers
@@ -13,6 +15,11 @@ struct ActivationGoldenTests {
         for golden in try GoldenCases("activations").all where try golden.text("operation") != "softmax" {
             let layer = try Self.layer(golden)
             try agreement.check(layer, golden)
+            if layer.activation == .relu {
+                // Copies and zeros.
+                var exact = Agreement("ReLU", forward: 0, gradients: 0)
+                try exact.check(layer, golden)
+            }
             if layer.activation.backwardReadsInput { continue }
             // What reads y may overwrite x; the same case again, so it is not counted twice.
             var inPlace = Agreement("activations in place", forward: 2e-7, gradients: 1e-6)
@@ -30,14 +37,15 @@ struct ActivationGoldenTests {
         agreement.report(expecting: 15)
     }
 
-    private static func layer(_ golden: GoldenCases.Case) throws -> any ActivationLayer {
-        switch try golden.text("operation") {
-        case "relu": return ReLU()
-        case "leaky_relu": return LeakyReLU(slope: Float(try golden.real("slope")))
-        case "tanh": return Tanh()
-        case "sigmoid": return Sigmoid()
-        case "gelu": return try golden.text("approximate") == "tanh" ? GELU(approximation: .tanh) : GELU()
-        case let other: throw Golden.MissingOption(description: "\(golden.name): operation \(other)")
+    /// The function that the table has under the operation's name, or under its name with the word of `approximate`.
+    private static func layer(_ golden: GoldenCases.Case) throws -> ActivationLayer {
+        let operation = try golden.text("operation")
+        if operation == "leaky_relu" { return ActivationLayer(.leakyReLU(slope: Float(try golden.real("slope")))) }
+        let form = try golden.has("approximate") ? golden.text("approximate") : "none"
+        let name = operation + (form == "none" ? "" : form.capitalized)
+        guard let activation = Activation.all.first(where: { $0.function == name }) else {
+            throw GoldenFile.Missing("\(golden.name): operation \(operation)")
         }
+        return ActivationLayer(activation)
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Layers
@@ -55,7 +56,7 @@ struct ConvolutionGoldenTests {
         case "valid": return .valid
         case "same": return .same
         case "full": return .full
-        case let other: throw Golden.MissingOption(description: "\(golden.name): padding \(other)")
+        case let other: throw GoldenFile.Missing("\(golden.name): padding \(other)")
         }
     }
 
@@ -65,7 +66,7 @@ struct ConvolutionGoldenTests {
         case "reflect": return .reflect
         case "replicate": return .replicate
         case "circular": return .circular
-        case let other: throw Golden.MissingOption(description: "\(golden.name): mode \(other)")
+        case let other: throw GoldenFile.Missing("\(golden.name): mode \(other)")
         }
     }
 }

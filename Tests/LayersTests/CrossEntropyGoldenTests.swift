@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Layers
@@ -17,7 +18,7 @@ struct CrossEntropyGoldenTests {
     }
 
     private func cases() throws -> [Case] {
-        let golden = try Golden("cross_entropy")
+        let golden = try GoldenFile("cross_entropy")
         let cases = try golden.cases().map { name in
             let shape = try golden.shape("\(name)/logits")
             return Case(

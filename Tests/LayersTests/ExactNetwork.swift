@@ -64,8 +64,8 @@ struct ExactNetwork {
                     return window.places.map { Self.term(output, $0, average: 1 / Double(divisor)) }
                 }
                 return .average(terms)
-            case is ReLU: return .relu
-            case is Tanh: return .tanh
+            case let layer as ActivationLayer where layer.activation == .relu: return .relu
+            case let layer as ActivationLayer where layer.activation == .tanh: return .tanh
             case is Flatten: return .sameValues
             default: throw UnknownLayer(name: stage.layer.typeName)
             }

@@ -25,13 +25,13 @@ struct FiniteDifferenceTests {
     private func kinked() -> ModelDescription {
         var model = ModelDescription(name: "kinked", input: [2, 9, 7], classes: 3)
         model.append("conv1", Conv2d(outChannels: 4, kernel: 3, padding: 1))
-        model.append("relu1", ReLU())
+        model.append("relu1", ActivationLayer(.relu))
         model.append("pool1", MaxPool2d(kernel: 3, stride: 2, padding: 1))
         model.append("conv2", Conv2d(outChannels: 5, kernel: 2))
-        model.append("relu2", ReLU())
+        model.append("relu2", ActivationLayer(.relu))
         model.append("flatten", Flatten())
         model.append("fc1", Linear(outputs: 8))
-        model.append("relu3", ReLU())
+        model.append("relu3", ActivationLayer(.relu))
         model.append("fc2", Linear(outputs: 3))
         return model
     }

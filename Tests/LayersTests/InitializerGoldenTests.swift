@@ -1,5 +1,5 @@
 import Foundation
-import HDF5
+import TestSupport
 import Testing
 
 @testable import Layers
@@ -9,20 +9,6 @@ import Testing
 @Suite("Initialisers against torch.nn.init")
 struct InitializerGoldenTests {
     private static let tolerance = 5e-7
-
-    private func open() throws -> HDF5File {
-        let url = try #require(
-            Bundle.module.url(forResource: "initializers", withExtension: "h5", subdirectory: "Golden"))
-        return try HDF5File.open(url.path)
-    }
-
-    private func integers(_ file: HDF5File, _ name: String, _ group: String) throws -> [Int] {
-        switch try file.attribute(name, on: group) {
-        case .integer(let value): return [Int(value)]
-        case .integers(let values): return values.map { Int($0) }
-        default: throw Golden.MissingOption(description: "\(group) has no \(name)")
-        }
-    }
 
     private static let gains = [
         Initialization.Gain.linear, Initialization.Gain.tanh, Initialization.Gain.relu,
@@ -42,18 +28,18 @@ struct InitializerGoldenTests {
 
     @Test("16 weights: fans, and 30 Kaiming and Xavier bounds and deviations of each")
     func scales() throws {
-        let file = try open()
-        let gains = try file.dataset("gains").readAll(as: Double.self)
+        let file = try GoldenFile("initializers")
+        let gains = try file.doubles("gains")
         #expect(gains.count == Self.gains.count)
         for (ours, theirs) in zip(Self.gains, gains) { expectNear(Double(ours), theirs, "gain") }
         var compared = 0
-        let groups = try file.children(of: "/").filter { $0 != "gains" }
+        let groups = try file.cases().filter { $0 != "gains" }
         for group in groups {
-            let fans = Fans(ofWeight: Shape(try integers(file, "shape", group)))
-            #expect(try [fans.fanIn] == integers(file, "fan_in", group), "\(group)")
-            #expect(try [fans.fanOut] == integers(file, "fan_out", group), "\(group)")
+            let fans = Fans(ofWeight: Shape(try file.numbers("shape", of: group)))
+            #expect(try [fans.fanIn] == file.numbers("fan_in", of: group), "\(group)")
+            #expect(try [fans.fanOut] == file.numbers("fan_out", of: group), "\(group)")
             func check(_ name: String, _ rules: [Initialization]) throws {
-                let expected = try file.dataset("\(group)/\(name)").readAll(as: Double.self)
+                let expected = try file.doubles("\(group)/\(name)")
                 #expect(expected.count == rules.count, "\(group)/\(name)")
                 for (rule, value) in zip(rules, expected) {
                     expectNear(scale(rule, fans), value, "\(group)/\(name) \(rule)")
@@ -73,11 +59,11 @@ struct InitializerGoldenTests {
 
     @Test("linear, convolution, grouped and transposed layers draw within PyTorch's default bounds")
     func defaults() throws {
-        let file = try open()
-        for group in try file.children(of: "/") where group != "gains" {
-            let shape = try integers(file, "shape", group)
-            let groups = try integers(file, "groups", group)[0]
-            let bounds = try file.dataset("\(group)/default_bounds").readAll(as: Double.self)
+        let file = try GoldenFile("initializers")
+        for group in try file.cases() where group != "gains" {
+            let shape = try file.numbers("shape", of: group)
+            let groups = try file.numbers("groups", of: group)[0]
+            let bounds = try file.doubles("\(group)/default_bounds")
             let (layer, input) = try self.layer(file, group, shape, groups)
             let parameters = layer.parameters(for: input)
             #expect(parameters.map(\.name) == ["weight", "bias"])
@@ -93,10 +79,9 @@ struct InitializerGoldenTests {
     }
 
     /// A layer with this weight, and an input that it takes.
-    private func layer(_ file: HDF5File, _ group: String, _ shape: [Int], _ groups: Int) throws -> (any Layer, Shape) {
-        guard case .string(let kind)? = try file.attribute("kind", on: group) else {
-            throw Golden.MissingOption(description: "\(group) has no kind")
-        }
+    private func layer(_ file: GoldenFile, _ group: String, _ shape: [Int], _ groups: Int) throws -> (any Layer, Shape)
+    {
+        let kind = try file.text("kind", of: group)
         if kind == "linear" { return (Linear(outputs: shape[0]), [shape[1]]) }
         let kernel = Extents(Array(shape[2...]))
         let isTransposed = kind == "transposed convolution"

@@ -151,15 +151,16 @@ struct EngineChoiceTests {
 
     @Test("small chains of convolutions, poolings, activations and linear layers run in lanes")
     func lanes() throws {
-        #expect(try usesLanes(model([Conv2d(outChannels: 4, kernel: 3), ReLU(), MaxPool2d(kernel: 2)])))
-        #expect(try usesLanes(model([Tanh(), AvgPool2d(kernel: 2)])))
+        #expect(
+            try usesLanes(model([Conv2d(outChannels: 4, kernel: 3), ActivationLayer(.relu), MaxPool2d(kernel: 2)])))
+        #expect(try usesLanes(model([ActivationLayer(.tanh), AvgPool2d(kernel: 2)])))
     }
 
     @Test("what has no lane kernel, many channels, branches and other losses do not")
     func reference() throws {
         let small: any Layer = Conv2d(outChannels: 4, kernel: 3)
         #expect(try !usesLanes(model([small, BatchNorm2d()])))
-        #expect(try !usesLanes(model([small, GELU()])))
+        #expect(try !usesLanes(model([small, ActivationLayer(.gelu)])))
         #expect(try !usesLanes(model([Conv2d(outChannels: 4, kernel: 3, dilation: 2)])))
         #expect(try !usesLanes(model([small, Conv2d(outChannels: 4, kernel: 3, groups: 2)])))
         #expect(try !usesLanes(model([Conv2d(outChannels: 4, kernel: 3, padding: 1, paddingMode: .circular)])))

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Layers
@@ -12,14 +13,14 @@ struct LaneInvarianceTests {
     private static var model: ModelDescription {
         var model = ModelDescription(name: "mixed", input: [2, 11, 9], classes: 7)
         model.append("conv1", Conv2d(outChannels: 5, kernel: 3, padding: 1))
-        model.append("tanh1", Tanh())
+        model.append("tanh1", ActivationLayer(.tanh))
         model.append("pool1", MaxPool2d(kernel: 2))
         model.append("conv2", Conv2d(outChannels: 6, kernel: 3, stride: 2, padding: 1))
-        model.append("relu2", ReLU())
+        model.append("relu2", ActivationLayer(.relu))
         model.append("pool2", MaxPool2d(kernel: 2, stride: 1))
         model.append("flatten", Flatten())
         model.append("fc1", Linear(outputs: 9))
-        model.append("relu3", ReLU())
+        model.append("relu3", ActivationLayer(.relu))
         model.append("fc2", Linear(outputs: 7))
         return model
     }

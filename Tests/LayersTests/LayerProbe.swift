@@ -128,7 +128,7 @@ final class LayerProbe {
     private func updateBuffers(_ weights: inout [Float], _ offsets: [Int], _ context: StepContext, samples: Int) {
         let count = context.statisticCount
         let sums = (0..<count).map { index in
-            TreeSum.sum(0..<site.shards) { context.statistics[$0 * count + index] }
+            BinaryTree.sum(0..<site.shards) { context.statistics[$0 * count + index] }
         }
         weights.withUnsafeMutableBufferPointer { weights in
             layer.updateBuffers(

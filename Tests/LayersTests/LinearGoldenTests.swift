@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Layers
@@ -7,12 +8,12 @@ import Testing
 struct LinearGoldenTests {
     @Test("10 cases: output and all gradients, whole, in shards and on threads")
     func cases() throws {
-        let golden = try Golden("linear")
+        let golden = try GoldenFile("linear")
         let cases = try golden.cases()
         #expect(cases.count == 10)
         for name in cases {
             let hasBias = golden.has("\(name)/bias")
-            #expect(try golden.option("bias", of: name) == (hasBias ? 1 : 0))
+            #expect(try golden.number("bias", of: name) == (hasBias ? 1 : 0))
             let (shape, weight) = (try golden.shape("\(name)/x"), try golden.shape("\(name)/weight"))
             let linear = Linear(outputs: weight[0], bias: hasBias)
             let names = hasBias ? ["weight", "bias"] : ["weight"]

@@ -68,7 +68,7 @@ struct OperationTests {
             try layer.operation(for: inputs).reception
         }
         let image: Shape = [2, 8, 8]
-        #expect(try reception(ReLU(), image) == .place && reception(BatchNorm2d(), image) == .place)
+        #expect(try reception(ActivationLayer(.relu), image) == .place && reception(BatchNorm2d(), image) == .place)
         #expect(try reception(ResidualAdd(), image, image) == .place && reception(Flatten(), image) == .place)
         #expect(try reception(Linear(outputs: 3), [5]) == .everything)
         #expect(

@@ -1,5 +1,5 @@
 import Foundation
-import HDF5
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -50,13 +50,10 @@ struct OutputSizeTests {
     }
 
     private func check(_ table: String, rows expected: Int, _ size: Size) throws {
-        let url = try #require(Bundle.module.url(forResource: "sizes", withExtension: "h5", subdirectory: "Golden"))
-        let file = try HDF5File.open(url.path)
-        guard case .string(let header)? = try file.attribute("columns", on: table) else {
-            throw Golden.MissingOption(description: "\(table) has no columns")
-        }
+        let file = try GoldenFile("sizes")
+        let header = try file.text("columns", of: table)
         let columns = header.split(separator: " ").map(String.init)
-        let numbers = try file.dataset(table).readAll(as: Int32.self).map { Int($0) }
+        let numbers = try file.file.dataset(table).readAll(as: Int32.self).map { Int($0) }
         var (count, refusals, wrong) = (0, 0, [String]())
         for start in stride(from: 0, to: numbers.count, by: columns.count) {
             let row = Row(

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Layers
@@ -36,7 +37,7 @@ struct ParameterListTests {
 
     @Test("its keys and shapes are those in PyTorch's file")
     func goldenKeys() throws {
-        let golden = try Golden("step")
+        let golden = try GoldenFile("step")
         for parameter in try list().parameters {
             #expect(try golden.shape("weights/\(parameter.key)") == parameter.shape.dimensions)
         }

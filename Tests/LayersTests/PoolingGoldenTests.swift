@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Layers
@@ -67,7 +68,7 @@ struct PoolingGoldenTests {
         case "adaptive_average": return AdaptiveAvgPool<Rank>(output: try golden.extents("output"))
         case "adaptive_max": return AdaptiveMaxPool<Rank>(output: try golden.extents("output"))
         case "global_average": return AdaptiveAvgPool<Rank>(output: 1)
-        case let other: throw Golden.MissingOption(description: "\(golden.name): operation \(other)")
+        case let other: throw GoldenFile.Missing("\(golden.name): operation \(other)")
         }
     }
 }

@@ -38,12 +38,12 @@ enum RandomNetworks {
         }
         model.append("last", Linear(outputs: classes))
         // Logits that went through a function as well.
-        if draws.integer(in: 0...9) == 0 { model.append("end", Tanh()) }
+        if draws.integer(in: 0...9) == 0 { model.append("end", ActivationLayer(.tanh)) }
         return model
     }
 
     private static func function(_ draws: inout PropertyDraws) -> (any Layer)? {
-        draws.element(of: [ReLU() as (any Layer)?, Tanh(), ReLU(), nil])
+        draws.element(of: [ActivationLayer(.relu) as (any Layer)?, ActivationLayer(.tanh), ActivationLayer(.relu), nil])
     }
 
     /// A function, a pooling, both in either order, or neither.
@@ -57,7 +57,7 @@ enum RandomNetworks {
         ]
         var layers = [function(&draws), draws.element(of: poolings)].compactMap { $0 }
         if draws.integer(in: 0...3) == 0 { layers.reverse() }
-        if draws.integer(in: 0...7) == 0 { layers.append(Tanh()) }
+        if draws.integer(in: 0...7) == 0 { layers.append(ActivationLayer(.tanh)) }
         for (place, layer) in layers.enumerated() { model.append("block\(block).\(place)", layer) }
     }
 }

@@ -102,7 +102,7 @@ struct ShapeErrorTests {
         expect(message(Fold(output: [4, 4], kernel: 2), [7, 9]), names: "Fold", "4", "[7, 9]")
         expect(message(ResidualAdd(), [2, 3], [2, 4]), names: "ResidualAdd", "[2, 3]", "[2, 4]")
         expect(message(Concatenation(), [2, 3, 4], [2, 3, 5]), names: "Concatenation", "[2, 3, 4]", "[2, 3, 5]")
-        expect(message(ReLU(), [2, 3], [2, 3]), names: "ReLU", "one value", "2")
+        expect(message(ActivationLayer(.relu), [2, 3], [2, 3]), names: "ReLU", "one value", "2")
     }
 
     @Test("what cannot be counted is refused, naming the layer")

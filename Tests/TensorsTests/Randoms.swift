@@ -20,6 +20,3 @@ struct Randoms {
 
     mutating func uint64() -> UInt64 { UInt64(stream.nextUInt32()) << 32 | UInt64(stream.nextUInt32()) }
 }
-
-/// Equal bits, which tells −0 from +0 and finds NaN equal to itself.
-func sameBits(_ left: [Float], _ right: [Float]) -> Bool { left.map(\.bitPattern) == right.map(\.bitPattern) }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -22,7 +23,7 @@ struct SumTests {
                 tree((0..<leaves).map { arrays[$0 * stride + element] }[...])
             }
             var total = [Float](repeating: .nan, count: count)
-            TreeSum.sum(leafArrays: &arrays, leaves: leaves, stride: stride, count: count, into: &total)
+            BinaryTree.sum(leafArrays: &arrays, leaves: leaves, stride: stride, count: count, into: &total)
             #expect(sameBits(total, expected))
         }
     }
@@ -32,7 +33,7 @@ struct SumTests {
         func sum(_ leaves: [Float]) -> Float {
             var leaves = leaves
             var total: Float = 0
-            TreeSum.sum(leafArrays: &leaves, leaves: leaves.count, stride: 1, count: 1, into: &total)
+            BinaryTree.sum(leafArrays: &leaves, leaves: leaves.count, stride: 1, count: 1, into: &total)
             return total
         }
         // Half a unit is lost beside 1 and kept beside another half.
@@ -45,10 +46,10 @@ struct SumTests {
         var randoms = Randoms(50)
         let values = randoms.floats(leaves)
         var overwritten = values
-        let sum = overwritten.withUnsafeMutableBufferPointer { TreeSum.sum($0, +) }
+        let sum = overwritten.withUnsafeMutableBufferPointer { BinaryTree.sum($0, +) }
         #expect(sum.bitPattern == tree(values[...]).bitPattern)
         var names = (0..<leaves).map(String.init)
-        let joined = names.withUnsafeMutableBufferPointer { TreeSum.sum($0) { "(\($0)\($1))" } }
+        let joined = names.withUnsafeMutableBufferPointer { BinaryTree.sum($0) { "(\($0)\($1))" } }
         if leaves == 4 { #expect(joined == "((01)(23))") }
     }
 

@@ -6,6 +6,7 @@ import Ingest
 import Layers
 import Synchronization
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

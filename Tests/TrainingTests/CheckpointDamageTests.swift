@@ -3,6 +3,7 @@ import Files
 import Foundation
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 import HDF5
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

@@ -105,6 +105,27 @@ struct ConfiguredLayersTests {
         #expect(network.stages.map(\.layer.typeName).prefix(2) == ["ReflectionPad2d", "ConstantPad2d"])
     }
 
+    @Test("convolution as mathematics has it, and a convolution taken apart: unfold, multiply, fold")
+    func tutorials() throws {
+        let network = try network(
+            """
+                - Conv2d: {out_channels: 4, kernel_size: 3, padding: full, flip_kernel: true, bias: false}
+                - Unfold: {kernel_size: [3, 2], dilation: 2, padding: 1, stride: [2, 1]}
+                - Conv1d: {out_channels: 12, kernel_size: 1}
+                - Fold: {output_size: [14, 14], kernel_size: [3, 2], dilation: 2, padding: 1, stride: [2, 1]}
+                - Flatten
+                - Linear: {out_features: classes}
+            """, input: [1, 12, 12])
+        #expect(network.stages.map(\.output).prefix(4) == [[4, 14, 14], [24, 84], [12, 84], [2, 14, 14]])
+        let layers = network.stages.map(\.layer)
+        #expect((layers[0] as? Conv2d)?.flipsKernel == true)
+        for windows in [(layers[1] as? Unfold)?.windows, (layers[3] as? Fold)?.windows] {
+            #expect(windows?.kernel == [3, 2] && windows?.dilation == 2 && windows?.padding == 1)
+            #expect(windows?.stride == [2, 1])
+        }
+        #expect(message("    - Fold: {kernel_size: 2}").contains("output_size is missing, expected a whole number"))
+    }
+
     @Test("layers of one and three axes", arguments: [(1, [2, 40]), (3, [2, 10, 12, 14])])
     func ranks(axes: Int, input: [Int]) throws {
         let network = try network(

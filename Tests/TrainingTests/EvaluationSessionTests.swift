@@ -5,6 +5,7 @@ import HDF5
 import Ingest
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

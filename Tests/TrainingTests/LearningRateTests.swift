@@ -1,4 +1,5 @@
 import HDF5
+import TestSupport
 import Testing
 
 @testable import Training
@@ -24,8 +25,8 @@ struct LearningRateTests {
         ])
     func schedules(name: String) throws {
         let configuration = try golden.configuration(of: name)
-        let rate = rate(configuration, totalSteps: try golden.integer("total_steps", of: name))
-        let expected = try golden.numbers("\(name)/rates")
+        let rate = rate(configuration, totalSteps: try golden.number("total_steps", of: name))
+        let expected = try golden.doubles("\(name)/rates")
         #expect(expected.count == 300)
         for (step, value) in expected.enumerated() {
             let found = rate.rate(afterSteps: step)
@@ -36,8 +37,8 @@ struct LearningRateTests {
     @Test("rates on a plateau are those of ReduceLROnPlateau", arguments: ["plateau", "plateau-cooldown"])
     func plateau(name: String) throws {
         let configuration = try golden.configuration(of: name)
-        let metric = try golden.numbers("\(name)/metric")
-        let expected = try golden.numbers("\(name)/rates")
+        let metric = try golden.doubles("\(name)/metric")
+        let expected = try golden.doubles("\(name)/rates")
         #expect(Set(expected).count > 3)
         var history: [Evaluation] = []
         var growing = rate(configuration)

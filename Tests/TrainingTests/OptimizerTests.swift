@@ -4,6 +4,7 @@ import Foundation
 import HDF5
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -58,14 +59,14 @@ struct OptimizerTests {
         let configuration = try golden.configuration(of: name)
         let step = try Self.step(configuration)
         var losses: [Double] = []
-        for number in 0..<(try golden.integer("steps", of: "/")) {
+        for number in 0..<(try golden.number("steps", of: "/")) {
             let outcome = try step.run(
                 Self.batch(number, step), epoch: 0, learningRate: configuration.optimizer.learningRate,
                 stopRequested: false)
             losses.append(outcome.score.meanLoss)
         }
         try expectAsGood(losses, "losses", of: name, golden)
-        let stride = try golden.integer("stride", of: "/")
+        let stride = try golden.number("stride", of: "/")
         for parameter in step.state.parameterList.parameters {
             let values = step.state.evaluated[parameter.range].map { Double($0) }
             let sampled = Swift.stride(from: 0, to: values.count, by: stride).map { values[$0] }
@@ -74,8 +75,8 @@ struct OptimizerTests {
     }
 
     private func expectAsGood(_ values: [Double], _ path: String, of name: String, _ golden: GoldenFile) throws {
-        let exact = try golden.numbers("\(name)/double/\(path)")
-        let theirs = try golden.numbers("\(name)/single/\(path)")
+        let exact = try golden.doubles("\(name)/double/\(path)")
+        let theirs = try golden.doubles("\(name)/single/\(path)")
         try #require(values.count == exact.count && theirs.count == exact.count)
         let ourError = zip(values, exact).reduce(0) { max($0, abs($1.0 - $1.1)) }
         let theirError = zip(theirs, exact).reduce(0) { max($0, abs($1.0 - $1.1)) }

@@ -4,6 +4,7 @@ import Diagnostics
 import Ingest
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

@@ -1,5 +1,6 @@
 import DataParallel
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

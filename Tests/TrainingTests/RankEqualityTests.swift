@@ -2,6 +2,7 @@ import DataParallel
 import Datasets
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -13,7 +14,7 @@ struct RankEqualityTests {
         var model = ModelDescription(name: "normal", input: TinyModel.input, classes: TinyModel.classes)
         model.append("conv1", Conv2d(outChannels: 3, kernel: 3, padding: 1, bias: false))
         model.append("bn1", BatchNorm2d())
-        model.append("relu1", ReLU())
+        model.append("relu1", ActivationLayer(.relu))
         let trunk = model.append("drop1", Dropout(probability: dropout))
         let branch = model.append("conv2", Conv2d(outChannels: 3, kernel: 3, padding: 1), from: trunk)
         model.append("add", ResidualAdd(), from: trunk, branch)
@@ -21,7 +22,7 @@ struct RankEqualityTests {
         model.append("flatten", Flatten())
         model.append("fc1", Linear(outputs: 5))
         model.append("bn2", BatchNorm1d(momentum: 0.3))
-        model.append("tanh", Tanh())
+        model.append("tanh", ActivationLayer(.tanh))
         model.append("drop2", Dropout(probability: dropout))
         model.append("fc2", Linear(outputs: TinyModel.classes))
         return model

@@ -4,6 +4,7 @@ import Foundation
 import Ingest
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -14,7 +15,7 @@ import Testing
     var model = ModelDescription(name: "tiny", input: request.input, classes: request.classes)
     model.append("conv", Conv2d(outChannels: 2, kernel: 3, stride: 2))
     model.append("bn", BatchNorm2d())
-    model.append("relu", ReLU())
+    model.append("relu", ActivationLayer(.relu))
     model.append("pool", MaxPool2d(kernel: 2))
     model.append("flatten", Flatten())
     model.append("dropout", Dropout(probability: 0.25))

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Layers
+import TestSupport
 import Testing
 
 @testable import Training

@@ -2,6 +2,7 @@ import DataParallel
 import Diagnostics
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -19,7 +20,7 @@ struct ShardGroupsTests {
         var model = ModelDescription(name: "tiny", input: TinyModel.input, classes: TinyModel.classes)
         model.append("conv", Conv2d(outChannels: 4, kernel: 3))
         model.append("bn", BatchNorm2d())
-        model.append("relu", ReLU())
+        model.append("relu", ActivationLayer(.relu))
         model.append("dropout", Dropout(probability: 0.25))
         model.append("flatten", Flatten())
         model.append("fc", Linear(outputs: TinyModel.classes))

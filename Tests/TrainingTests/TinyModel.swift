@@ -16,7 +16,7 @@ enum TinyModel {
     static func description(input: Shape = input, classes: Int = classes) -> ModelDescription {
         var model = ModelDescription(name: "tiny", input: input, classes: classes)
         model.append("conv", Conv2d(outChannels: 2, kernel: 3))
-        model.append("relu", ReLU())
+        model.append("relu", ActivationLayer(.relu))
         model.append("pool", MaxPool2d(kernel: 2))
         model.append("flatten", Flatten())
         model.append("fc", Linear(outputs: classes))

@@ -1,6 +1,7 @@
 import DataParallel
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

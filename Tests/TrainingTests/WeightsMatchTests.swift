@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 import Interchange
 import Layers
+import TestSupport
 import Testing
 
 @testable import Training

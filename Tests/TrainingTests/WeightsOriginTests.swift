@@ -3,6 +3,7 @@ import Interchange
 import Layers
 import Models
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

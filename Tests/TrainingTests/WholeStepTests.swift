@@ -46,7 +46,7 @@ struct WholeStepTests {
                 images: batch.images, labels: batch.labels, counts: batch.counts,
                 weights: UnsafePointer(step.state.weights.baseAddress!), gradients: $0.baseAddress!)
         }
-        let score = TreeSum.sum(scores, +)
+        let score = BinaryTree.sum(scores, +)
         #expect(score.samples == 32 && score.divisor == 32)
         try expectAsGood([score.meanLoss], "loss")
         try expectAsGood((0..<Self.batchSize).flatMap { step.plan.logits(ofSlot: $0).map { Double($0) } }, "logits")

@@ -8,6 +8,7 @@
 // buffers do not overlap unless a note says so.
 #include <stdint.h>
 
+#include "CKernels_activations.h"
 #include "CKernels_table.h"
 #include "CKernels_windows.h"
 

@@ -41,26 +41,8 @@ void PASS(averagePool, forward)(const CKernels_Pooling *pooling, const REAL *x, 
 /// dx = Σ dy / divisor of the windows that hold the place, in the order of the windows.
 void PASS(averagePool, backward)(const CKernels_Pooling *pooling, const REAL *dy, REAL *dx);
 
-// ---- Activation: element by element; y may be x and dx may be dy ------------------------------------------------------
+// ---- Softmax; the other activations are the rows of CKernels_activations.h ---------------------------------------------
 
-/// y = +0 where x ≤ 0, else x; dx = +0 where y ≤ 0, else dy, by selection: NaN passes both ways, as in PyTorch.
-void PASS(relu, forward)(const REAL *x, int64_t count, REAL *y);
-void PASS(relu, backward)(const REAL *y, const REAL *dy, int64_t count, REAL *dx);
-/// y = x where x > 0, else slope · x with slope ≥ 0; the backward pass reads y.
-void PASS(leakyRelu, forward)(REAL slope, const REAL *x, int64_t count, REAL *y);
-void PASS(leakyRelu, backward)(REAL slope, const REAL *y, const REAL *dy, int64_t count, REAL *dx);
-/// Hyperbolic tangent, computed in double; dx = dy · (1 − y²).
-void PASS(tanh, forward)(const REAL *x, int64_t count, REAL *y);
-void PASS(tanh, backward)(const REAL *y, const REAL *dy, int64_t count, REAL *dx);
-/// 1 / (1 + e^−x), computed in double; dx = dy · y · (1 − y).
-void PASS(sigmoid, forward)(const REAL *x, int64_t count, REAL *y);
-void PASS(sigmoid, backward)(const REAL *y, const REAL *dy, int64_t count, REAL *dx);
-/// x · Φ(x) with the normal distribution function Φ, computed in double; the backward pass reads x.
-void PASS(gelu, forward)(const REAL *x, int64_t count, REAL *y);
-void PASS(gelu, backward)(const REAL *x, const REAL *dy, int64_t count, REAL *dx);
-/// x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))), computed in double; the backward pass reads x.
-void PASS(geluTanh, forward)(const REAL *x, int64_t count, REAL *y);
-void PASS(geluTanh, backward)(const REAL *x, const REAL *dy, int64_t count, REAL *dx);
 /// Softmax over the first axis of one sample [classes, area], computed in double.
 void PASS(softmax, forward)(const REAL *x, int64_t classes, int64_t area, REAL *y);
 /// dx = y · (dy − Σ y · dy), the sum over the classes in double.

@@ -165,7 +165,6 @@ struct Conversion {
         let fetched = FetchedImages()
         let pixels: UnsafeMutableRawBufferPointer
         let scratch = ResizeScratch()
-        var keptCount = 0
         var kept: [Int] = []
         var failures: [(index: Int, reason: Unreadable)] = []
         var digests: [UInt8] = []

@@ -34,6 +34,10 @@ package protocol Layer: Sendable {
 }
 
 extension Layer {
+    package func parameters(for input: Shape) -> [ParameterDescription] { [] }
+    package func multiplyAdds(for input: Shape) -> Int { 0 }
+    package func operation(for inputs: [Shape]) -> Operation { .opaque }
+    package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
     package func statisticCount(for input: Shape) -> Int { 0 }
 
     package func updateBuffers(

@@ -88,21 +88,13 @@ struct LaneEngine: PlanEngine {
     /// Joins the gradients of the units.
     private func treePass(in arena: Arena, _ context: StepContext) -> Pass {
         let (kernels, stride, units) = (kernels, memory.gradientStride, groups.units)
-        precondition(units.isPowerOfTwo, "\(request.shards) shards, expected a power of two")
         let blocks = VectorBlocks(elements: request.network.parameterList.trainedCount, length: Self.blockLength)
         let gradients: UnsafeMutablePointer<Float> = arena.pointer(at: memory.unitGradients)
         return Pass("gradient tree", units: blocks.count) { number, _ in
-            let (start, length) = (blocks[number].lowerBound, blocks[number].count)
-            var distance = 1
-            while distance < units {
-                for left in Swift.stride(from: 0, to: units, by: 2 * distance) {
-                    let sum = gradients + left * stride + start
-                    kernels.add(
-                        sum, sum + distance * stride, count: length,
-                        into: 2 * distance == units ? context.gradients + start : sum)
-                }
-                distance *= 2
-            }
+            let block = blocks[number]
+            BinaryTree.sum(
+                leafArrays: gradients + block.lowerBound, leaves: units, stride: stride, count: block.count,
+                into: context.gradients + block.lowerBound, kernels: kernels)
         }
     }
 

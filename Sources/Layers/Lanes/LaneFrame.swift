@@ -18,8 +18,7 @@ struct LaneFrame {
 
 /// The gradient of one leaf, on its way up the tree inside its unit.
 ///
-/// Leaves come in order. A leaf whose number ends in k ones in binary completes k subtrees: it is added to what waits at levels
-/// 0 ..< k, and the sum waits at level k or, where the tree ends, is the unit's. Each layer's part goes up as soon as it is
+/// Leaves come in order. Where the tree ends, the sum is the unit's. Each layer's part goes up as soon as it is
 /// computed, while it is in the cache.
 struct LaneLeaf {
     private let kernels: KernelSet
@@ -34,7 +33,7 @@ struct LaneLeaf {
         total: UnsafeMutablePointer<Float>
     ) {
         self.kernels = kernels
-        carries = (~number).trailingZeroBitCount
+        carries = BinaryTree.subtreesCompleted(byLeaf: number)
         self.vectors = vectors
         self.stride = stride
         destination = carries == levels ? total : vectors + (carries + 1) * stride

@@ -145,7 +145,7 @@ extension LaneActivation {
         switch activation {
         case .relu: self = .relu
         case .tanh: self = .tanh
-        case .leakyReLU, .sigmoid, .gelu, .geluTanh: return nil
+        default: return nil
         }
     }
 }

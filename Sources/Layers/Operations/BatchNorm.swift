@@ -38,7 +38,6 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
         ]
     }
 
-    package func multiplyAdds(for input: Shape) -> Int { 0 }
     package func operation(for inputs: [Shape]) -> Operation {
         .batchNormalization(epsilon: epsilon, momentum: momentum)
     }
@@ -126,12 +125,8 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
     private func evaluationPass(at site: BoundSite) -> Pass {
         let (context, epsilon) = (site.context, epsilon)
         let (channels, count) = (site.plan.input[0], site.plan.input.count)
-        let chunks = ImageChunks(
-            shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard,
-            imagesPerChunk: max(1, 32_768 / max(1, count)))
         let offsets = site.parameterOffsets
-        return Pass("\(site.plan.path) forward", units: chunks.units) { unit, _ in
-            let slots = chunks.slots(of: unit, counts: context.counts)
+        return site.pass("forward", elementsPerImage: count) { slots in
             let area = count / channels
             let group = ChannelNormalization(images: slots.count, stride: count, area: area)
             let values = offsets.map4 { context.weights + $0 }

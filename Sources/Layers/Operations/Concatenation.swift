@@ -7,10 +7,7 @@ package struct Concatenation: Layer {
     package init() {}
 
     package var typeName: String { "Concatenation" }
-    package func parameters(for input: Shape) -> [ParameterDescription] { [] }
-    package func multiplyAdds(for input: Shape) -> Int { 0 }
     package func operation(for inputs: [Shape]) -> Operation { .concatenation }
-    package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
 
     package func outputShape(for inputs: [Shape]) throws -> Shape {
         guard let first = inputs.first, first.rank >= 1,
@@ -20,11 +17,10 @@ package struct Concatenation: Layer {
     }
 
     package func forwardPasses(at site: BoundSite) -> [Pass] {
-        let (context, chunks) = (site.context, chunks(at: site.plan))
         let (parts, total) = (Self.parts(site.plan), site.plan.output.count)
         return [
-            Pass("\(site.plan.path) forward", units: chunks.units) { unit, _ in
-                for slot in chunks.slots(of: unit, counts: context.counts) {
+            site.pass("forward", elementsPerImage: total) { slots in
+                for slot in slots {
                     for (x, part) in zip(site.xs, parts) {
                         (site.y + slot * total + part.lowerBound).update(
                             from: x + slot * part.count, count: part.count)
@@ -36,11 +32,10 @@ package struct Concatenation: Layer {
 
     package func backwardPasses(at site: BoundSite) -> [Pass] {
         guard let dy = site.dy else { return [] }
-        let (context, chunks) = (site.context, chunks(at: site.plan))
         let (parts, total) = (Self.parts(site.plan), site.plan.output.count)
         return [
-            Pass("\(site.plan.path) backward", units: chunks.units) { unit, _ in
-                for slot in chunks.slots(of: unit, counts: context.counts) {
+            site.pass("backward", elementsPerImage: total) { slots in
+                for slot in slots {
                     for case (let dx?, let part) in zip(site.dxs, parts) {
                         (dx + slot * part.count).update(from: dy + slot * total + part.lowerBound, count: part.count)
                     }
@@ -56,11 +51,5 @@ package struct Concatenation: Layer {
             defer { start += input.count }
             return start..<start + input.count
         }
-    }
-
-    private func chunks(at site: PlanSite) -> ImageChunks {
-        ImageChunks(
-            shards: site.shards, imagesPerShard: site.imagesPerShard, imagesPerChunk: max(1, 32_768 / site.output.count)
-        )
     }
 }

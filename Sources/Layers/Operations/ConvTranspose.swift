@@ -69,15 +69,14 @@ package struct ConvTranspose<Rank: SpatialRank>: SingleInputLayer {
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
         let operation = try geometry(on: site.plan.input)
         try Rank.checkProduct(operation, typeName, site.plan.input)
-        let chunks = ImageChunks(shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard, imagesPerChunk: 4)
         let (context, inCount, outCount) = (site.context, site.plan.input.count, site.plan.output.count)
         let (outChannels, area) = (outChannels, operation.window.inputVolume)
         let weightOffset = site.parameterOffsets[0]
         let biasOffset = bias ? site.parameterOffsets[1] : nil
         return [
-            Pass("\(site.plan.path) forward", units: chunks.units) { unit, worker in
+            site.pass("forward", imagesPerChunk: 4) { slots, worker in
                 let workspace = site.workspace(of: worker)
-                for slot in chunks.slots(of: unit, counts: context.counts) {
+                for slot in slots {
                     let y = site.y + slot * outCount
                     operation.inputGradient(
                         dy: site.x + slot * inCount, weight: context.weights + weightOffset, dx: y, workspace: workspace

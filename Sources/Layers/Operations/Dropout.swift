@@ -13,8 +13,6 @@ package struct Dropout: SingleInputLayer {
 
     package var typeName: String { "Dropout" }
     package func outputShape(for input: Shape) -> Shape { input }
-    package func parameters(for input: Shape) -> [ParameterDescription] { [] }
-    package func multiplyAdds(for input: Shape) -> Int { 0 }
     package func operation(for inputs: [Shape]) -> Operation { .dropout(probability: mask.probability) }
 
     private func isIdentity(_ site: PlanSite) -> Bool { !site.isTraining || mask.probability == 0 }
@@ -27,14 +25,14 @@ package struct Dropout: SingleInputLayer {
     }
 
     package func forwardPasses(at site: BoundSite) -> [Pass] {
-        if isIdentity(site.plan) { return CopyPass.passes("\(site.plan.path) forward", from: site.x, to: site.y, site) }
-        let (context, chunks, count, mask) = (site.context, chunks(at: site.plan), site.plan.input.count, mask)
+        if isIdentity(site.plan) { return site.copyPasses("forward", from: site.x, to: site.y) }
+        let (context, count, mask) = (site.context, site.plan.input.count, mask)
         let masks = site.saved.assumingMemoryBound(to: UInt8.self)
         let layer = site.plan.number
         return [
-            Pass("\(site.plan.path) forward", units: chunks.units) { unit, _ in
+            site.pass("forward", elementsPerImage: count) { slots in
                 let random = context.randomness!
-                for slot in chunks.slots(of: unit, counts: context.counts) {
+                for slot in slots {
                     let own = masks + slot * count
                     mask.draw(
                         seed: random.seed, epoch: random.epoch, sample: random.ids[slot], layer: layer, count: count,
@@ -47,21 +45,14 @@ package struct Dropout: SingleInputLayer {
 
     package func backwardPasses(at site: BoundSite) -> [Pass] {
         guard let dy = site.dy, let dx = site.dx else { return [] }
-        if isIdentity(site.plan) { return CopyPass.passes("\(site.plan.path) backward", from: dy, to: dx, site) }
-        let (context, chunks, count, mask) = (site.context, chunks(at: site.plan), site.plan.input.count, mask)
+        if isIdentity(site.plan) { return site.copyPasses("backward", from: dy, to: dx) }
+        let (count, mask) = (site.plan.input.count, mask)
         let masks = site.saved.assumingMemoryBound(to: UInt8.self)
         return [
-            Pass("\(site.plan.path) backward", units: chunks.units) { unit, _ in
-                let slots = chunks.slots(of: unit, counts: context.counts)
+            site.pass("backward", elementsPerImage: count) { slots in
                 let start = slots.lowerBound * count
                 mask.apply(masks + start, to: dy + start, count: slots.count * count, y: dx + start)
             }
         ]
-    }
-
-    private func chunks(at site: PlanSite) -> ImageChunks {
-        ImageChunks(
-            shards: site.shards, imagesPerShard: site.imagesPerShard,
-            imagesPerChunk: max(1, 32_768 / max(1, site.input.count)))
     }
 }

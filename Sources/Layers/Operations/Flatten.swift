@@ -6,8 +6,6 @@ package struct Flatten: SingleInputLayer {
 
     package var typeName: String { "Flatten" }
     package func outputShape(for input: Shape) -> Shape { [input.count] }
-    package func parameters(for input: Shape) -> [ParameterDescription] { [] }
-    package func multiplyAdds(for input: Shape) -> Int { 0 }
 
     package func operation(for inputs: [Shape]) -> Operation { .reshape }
 
@@ -18,11 +16,11 @@ package struct Flatten: SingleInputLayer {
     }
 
     package func forwardPasses(at site: BoundSite) -> [Pass] {
-        CopyPass.passes("\(site.plan.path) forward", from: site.x, to: site.y, site)
+        site.copyPasses("forward", from: site.x, to: site.y)
     }
 
     package func backwardPasses(at site: BoundSite) -> [Pass] {
         guard let dy = site.dy, let dx = site.dx else { return [] }
-        return CopyPass.passes("\(site.plan.path) backward", from: dy, to: dx, site)
+        return site.copyPasses("backward", from: dy, to: dx)
     }
 }

@@ -56,13 +56,11 @@ package struct Linear: SingleInputLayer {
                 "Linear of \(site.plan.input[0]) × \(outputs), expected at most \(BLAS.largestExtent) each way")
         }
         let affine = Affine(inputs: site.plan.input[0], outputs: outputs)
-        let chunks = sampleChunks(at: site.plan)
         let context = site.context
         let weightOffset = site.parameterOffsets[0]
         let biasOffset = bias ? site.parameterOffsets[1] : nil
         return [
-            Pass("\(site.plan.path) forward", units: chunks.units) { unit, _ in
-                let slots = chunks.slots(of: unit, counts: context.counts)
+            site.pass("forward", imagesPerChunk: samplesPerProduct) { slots, _ in
                 if slots.isEmpty { return }
                 affine.forward(
                     samples: slots.count, x: site.x + slots.lowerBound * affine.inputs,
@@ -101,11 +99,11 @@ package struct Linear: SingleInputLayer {
                     rows: rows, samples: Int(context.counts[shard]), x: site.x + slot * affine.inputs,
                     dy: dy + slot * affine.outputs, dweight: leaf, dbias: hasBias ? leaf + weightCount : nil)
             }
-            TreeSum.sum(
+            BinaryTree.sum(
                 leafArrays: leaves, leaves: shards, stride: leafCount, count: weightCount,
                 into: context.gradients + weightOffset + rows.lowerBound * affine.inputs)
             if let biasOffset {
-                TreeSum.sum(
+                BinaryTree.sum(
                     leafArrays: leaves + weightCount, leaves: shards, stride: leafCount, count: rows.count,
                     into: context.gradients + biasOffset + rows.lowerBound)
             }
@@ -116,11 +114,9 @@ package struct Linear: SingleInputLayer {
         at site: BoundSite, dy: UnsafeMutablePointer<Float>, dx: UnsafeMutablePointer<Float>
     ) -> Pass {
         let affine = Affine(inputs: site.plan.input[0], outputs: outputs)
-        let chunks = sampleChunks(at: site.plan)
         let context = site.context
         let weightOffset = site.parameterOffsets[0]
-        return Pass("\(site.plan.path) input gradient", units: chunks.units) { unit, _ in
-            let slots = chunks.slots(of: unit, counts: context.counts)
+        return site.pass("input gradient", imagesPerChunk: samplesPerProduct) { slots, _ in
             if slots.isEmpty { return }
             affine.inputGradient(
                 samples: slots.count, dy: dy + slots.lowerBound * affine.outputs,
@@ -128,11 +124,9 @@ package struct Linear: SingleInputLayer {
         }
     }
 
-    /// Products of up to 16 samples: larger ones leave OpenBLAS's small-matrix kernels and run slower for the sizes of
+    /// Larger products leave OpenBLAS's small-matrix kernels and run slower for the sizes of
     /// small networks (256 → 120 on one Cascade Lake core: 56 GFLOP/s with 8 samples, 35 with 32).
-    private func sampleChunks(at site: PlanSite) -> ImageChunks {
-        ImageChunks(shards: site.shards, imagesPerShard: site.imagesPerShard, imagesPerChunk: 16)
-    }
+    private var samplesPerProduct: Int { 16 }
 
     /// About 8,192 weights a unit, so that a layer of 120 × 256 feeds four threads.
     private func rowsPerUnit(inputs: Int) -> Int { max(8, 8_192 / inputs) }

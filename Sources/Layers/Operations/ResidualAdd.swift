@@ -7,10 +7,7 @@ package struct ResidualAdd: Layer {
     package init() {}
 
     package var typeName: String { "ResidualAdd" }
-    package func parameters(for input: Shape) -> [ParameterDescription] { [] }
-    package func multiplyAdds(for input: Shape) -> Int { 0 }
     package func operation(for inputs: [Shape]) -> Operation { .add }
-    package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
 
     package func outputShape(for inputs: [Shape]) throws -> Shape {
         guard inputs.count == 2, inputs[0] == inputs[1] else {
@@ -20,10 +17,9 @@ package struct ResidualAdd: Layer {
     }
 
     package func forwardPasses(at site: BoundSite) -> [Pass] {
-        let (context, chunks, count) = (site.context, chunks(at: site.plan), site.plan.output.count)
+        let count = site.plan.output.count
         return [
-            Pass("\(site.plan.path) forward", units: chunks.units) { unit, _ in
-                let slots = chunks.slots(of: unit, counts: context.counts)
+            site.pass("forward", elementsPerImage: count) { slots in
                 let start = slots.lowerBound * count
                 ElementwiseSum.sum(
                     site.xs[0] + start, site.xs[1] + start, count: slots.count * count, into: site.y + start)
@@ -33,19 +29,12 @@ package struct ResidualAdd: Layer {
 
     package func backwardPasses(at site: BoundSite) -> [Pass] {
         guard let dy = site.dy else { return [] }
-        let (context, chunks, count) = (site.context, chunks(at: site.plan), site.plan.output.count)
+        let count = site.plan.output.count
         return [
-            Pass("\(site.plan.path) backward", units: chunks.units) { unit, _ in
-                let slots = chunks.slots(of: unit, counts: context.counts)
+            site.pass("backward", elementsPerImage: count) { slots in
                 let start = slots.lowerBound * count
                 for case let dx? in site.dxs { (dx + start).update(from: dy + start, count: slots.count * count) }
             }
         ]
-    }
-
-    private func chunks(at site: PlanSite) -> ImageChunks {
-        ImageChunks(
-            shards: site.shards, imagesPerShard: site.imagesPerShard, imagesPerChunk: max(1, 32_768 / site.output.count)
-        )
     }
 }

@@ -8,8 +8,6 @@ package struct Softmax: SingleInputLayer {
     package init() {}
 
     package var typeName: String { "Softmax" }
-    package func parameters(for input: Shape) -> [ParameterDescription] { [] }
-    package func multiplyAdds(for input: Shape) -> Int { 0 }
     package func operation(for inputs: [Shape]) -> Operation { .softmax }
 
     package func outputShape(for input: Shape) throws -> Shape {
@@ -24,11 +22,11 @@ package struct Softmax: SingleInputLayer {
     }
 
     package func forwardPasses(at site: BoundSite) -> [Pass] {
-        let (context, chunks, shape) = (site.context, chunks(at: site.plan), site.plan.input)
+        let shape = site.plan.input
         let area = shape.count / max(1, shape[0])
         return [
-            Pass("\(site.plan.path) forward", units: chunks.units) { unit, _ in
-                for slot in chunks.slots(of: unit, counts: context.counts) {
+            site.pass("forward", imagesPerChunk: 8) { slots, _ in
+                for slot in slots {
                     ChannelSoftmax.forward(
                         x: site.x + slot * shape.count, classes: shape[0], area: area, y: site.y + slot * shape.count)
                 }
@@ -38,20 +36,16 @@ package struct Softmax: SingleInputLayer {
 
     package func backwardPasses(at site: BoundSite) -> [Pass] {
         guard let dy = site.dy, let dx = site.dx else { return [] }
-        let (context, chunks, shape) = (site.context, chunks(at: site.plan), site.plan.input)
+        let shape = site.plan.input
         let area = shape.count / max(1, shape[0])
         return [
-            Pass("\(site.plan.path) backward", units: chunks.units) { unit, _ in
-                for slot in chunks.slots(of: unit, counts: context.counts) {
+            site.pass("backward", imagesPerChunk: 8) { slots, _ in
+                for slot in slots {
                     let start = slot * shape.count
                     ChannelSoftmax.backward(
                         y: site.y + start, dy: dy + start, classes: shape[0], area: area, dx: dx + start)
                 }
             }
         ]
-    }
-
-    private func chunks(at site: PlanSite) -> ImageChunks {
-        ImageChunks(shards: site.shards, imagesPerShard: site.imagesPerShard, imagesPerChunk: 8)
     }
 }

@@ -11,10 +11,6 @@ package struct Unfold: SingleInputLayer {
     }
 
     package var typeName: String { "Unfold" }
-    package func parameters(for input: Shape) -> [ParameterDescription] { [] }
-    package func multiplyAdds(for input: Shape) -> Int { 0 }
-    package func operation(for inputs: [Shape]) -> Operation { .opaque }
-    package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
 
     package func outputShape(for input: Shape) throws -> Shape {
         let window = try windows.window(on: input, layer: typeName)
@@ -24,8 +20,10 @@ package struct Unfold: SingleInputLayer {
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
         let window = try windows.window(on: site.plan.input, layer: typeName)
         return [
-            SlidingWindows.pass("forward", at: site) { slot in
-                window.unfold(site.x + slot * site.plan.input.count, into: site.y + slot * site.plan.output.count)
+            site.pass("forward", imagesPerChunk: 4) { slots, _ in
+                for slot in slots {
+                    window.unfold(site.x + slot * site.plan.input.count, into: site.y + slot * site.plan.output.count)
+                }
             }
         ]
     }
@@ -34,8 +32,10 @@ package struct Unfold: SingleInputLayer {
         guard let dy = site.dy, let dx = site.dx else { return [] }
         let window = try windows.window(on: site.plan.input, layer: typeName)
         return [
-            SlidingWindows.pass("backward", at: site) { slot in
-                window.fold(dy + slot * site.plan.output.count, into: dx + slot * site.plan.input.count)
+            site.pass("backward", imagesPerChunk: 4) { slots, _ in
+                for slot in slots {
+                    window.fold(dy + slot * site.plan.output.count, into: dx + slot * site.plan.input.count)
+                }
             }
         ]
     }
@@ -54,10 +54,6 @@ package struct Fold: SingleInputLayer {
     }
 
     package var typeName: String { "Fold" }
-    package func parameters(for input: Shape) -> [ParameterDescription] { [] }
-    package func multiplyAdds(for input: Shape) -> Int { 0 }
-    package func operation(for inputs: [Shape]) -> Operation { .opaque }
-    package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
 
     package func outputShape(for input: Shape) throws -> Shape {
         let window = try window(for: input)
@@ -67,8 +63,10 @@ package struct Fold: SingleInputLayer {
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
         let window = try window(for: site.plan.input)
         return [
-            SlidingWindows.pass("forward", at: site) { slot in
-                window.fold(site.x + slot * site.plan.input.count, into: site.y + slot * site.plan.output.count)
+            site.pass("forward", imagesPerChunk: 4) { slots, _ in
+                for slot in slots {
+                    window.fold(site.x + slot * site.plan.input.count, into: site.y + slot * site.plan.output.count)
+                }
             }
         ]
     }
@@ -77,8 +75,10 @@ package struct Fold: SingleInputLayer {
         guard let dy = site.dy, let dx = site.dx else { return [] }
         let window = try window(for: site.plan.input)
         return [
-            SlidingWindows.pass("backward", at: site) { slot in
-                window.unfold(dy + slot * site.plan.output.count, into: dx + slot * site.plan.input.count)
+            site.pass("backward", imagesPerChunk: 4) { slots, _ in
+                for slot in slots {
+                    window.unfold(dy + slot * site.plan.output.count, into: dx + slot * site.plan.input.count)
+                }
             }
         ]
     }
@@ -123,14 +123,6 @@ package struct SlidingWindows: Sendable {
                         before: padding[axis], output: output))
             }
             return Window(channels: image[0], axes: axes)
-        }
-    }
-
-    static func pass(_ name: String, at site: BoundSite, _ perSlot: @escaping (_ slot: Int) -> Void) -> Pass {
-        let chunks = ImageChunks(shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard, imagesPerChunk: 4)
-        let context = site.context
-        return Pass("\(site.plan.path) \(name)", units: chunks.units) { unit, _ in
-            for slot in chunks.slots(of: unit, counts: context.counts) { perSlot(slot) }
         }
     }
 }

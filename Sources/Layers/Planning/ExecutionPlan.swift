@@ -15,7 +15,7 @@ package struct PlanOptions: Equatable, Sendable {
 package enum EngineChoice: Sendable {
     /// The fastest one that can compute the network.
     case fastest
-    /// The one whose portable kernels and matrix products define the results.
+    /// The one whose reference kernels and matrix products define the results.
     case reference
 }
 
@@ -107,7 +107,7 @@ package final class ExecutionPlan {
     /// Writes the sums that the last training run leaves for the layers' buffers, added over its shards in their tree.
     package func addedStatistics(into sums: UnsafeMutablePointer<Double>) {
         let (statistics, count) = (context.statistics, context.statisticCount)
-        for index in 0..<count { sums[index] = TreeSum.sum(0..<shards) { statistics[$0 * count + index] } }
+        for index in 0..<count { sums[index] = BinaryTree.sum(0..<shards) { statistics[$0 * count + index] } }
     }
 
     /// The loss of one slot in the last run.
@@ -116,5 +116,43 @@ package final class ExecutionPlan {
     /// The logits of one slot after a run: [classes].
     package func logits(ofSlot slot: Int) -> UnsafeBufferPointer<Float> {
         UnsafeBufferPointer(start: logitsPointer + slot * classes, count: classes)
+    }
+}
+
+/// A way to compute a network: where its values lie in memory, and the passes over them.
+///
+/// The plan runs what an engine compiled and knows nothing of its layouts, which differ from engine to engine and, inside one,
+/// may differ from one run of layers to the next.
+protocol PlanEngine {
+    /// Which engine it is and, in parentheses, what else decides its bits: "lanes (avx512)".
+    var name: String { get }
+    /// Bytes of the arena that `compile` asks for.
+    var byteCount: Int { get }
+    /// Throws: `ShapeMismatch`.
+    func compile(in arena: Arena, context: StepContext, input: PixelConversion) throws -> CompiledPlan
+}
+
+/// The passes of a step in the order they run, and where they leave the logits: [slots, classes].
+struct CompiledPlan {
+    let passes: [Pass]
+    let logits: UnsafeMutablePointer<Float>
+}
+
+/// What a plan is asked to compute.
+struct PlanRequest {
+    let network: Network
+    let imagesPerShard, shards: Int
+    let mode: ExecutionPlan.Mode
+    let options: PlanOptions
+    /// They have scratch memory of their own; nothing else depends on how many there are.
+    let threads: Int
+
+    /// The engine for this network and loss. Neither batch, shards nor threads have a say, so that the bits do not depend on
+    /// them. Throws: `ShapeMismatch`.
+    func engine() throws -> any PlanEngine {
+        if options.engine == .fastest, let program = LaneProgram(network, loss: options.loss) {
+            return LaneEngine(program, self)
+        }
+        return try ReferenceEngine(self)
     }
 }

@@ -41,7 +41,7 @@ struct BatchNormWork {
         channels = site.plan.input[0]
         count = site.plan.input.count
         area = count / max(1, channels)
-        channelsPerUnit = max(1, 32_768 / max(1, area * site.plan.imagesPerShard))
+        channelsPerUnit = max(1, ImageChunks.elements / max(1, area * site.plan.imagesPerShard))
         unitsPerShard = (channels + channelsPerUnit - 1) / channelsPerUnit
     }
 
@@ -143,6 +143,6 @@ struct BatchNormWork {
     private func addShards(
         _ count: Int, into total: UnsafeMutablePointer<Double>, _ vector: (Int) -> UnsafeMutablePointer<Double>
     ) {
-        for index in 0..<count { total[index] = TreeSum.sum(0..<site.plan.shards) { vector($0)[index] } }
+        for index in 0..<count { total[index] = BinaryTree.sum(0..<site.plan.shards) { vector($0)[index] } }
     }
 }

@@ -1,6 +1,6 @@
 internal import Tensors
 
-/// The reference engine: every layer by itself over values [slots, sample], with portable kernels and matrix products.
+/// The reference engine: every layer by itself over values [slots, sample], with reference kernels and matrix products.
 struct ReferenceEngine: PlanEngine {
     private let request: PlanRequest
     private let memory: PlanMemory
@@ -48,15 +48,11 @@ struct ReferenceEngine: PlanEngine {
     }
 
     private static func additionPass(_ addition: GradientAddition, at site: BoundSite) -> Pass {
-        let chunks = ImageChunks(
-            shards: site.plan.shards, imagesPerShard: site.plan.imagesPerShard,
-            imagesPerChunk: max(1, 32_768 / addition.count))
-        let context = site.context
-        return Pass("\(site.plan.path) gradient sum", units: chunks.units) { unit, _ in
-            let slots = chunks.slots(of: unit, counts: context.counts)
+        site.pass("gradient sum", elementsPerImage: addition.count) { slots in
             let start = slots.lowerBound * addition.count
-            ElementwiseSum.add(
-                addition.addend + start, to: addition.target + start, count: slots.count * addition.count)
+            ElementwiseSum.sum(
+                addition.target + start, addition.addend + start, count: slots.count * addition.count,
+                into: addition.target + start)
         }
     }
 

@@ -14,26 +14,29 @@ struct LayerRow: Sendable {
     }
 
     static let named: [String: LayerRow] = Dictionary(
-        uniqueKeysWithValues: (shared + spatial(OneAxis.self) + spatial(TwoAxes.self) + spatial(ThreeAxes.self)).map {
-            ($0.name, $0)
-        })
+        uniqueKeysWithValues: (plainActivations + shared + spatial(OneAxis.self) + spatial(TwoAxes.self)
+            + spatial(ThreeAxes.self)).map {
+                ($0.name, $0)
+            })
 
     private static let window = ["kernel_size", "stride", "padding"]
 
+    /// The functions that take no argument, as the table of activations has them.
+    private static let plainActivations: [LayerRow] = Activation.all.filter {
+        !$0.takesParameter && $0.layerName != "GELU"
+    }
+    .map { activation in LayerRow(activation.layerName) { _ in ActivationLayer(activation) } }
+
     /// What takes images of any number of axes.
     private static let shared: [LayerRow] = [
-        LayerRow("ReLU") { _ in ReLU() },
         LayerRow("LeakyReLU", ["negative_slope"]) { arguments in
             let slope = try arguments.section.single("negative_slope", expected: "a number from 0") { $0 >= 0 }
-            return LeakyReLU(slope: Float(slope ?? 0.01))
+            return ActivationLayer(.leakyReLU(slope: Float(slope ?? 0.01)))
         },
-        LayerRow("Tanh") { _ in Tanh() },
-        LayerRow("Sigmoid") { _ in Sigmoid() },
         LayerRow("GELU", ["approximate"]) { arguments in
-            let forms: [String: GELU.Approximation] = ["none": .none, "tanh": .tanh]
-            return GELU(
-                approximation: try arguments.section.value("approximate", expected: "none or tanh") { forms[$0] }
-                    ?? .none)
+            let forms: [String: Activation] = ["none": .gelu, "tanh": .geluTanh]
+            return ActivationLayer(
+                try arguments.section.value("approximate", expected: "none or tanh") { forms[$0] } ?? .gelu)
         },
         LayerRow("Softmax") { _ in Softmax() },
         LayerRow("Dropout", ["p"]) { arguments in
@@ -46,13 +49,29 @@ struct LayerRow: Sendable {
         LayerRow("Linear", ["out_features", "bias"]) {
             Linear(outputs: try $0.channels("out_features"), bias: try $0.flag("bias", true))
         },
+        LayerRow("Unfold", window + ["dilation"]) {
+            Unfold(
+                kernel: try $0.kernel(2), dilation: try $0.extents("dilation", from: 1, axes: 2) ?? 1,
+                padding: try $0.extents("padding", from: 0, axes: 2) ?? 0,
+                stride: try $0.extents("stride", from: 1, axes: 2) ?? 1)
+        },
+        LayerRow("Fold", window + ["output_size", "dilation"]) {
+            Fold(
+                output: try $0.required("output_size", axes: 2), kernel: try $0.kernel(2),
+                dilation: try $0.extents("dilation", from: 1, axes: 2) ?? 1,
+                padding: try $0.extents("padding", from: 0, axes: 2) ?? 0,
+                stride: try $0.extents("stride", from: 1, axes: 2) ?? 1)
+        },
     ]
 
     /// What PyTorch has once for each number of spatial axes: Conv1d, Conv2d, Conv3d.
     private static func spatial<Rank: SpatialRank>(_: Rank.Type) -> [LayerRow] {
         let suffix = "\(Rank.rank)d"
         return [
-            LayerRow("Conv" + suffix, window + ["out_channels", "dilation", "groups", "bias", "padding_mode"]) {
+            LayerRow(
+                "Conv" + suffix,
+                window + ["out_channels", "dilation", "groups", "bias", "padding_mode", "flip_kernel"]
+            ) {
                 let modes = PaddingMode.allCases.map(\.rawValue).joined(separator: ", ")
                 return Conv<Rank>(
                     outChannels: try $0.channels("out_channels"), kernel: try $0.kernel(Rank.rank),
@@ -61,7 +80,8 @@ struct LayerRow: Sendable {
                     padding: try $0.convolutionPadding(axes: Rank.rank), groups: try $0.groups(),
                     bias: try $0.flag("bias", true),
                     paddingMode: try $0.section.value("padding_mode", expected: modes) { PaddingMode(rawValue: $0) }
-                        ?? .zeros)
+                        ?? .zeros,
+                    flipsKernel: try $0.flag("flip_kernel", false))
             },
             LayerRow(
                 "ConvTranspose" + suffix,
@@ -149,11 +169,14 @@ struct LayerArguments {
 
     func flag(_ key: String, _ value: Bool) throws -> Bool { try section.boolean(key) ?? value }
 
-    func kernel(_ axes: Int) throws -> Extents {
-        guard let kernel = try extents("kernel_size", from: 1, axes: axes) else {
-            throw section.failure("kernel_size", "is missing, expected a whole number\(Self.orList(of: axes))")
+    func kernel(_ axes: Int) throws -> Extents { try required("kernel_size", axes: axes) }
+
+    /// Extents from 1 that have to be there.
+    func required(_ key: String, axes: Int) throws -> Extents {
+        guard let extents = try extents(key, from: 1, axes: axes) else {
+            throw section.failure(key, "is missing, expected a whole number\(Self.orList(of: axes))")
         }
-        return kernel
+        return extents
     }
 
     /// One whole number for all axes, or a list with one for each; nil when the key is absent.

@@ -97,7 +97,7 @@ final class ShardGroups {
     ) throws -> Score {
         for group in 0..<groups {
             let slot = group * plan.shards * plan.imagesPerShard
-            scores[group] = TreeSum.sum(
+            scores[group] = BinaryTree.sum(
                 try plan.run(
                     images: batch.images + slot * batch.imageBytes, labels: batch.labels + slot,
                     counts: batch.counts + group * plan.shards,
@@ -114,13 +114,13 @@ final class ShardGroups {
             climb(from: group)
         }
         let (statistics, count) = (statistics, statisticCount)
-        for index in 0..<count { sums[index] = TreeSum.sum(0..<groups) { statistics[$0 * count + index] } }
-        return TreeSum.sum(scores, +)
+        for index in 0..<count { sums[index] = BinaryTree.sum(0..<groups) { statistics[$0 * count + index] } }
+        return BinaryTree.sum(scores, +)
     }
 
     /// Joins what the group has left with the subtrees that wait for it, and lets the result wait for its neighbour.
     private func climb(from group: Int) {
-        let level = (~group).trailingZeroBitCount
+        let level = BinaryTree.subtreesCompleted(byLeaf: group)
         for lower in 0..<level { pool.run(blocks.count, additions[lower].body) }
         if level < copies.count { pool.run(blocks.count, copies[level].body) }
     }

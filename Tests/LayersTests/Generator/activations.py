@@ -1,26 +1,9 @@
-"""relu.h5; activations.h5: every activation on ordinary, large, tiny and zero inputs."""
+"""activations.h5: every activation on ordinary, large, tiny and zero inputs."""
 
 import torch
 import torch.nn.functional as F
 
-from common import CaseWriter, Writer, case_name, differentiate, write_case
-
-RELU_CASES = [(2, 3, 4, 5), (1, 1, 1, 1), (7, 19)]
-
-
-def write_relu(path, generator, errors):
-    with Writer(path) as writer:
-        for index, shape in enumerate(RELU_CASES):
-            x = torch.randn(shape, generator=generator)
-            flat = x.view(-1)
-            flat[0::5] = 0.0
-            flat[1::7] = -0.0
-            dy = torch.randn(shape, generator=generator)
-            (y, (dx,)), (y64, (dx64,)) = differentiate(F.relu, (x,), dy)
-            errors.note("relu", "y", y, y64)
-            errors.note("relu", "dx", dx, dx64)
-            group = writer.group(f"{index:02d}_" + "x".join(map(str, shape)))
-            writer.arrays(group, x=x, y=y, dy=dy, dx=dx)
+from common import CaseWriter, case_name, write_case
 
 
 def draw_magnitude(generator, shape, how):

@@ -16,16 +16,15 @@ import h5py
 import numpy as np
 import torch
 
-from activations import RELU_CASES, write_activations, write_relu
+from activations import write_activations
 from batchnorm import write_batchnorm
 from common import SEED, Errors
 from convolution import write_dimensions, write_flipped
-from convolution2d_plain import CONV2D_CASES, CONV2D_UNEQUAL_CASES, write_conv2d, write_conv2d_unequal
 from initializers import write_initializers
 from linear import LINEAR_CASES, write_linear
 from losses import CROSS_ENTROPY_CASES, write_cross_entropy, write_losses
 from padding import write_padding
-from pooling import MAX_POOL2D_CASES, write_max_pool2d, write_pooling
+from pooling import write_pooling
 from sizes import write_sizes
 from step import TRACE_BATCH, TRACE_STEPS, write_step
 from transposed import write_transposed
@@ -33,27 +32,23 @@ from unfold import write_unfold
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# A generator per file, seeded by its place: adding a case to one family leaves the bytes of the others alone. New ones go last.
+# What a file is written by, and the number that seeds it: adding a case to one family leaves the bytes of the others alone.
 FAMILIES = {
-    "conv2d": write_conv2d,
-    "maxpool2d": write_max_pool2d,
-    "linear": write_linear,
-    "relu": write_relu,
-    "cross_entropy": write_cross_entropy,
-    "conv2d_unequal": write_conv2d_unequal,
-    "convolution1d": write_dimensions(1),
-    "convolution2d": write_dimensions(2),
-    "convolution3d": write_dimensions(3),
-    "flipped": write_flipped,
-    "transposed": write_transposed,
-    "pooling": write_pooling,
-    "batchnorm": write_batchnorm,
-    "activations": write_activations,
-    "losses": write_losses,
-    "unfold": write_unfold,
-    "sizes": write_sizes,
-    "initializers": write_initializers,
-    "padding": write_padding,
+    "linear": (2, write_linear),
+    "cross_entropy": (4, write_cross_entropy),
+    "convolution1d": (6, write_dimensions(1)),
+    "convolution2d": (7, write_dimensions(2)),
+    "convolution3d": (8, write_dimensions(3)),
+    "flipped": (9, write_flipped),
+    "transposed": (10, write_transposed),
+    "pooling": (11, write_pooling),
+    "batchnorm": (12, write_batchnorm),
+    "activations": (13, write_activations),
+    "losses": (14, write_losses),
+    "unfold": (15, write_unfold),
+    "sizes": (16, write_sizes),
+    "initializers": (17, write_initializers),
+    "padding": (18, write_padding),
 }
 
 
@@ -81,12 +76,8 @@ Running the generator twice on one machine gives equal bytes; on another CPU the
 All datasets are contiguous and little-endian, float32 unless said otherwise; images are NCHW. Options are scalar
 attributes of the group: 64-bit integers, 64-bit floats or UTF-8 strings of fixed length.
 
-* `conv2d.h5` ({conv} cases), `maxpool2d.h5` ({pool}), `linear.h5` ({linear}), `relu.h5` ({relu}): one group per case with `x`, `weight`, `bias`, `y`,
-  the upstream gradient `dy`, and `dx`, `dweight`, `dbias`. Without bias the datasets `bias` and `dbias` are absent and the attribute `bias` is 0.
-  Attributes `stride`, `padding`, for pooling `kernel` and `input`, which says how x was drawn: `normal`, `ties` (small integers), `relu` (many zeros),
-  `negative` (padding must not win), `equal` (every window is one tie). In a tie the first element of the window, row by row, gets the gradient.
-* `conv2d_unequal.h5` ({unequal}): the same for stride and padding that differ in height and width: attributes `stride_height`, `stride_width`,
-  `padding_height`, `padding_width`.
+* `linear.h5` ({linear} cases): one group per case with `x`, `weight`, `bias`, `y`, the upstream gradient `dy`, and `dx`, `dweight`, `dbias`. Without bias the
+  datasets `bias` and `dbias` are absent and the attribute `bias` is 0.
 * `cross_entropy.h5` ({loss}): `logits`, `targets` (int64), `loss` and `dlogits` of the **sum** over the batch, and both in float64.
 * `step.h5`: the Fashion classifier. `images` ({steps}, {batch}, 28, 28) uint8 and `labels` ({steps}, {batch}) int64 of {steps} batches, `weights/<key>`; for batch 0 the
   `logits`, the mean `loss` and `gradients/<key>`; for each of the traces `momentum` and `nesterov` (options as attributes) the `losses` of {steps} consecutive SGD
@@ -106,8 +97,9 @@ integers: its first element in `/values` (float32) or `/values64` (float64), the
   Some batches are empty, some extents 1.
 * `flipped.h5` ({flipped}): the same for true convolution: PyTorch saw the weight flipped along every axis of the kernel; `dweight` belongs to the weight as stored.
 * `transposed.h5` ({transposed}): `stride`, `padding`, `output_padding`, `dilation`, `groups`; the weight is [channels in, channels out ÷ groups, kernel …].
-* `pooling.h5` ({pooling}): `operation` (max, min, average, adaptive_average, adaptive_max, global_average), `kernel`, `stride`, `padding`, `dilation`, `ceil_mode`, `count_include_pad`, for adaptive ones `output`, and `input`
-  as above. min is −max(−x).
+* `pooling.h5` ({pooling}): `operation` (max, min, average, adaptive_average, adaptive_max, global_average), `kernel`, `stride`, `padding`, `dilation`, `ceil_mode`, `count_include_pad`, for adaptive ones `output`, and `input`,
+  which says how x was drawn: `normal`, `ties` (small integers), `relu` (many zeros), `negative` (padding must not win), `equal` (every window is one tie). In a tie
+  the first element of the window, row by row, gets the gradient. min is −max(−x).
 * `batchnorm.h5` ({batchnorm}): `mode` (training, evaluation), `eps`, `momentum`, `slice_samples`: PyTorch saw the batch in slices of so many samples, the last one shorter; `dweight` and `dbias` are sums over the slices.
   `running_mean_after` and `running_var_after` are those after PyTorch's step over the whole batch. A slice with one value per channel has variance 0. Expected values are float64 results rounded to float32.
 * `activations.h5` ({activations}): `operation` (relu, leaky_relu with `slope`, tanh, sigmoid, gelu with `approximate`, softmax over axis 1); `input` is normal, large (some beyond 1000), tiny (down to 1e-36), zeros (of both signs), equal. Expected values are float64 results
@@ -135,8 +127,7 @@ Two correct float32 implementations that add in different orders may each be off
 
 | Family | absolute | relative |
 |---|---|---|
-| conv2d, linear: y, dx, dweight, dbias | 1e-5 | 1e-5 |
-| maxpool2d, relu | 0 | 0: elements are copied; only a dx where windows overlap is a sum (absolute 1e-6) |
+| linear: y, dx, dweight, dbias | 1e-5 | 1e-5 |
 | cross_entropy: loss | 1e-6 | 1e-6 |
 | cross_entropy: dlogits | 1e-6 | 0 |
 | every file of many small cases | forward 1e-5, gradients 1e-4 of the tensor's largest magnitude; the tests are tighter where they measure less | 0 |
@@ -158,8 +149,8 @@ def main():
 
     errors = Errors()
     counts = {}
-    for index, (name, write) in enumerate(FAMILIES.items()):
-        count = write(folder / f"{name}.h5", torch.Generator().manual_seed(SEED + 1 + index), errors)
+    for name, (place, write) in FAMILIES.items():
+        count = write(folder / f"{name}.h5", torch.Generator().manual_seed(SEED + 1 + place), errors)
         if count is not None:
             counts[name] = f"{count:,}"
     losses = write_step(folder, torch.Generator().manual_seed(SEED), errors)
@@ -172,8 +163,7 @@ def main():
     text = README.format(
         torch=torch.__version__, numpy=np.__version__, h5py=h5py.__version__, hdf5=h5py.version.hdf5_version,
         python=platform.python_version(), seed=SEED, capability=torch.backends.cpu.get_cpu_capability(),
-        files="\n".join(rows), conv=len(CONV2D_CASES), unequal=len(CONV2D_UNEQUAL_CASES),
-        pool=len(MAX_POOL2D_CASES), linear=len(LINEAR_CASES), relu=len(RELU_CASES), loss=len(CROSS_ENTROPY_CASES),
+        files="\n".join(rows), linear=len(LINEAR_CASES), loss=len(CROSS_ENTROPY_CASES),
         steps=TRACE_STEPS, batch=TRACE_BATCH, **counts,
         errors="\n".join(f"| {family} | {quantity} | {value:.1e} |" for (family, quantity), value in errors.rows.items()))
     (folder / "README.md").write_text(text)

@@ -1,53 +1,11 @@
-"""maxpool2d.h5; pooling.h5: max, min, average, adaptive and global pooling in 1 to 3 dimensions."""
+"""pooling.h5: max, min, average, adaptive and global pooling in 1 to 3 dimensions."""
 
 import random
 
 import torch
 import torch.nn.functional as F
 
-from common import SEED, CaseWriter, Writer, case_name, differentiate, draw, write_case
-
-# batch, C, H, W, kernel, stride, padding, how the input is drawn
-MAX_POOL2D_CASES = [
-    (1, 1, 2, 2, 2, 2, 0, "normal"),
-    (2, 3, 4, 4, 2, 2, 0, "normal"),
-    (1, 2, 5, 5, 2, 2, 0, "normal"),
-    (3, 1, 7, 4, 2, 2, 0, "ties"),
-    (1, 4, 6, 8, 2, 2, 0, "ties"),
-    (5, 6, 8, 8, 2, 2, 0, "relu"),
-    (2, 2, 5, 6, 2, 1, 0, "normal"),
-    (2, 2, 5, 6, 2, 1, 0, "ties"),
-    (1, 3, 7, 7, 2, 3, 0, "normal"),
-    (2, 1, 5, 5, 2, 2, 1, "normal"),
-    (2, 1, 6, 7, 2, 2, 1, "negative"),
-    (1, 2, 4, 5, 2, 1, 1, "ties"),
-    (1, 1, 3, 3, 3, 3, 0, "normal"),
-    (2, 2, 7, 7, 3, 2, 0, "normal"),
-    (2, 2, 7, 7, 3, 2, 1, "ties"),
-    (1, 3, 8, 9, 3, 2, 1, "normal"),
-    (3, 1, 6, 6, 3, 1, 1, "ties"),
-    (1, 2, 9, 8, 3, 3, 1, "negative"),
-    (1, 1, 1, 1, 3, 2, 1, "normal"),
-    (2, 2, 4, 4, 2, 2, 0, "equal"),
-]
-
-
-def write_max_pool2d(path, generator, errors):
-    with Writer(path) as writer:
-        for index, (n, c, h, w, kernel, stride, padding, how) in enumerate(MAX_POOL2D_CASES):
-            name = f"{index:02d}_n{n}_c{c}_h{h}_w{w}_kernel{kernel}_stride{stride}_pad{padding}_{how}"
-            x = draw(generator, (n, c, h, w), how)
-
-            def function(x, kernel=kernel, stride=stride, padding=padding):
-                return F.max_pool2d(x, kernel, stride, padding)
-
-            dy = torch.randn(function(x).shape, generator=generator)
-            (y, (dx,)), (y64, (dx64,)) = differentiate(function, (x,), dy)
-            errors.note("maxpool2d", "y", y, y64)
-            errors.note("maxpool2d", "dx", dx, dx64)
-            group = writer.group(name, kernel=kernel, stride=stride, padding=padding, input=how)
-            writer.arrays(group, x=x, y=y, dy=dy, dx=dx)
-
+from common import SEED, CaseWriter, case_name, draw, write_case
 
 MAX_POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVERAGE_POOLS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}

@@ -36,7 +36,7 @@ package enum InputDescriptor {
     }
 
     /// The bytes at a place of the file, fewer at its end; none where it cannot be read.
-    static func bytes(_ descriptor: Int32, count: Int, at offset: Int) -> [UInt8] {
+    package static func bytes(_ descriptor: Int32, count: Int, at offset: Int) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         var found = -1
         repeat { found = pread(descriptor, &bytes, count, off_t(offset)) } while found < 0 && errno == EINTR

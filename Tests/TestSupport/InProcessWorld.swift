@@ -1,3 +1,4 @@
+package import DataParallel
 internal import Diagnostics
 internal import Foundation
 internal import Tensors
