@@ -132,13 +132,10 @@ struct EvaluateCommand: Command {
                 .init("--config", config ?? "(none)"), .init("--logits", logits ?? "(none)"),
                 .init("--predictions", predictions ?? "(none)"),
             ], over: communicator)
-        var note: String?
         try RankAgreement.together(communicator) {
-            let choice = try checkpoint.map { try GivenFile.checkpoint($0, choices: ["best.h5", "last"]) }
-            checkpoint = choice?.path
-            note = choice?.note
+            checkpoint = try checkpoint.map { try GivenFile.checkpoint($0, choices: ["best.h5", "last"]).path }
         }
-        let source = try source(over: communicator, note: &note)
+        let source = try source(over: communicator)
         let inputs = [checkpoint, weights, config, data].compactMap { $0 }
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0 else { return }
@@ -152,7 +149,7 @@ struct EvaluateCommand: Command {
             source: source, data: data, split: split, threads: parallel.threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
         if communicator.rank == 0 {
-            for note in [note].compactMap({ $0 }) + session.notes { StandardError.line("note: \(note)") }
+            for note in session.notes { StandardError.line("note: \(note)") }
         }
         let classes = session.classNames.count
         guard confusion.isEmpty || classes <= Self.largestMatrix else {
@@ -196,9 +193,7 @@ struct EvaluateCommand: Command {
             classNames: session.classNames, names: isFirst ? session.sampleNames() : [], truths: session.truths)
     }
 
-    private mutating func source(
-        over communicator: any Communicator, note: inout String?
-    ) throws -> EvaluationSession.Source {
+    private mutating func source(over communicator: any Communicator) throws -> EvaluationSession.Source {
         guard let weights else { return .checkpoint(path: checkpoint ?? "", assignments: assignments) }
         let text = try ConfigurationFile.text(ofFile: config, over: communicator)
         let configuration = try RankAgreement.together(communicator) {
@@ -208,10 +203,9 @@ struct EvaluateCommand: Command {
                 defaults: Configuration())
         }
         try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
-        let choice = try RankAgreement.together(communicator) { try GivenFile.weights(weights) }
-        note = choice.note
-        self.weights = choice.path
-        return .weights(path: choice.path, configuration)
+        let path = try RankAgreement.together(communicator) { try GivenFile.weights(weights).path }
+        self.weights = path
+        return .weights(path: path, configuration)
     }
 
     private func object(_ result: EvaluationSession.Result, _ matrix: ConfusionMatrix) throws -> String {

@@ -62,18 +62,12 @@ struct FinetuneCommand: Command {
         completion: .directory, transform: HomePath.expanded)
     var runDir: String?
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var parallel: ThreadOption
 
     @Flag(help: "Print the effective configuration and stop; nothing is converted.")
     var printConfig = false
 
     func validate() throws {
-        if let threads, threads < 1 || threads > 1024 {
-            throw ValidationError("--threads \(threads): expected 1…1024")
-        }
         if runDir == "" { throw ValidationError("--run-dir is empty, expected the name of a folder") }
     }
 
@@ -107,7 +101,7 @@ struct FinetuneCommand: Command {
         try RankAgreement.together(communicator) { try GivenFile.requireDataset(configuration.data.file) }
         var options = TrainingSession.Options()
         options.runDirectory = runDir
-        options.threads = threads
+        options.threads = parallel.threads
         options.command = CommandLine.arguments
         options.models = ModelRegistry.names
         let session = try TrainingSession(
@@ -179,7 +173,7 @@ struct FinetuneCommand: Command {
         options.preparation = ImagePreparation(recorded: origin.preprocessing) ?? ImagePreparation()
         options.preparation.size = ImagePreparation.Size(width: origin.input[2], height: origin.input[1])
         options.preparation.channels = origin.input[0]
-        if let threads { options.threads = threads }
+        if let threads = parallel.threads { options.threads = threads }
         let isDivided = try FolderImages.splitNames(of: images).count > 1
         let fractions = SplitFractions(test: isDivided ? nil : try SplitFraction(test, option: "--test"))
         let report = try FolderImages.convert(folder: images, to: file, fractions: fractions, options: options)

@@ -44,18 +44,12 @@ struct PredictCommand: Command {
         completion: .list(["test", "train", "val"]))
     var split: String?
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Threads of each rank; default: its share of the cores.", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var parallel: ThreadOption
 
     @Flag(help: "Print one JSON object a line, one line an image.")
     var json = false
 
     func validate() throws {
-        if let threads, threads < 1 || threads > 1024 {
-            throw ValidationError("--threads \(threads): expected 1…1024")
-        }
         guard (1...1_000_000).contains(top) else { throw ValidationError("--top \(top): expected 1…1000000") }
         if let output, !output.lowercased().hasSuffix(".csv") {
             throw ValidationError("--output \(output): expected a name that ends in .csv, which is what is written")
@@ -79,7 +73,7 @@ struct PredictCommand: Command {
             return choice
         }
         let session = try PredictionSession(
-            checkpoint: choice.path, threads: threads, models: ModelRegistry.names, communicator: communicator,
+            checkpoint: choice.path, threads: parallel.threads, models: ModelRegistry.names, communicator: communicator,
             makeModel: ModelRegistry.description)
         let recorded = ImagePreparation(recorded: session.preprocessing)
         let images = try RankAgreement.together(communicator) {

@@ -6,6 +6,7 @@ import Ingest
 import Interchange
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

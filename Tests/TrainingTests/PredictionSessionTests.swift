@@ -6,6 +6,7 @@ import HDF5
 import Ingest
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

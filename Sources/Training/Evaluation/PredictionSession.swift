@@ -1,6 +1,7 @@
 package import DataParallel
 package import Datasets
 internal import Diagnostics
+internal import Digests
 package import Layers
 package import Tensors
 
@@ -27,7 +28,7 @@ package final class PredictionSession {
     /// Reads the checkpoint on every rank. Collective. Throws: `Failure`, the same on every rank.
     package init(
         checkpoint path: String, threads: Int?, models: [String], communicator: any Communicator,
-        makeModel: @escaping ModelMaker
+        makeModel: ModelMaker
     ) throws {
         try RankAgreement.together(communicator) { try BLAS.load() }
         (configuration, network, state, normalization, classNames, preprocessing) = try RankAgreement.together(
@@ -69,7 +70,7 @@ package final class PredictionSession {
         _ images: any ImageList, top: Int, use: (_ image: Int, _ prediction: Prediction) throws -> Void
     ) throws {
         try RankAgreement.check(
-            [.init("images", "\(images.count)"), .init("last image", images.name(of: images.count - 1))],
+            [.init("images", "\(images.count), names (SHA-256) \(Self.digest(ofNames: images))")],
             over: communicator)
         let batchSize = min(
             images.count, configuration.evaluate.batchSize, max(Self.smallestBatch, Self.batchValues / input.count))
@@ -108,6 +109,12 @@ package final class PredictionSession {
             }
             try PredictionRound.gather(own, round: round, batches: batches, over: communicator, use: use)
         }
+    }
+
+    private static func digest(ofNames images: any ImageList) -> String {
+        var hash = SHA256()
+        for image in 0..<images.count { hash.update(images.name(of: image) + "\n") }
+        return hash.hexadecimal()
     }
 
     private func predict(

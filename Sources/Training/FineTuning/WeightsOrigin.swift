@@ -24,7 +24,7 @@ package struct WeightsOrigin {
     /// `model` is the user's choice among `known`. Throws: `Failure`: what opening the file throws; 65 where no network fits, or
     /// several do, 78 for a choice that is not known.
     package init(
-        _ path: String, model: String?, known: [Known], makeModel: @escaping ModelMaker
+        _ path: String, model: String?, known: [Known], makeModel: ModelMaker
     ) throws {
         if model == nil, CheckpointFile.isSealed(path) {
             let header = try CheckpointFile.read(path).header
@@ -81,7 +81,7 @@ extension Configuration {
     /// enough for the smallest.
     package init(
         fineTuning origin: WeightsOrigin, from weights: String, data: String, split: String, localRanks: Int,
-        makeModel: @escaping ModelMaker
+        makeModel: ModelMaker
     ) throws {
         self.init()
         model = origin.model
@@ -105,7 +105,7 @@ extension Configuration {
     private static let memoryShare = 0.6
 
     private static func largestBatch(
-        of origin: WeightsOrigin, localRanks: Int, _ makeModel: @escaping ModelMaker
+        of origin: WeightsOrigin, localRanks: Int, _ makeModel: ModelMaker
     ) throws -> Int {
         let classes = 1_000
         let network = try Network(origin.model.description(input: origin.input, classes: classes, makeModel))
