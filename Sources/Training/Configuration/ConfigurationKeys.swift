@@ -4,7 +4,8 @@ internal import Diagnostics
 package enum ConfigurationKeys {
     /// Every key, in the order of the documentation; it is read, compared and printed in this order.
     package static let all: [ConfigurationKey] =
-        Configuration.modelKeys + Configuration.weightsKeys + Configuration.dataKeys + Configuration.batchKeys + Configuration.lengthKeys
+        Configuration.modelKeys + Configuration.weightsKeys + Configuration.dataKeys + Configuration.batchKeys
+        + Configuration.lengthKeys
         + Configuration.lossKeys + Configuration.batchNormKeys + Configuration.optimizerKeys
         + Configuration.scheduleKeys + Configuration.warmupKeys + Configuration.clipKeys + Configuration.averagingKeys
         + Configuration.earlyStoppingKeys + Configuration.evaluationKeys + Configuration.watchingKeys

@@ -459,18 +459,19 @@ package final class TrainingSession {
                     + dataDigest.prefix(16)
             ),
         ]
-        let work: [(key: String, value: String)] = [
-            (
-                "model",
-                "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
-                    + "\(NumberText.megabytes(step.plan.arenaBytes)) of activations and scratch a rank"
-            )
-        ] + weights + [
-            (
-                "length",
-                "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"
-            )
-        ]
+        let work: [(key: String, value: String)] =
+            [
+                (
+                    "model",
+                    "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
+                        + "\(NumberText.megabytes(step.plan.arenaBytes)) of activations and scratch a rank"
+                )
+            ] + weights + [
+                (
+                    "length",
+                    "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"
+                )
+            ]
         return run + reading + work
     }
 }
