@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import HDF5
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Ingest

@@ -1,6 +1,7 @@
 import Datasets
 import Diagnostics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Ingest
@@ -55,7 +56,7 @@ struct HDF5ImagesTests {
             for (name, images) in splits {
                 let split = try file.split(name)
                 #expect(split.labels == Self.labels(images) && split.pixelType == .uint8)
-                #expect(IngestTests.pixels(of: split) == Self.pixels(images), "\(name)")
+                #expect(TestSupport.pixels(of: split) == Self.pixels(images), "\(name)")
                 try split.confirm()
             }
         }
@@ -71,14 +72,14 @@ struct HDF5ImagesTests {
         var roles = DatasetRoles()
         roles.labelBase = 1
         let short = try DatasetFile(foreign: Self.paths(["int16.h5"]), roles: roles)
-        #expect(try IngestTests.pixels(of: short.split("train")) == Self.pixels(0..<12))
+        #expect(try TestSupport.pixels(of: short.split("train")) == Self.pixels(0..<12))
         #expect(short.headers[0].storage == "contiguous; int16 with whole numbers in 0…255, read as uint8")
         #expect(short.classes == ["1", "2", "3"])
 
         func floats(_ name: String) throws -> [Float] {
             let split = try DatasetFile(foreign: Self.paths([name]), roles: DatasetRoles()).split("train")
             #expect(split.pixelType == .float32)
-            return IngestTests.pixels(of: split).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+            return TestSupport.pixels(of: split).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
         }
         let expected = Self.pixels(0..<12)
         #expect(try floats("unit.h5") == expected.map { Float($0) / 255 })
@@ -88,7 +89,7 @@ struct HDF5ImagesTests {
         let gray = try DatasetFile(foreign: Self.paths(["gray.h5"]), roles: DatasetRoles())
         #expect(gray.channels == 1)
         #expect(
-            try IngestTests.pixels(of: gray.split("train"))
+            try TestSupport.pixels(of: gray.split("train"))
                 == stride(from: 0, to: expected.count, by: 3).map { expected[$0] })
 
         let path = try Self.paths(["two-images.h5"])[0]

@@ -17,7 +17,7 @@ import Testing
     var model = ModelDescription(name: "tiny", input: request.input, classes: request.classes)
     model.append("conv", Conv2d(outChannels: 2, kernel: 3, stride: 2))
     model.append("bn", BatchNorm2d())
-    model.append("relu", ReLU())
+    model.append("relu", ActivationLayer(.relu))
     model.append("pool", AvgPool2d(kernel: 13))
     model.append("flatten", Flatten())
     model.append("fc", Linear(outputs: request.classes))

@@ -6,6 +6,7 @@ import HDF5
 import Ingest
 import Layers
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -15,7 +16,7 @@ import Testing
     guard request.name == "tiny" else { return nil }
     var model = ModelDescription(name: "tiny", input: request.input, classes: request.classes)
     model.append("conv", Conv2d(outChannels: 2, kernel: 3, stride: 2))
-    model.append("relu", ReLU())
+    model.append("relu", ActivationLayer(.relu))
     model.append("pool", MaxPool2d(kernel: 2))
     model.append("flatten", Flatten())
     model.append("dropout", Dropout(probability: 0.25))
