@@ -133,6 +133,6 @@ struct HDF5ImagesTests {
         #expect(failure?.code == .badData, "\(failure?.message ?? "")")
         #expect(
             failure?.message.contains(words.replacing("%", with: folder)) == true, "\(failure?.message ?? "")")
-        #expect(scratch.names.isEmpty)
+        #expect(scratch.names().isEmpty)
     }
 }
