@@ -246,7 +246,7 @@ struct ConfigurationTests {
         let changing = ConfigurationKeys.all.filter { $0.resuming != .same }.map(\.path)
         #expect(
             changing == [
-                "data.file", "data.readers", "shards_in_flight", "epochs", "steps", "early_stopping",
+                "weights", "data.file", "data.readers", "shards_in_flight", "epochs", "steps", "early_stopping",
                 "early_stopping.metric",
                 "early_stopping.patience", "early_stopping.min_delta", "checkpoint.every", "checkpoint.keep",
                 "log.every",
