@@ -47,6 +47,7 @@ let package = Package(
         swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
         .target(
             name: "CImages", cSettings: cSettings, linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
+        swiftTarget("Pictures", ["CImages"]),
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels"]),
         .target(name: "CMappedFiles", cSettings: cSettings),
@@ -73,7 +74,8 @@ let package = Package(
         .executableTarget(
             name: "swift-train",
             dependencies: [
-                "Training", "Report", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors",
+                "Training", "Report", "Pictures", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5",
+                "Tensors",
                 "Files", "Digests", "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -114,8 +116,9 @@ let package = Package(
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
                 "Files", "Interchange", "Report", "Diagnostics", "CAllocationCounter", "CFileFaults",
                 "TestSupport",
-            ], exclude: ["Generator", "Golden", "NetworkGolden"]),
+            ], exclude: ["Generator", "Golden", "NetworkGolden", "PredictionGolden"]),
         tests("ReportTests", ["Report", "Diagnostics", "TestSupport"]),
+        tests("PicturesTests", ["Pictures", "CImages"], exclude: ["Generator"]),
         tests(
             "FuzzTests", ["Training", "Ingest", "Datasets", "HDF5", "Diagnostics"], resources: [.copy("Corpus")]),
         tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "TestSupport", "swift-train"]),

@@ -78,6 +78,11 @@ package final class Dataset {
         return JoinedSamples(parts.map(\.1))
     }
 
+    /// What the samples of a split are called in results, in their order. Throws: `Failure`.
+    package func imageNames(of split: String) throws -> [String] {
+        try files.filter { $0.splitNames.contains(split) }.flatMap { try $0.imageNames(of: split) }
+    }
+
     /// `DatasetFile.checkPixels` of every file.
     package func checkPixels(
         of names: [String]? = nil, onLongWork: @escaping (String) -> Void = { _ in }

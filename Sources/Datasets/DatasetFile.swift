@@ -44,8 +44,78 @@ package final class DatasetFile {
     private var opened: [String: DatasetSplit] = [:]
     private static let largestClassCount = 1 << 20
 
+    /// Opens a dataset file, or one that others wrote if its parts are clear by their names and shapes.
     package convenience init(path: String, chunks: ChunkAccess = .streamed) throws {
-        try self.init(path: path, chunks: chunks, cache: .standard)
+        guard try FileFormat.read(path) == nil else {
+            try self.init(path: path, chunks: chunks, cache: .standard)
+            return
+        }
+        do {
+            try self.init(foreign: [path], roles: DatasetRoles(), chunks: chunks, cache: .standard)
+        } catch let failure as Failure where failure.code == .badData {
+            let isOneLine = !failure.message.contains(where: \.isNewline)
+            throw Failure(
+                .badData,
+                failure.message + (isOneLine ? ". " : "\n")
+                    + "It is no dataset file (/@format is missing); swift-train convert hdf5 makes one")
+        }
+    }
+
+    /// Opens files that others wrote as one dataset, each in its role.
+    ///
+    /// Throws: `Failure`: 66 for a missing file, 65 where roles are not clear (with the lines to choose by) or the data are no
+    ///         images and class numbers.
+    package convenience init(foreign paths: [String], roles: DatasetRoles, chunks: ChunkAccess = .streamed) throws {
+        try self.init(foreign: paths, roles: roles, chunks: chunks, cache: .standard)
+    }
+
+    init(foreign paths: [String], roles: DatasetRoles, chunks: ChunkAccess, cache: PixelFactsCache) throws {
+        precondition(!paths.isEmpty, "a dataset of no files")
+        path = paths.joined(separator: ", ")
+        self.chunks = chunks
+        self.cache = cache
+        ignoredNames = []
+        for path in paths { try Self.requireHDF5(path) }
+        let opened = try translatingErrors { () throws -> ([HDF5File], [String], [DatasetSplitHeader]) in
+            let files = try paths.map { try HDF5File.open($0) }
+            let detection = try RoleDetection(files)
+            var parts: [(name: String, images: ForeignImages, labels: [Int64])] = []
+            for found in try detection.splits(roles) {
+                let images = try ForeignImages(try detection.dataset(found.images), roles)
+                let labels = try ForeignLabels.read(try detection.dataset(found.labels), count: images.count, roles)
+                parts.append((found.name, images, labels))
+            }
+            let most = Int(parts.lazy.compactMap { $0.labels.max() }.max() ?? 0)
+            let names = try detection.classes(roles)
+            guard most < (names?.count ?? Self.largestClassCount) else {
+                let limit = names.map { "\($0.count) class names" } ?? "at most \(Self.largestClassCount) classes"
+                throw Failure(.badData, "\(paths[0]): has label \(most + roles.labelBase), expected \(limit)")
+            }
+            let headers = parts.map { DatasetSplitHeader(name: $0.name, images: $0.images, labels: $0.labels) }
+                .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+            return (files, names ?? (0...most).map { "\($0 + roles.labelBase)" }, headers)
+        }
+        (file, classes, headers) = (opened.0[0], opened.1, opened.2)
+        guard let first = headers.first else { throw Failure(.badData, "\(path): no images were named") }
+        (height, width, channels) = (first.height, first.width, first.channels)
+        for header in headers
+        where (header.height, header.width, header.channels) != (height, width, channels)
+            || header.pixelType != first.pixelType
+        {
+            throw Failure(
+                .badData,
+                "\(path): \(header.imagesPath.printable) holds \(header.height)×\(header.width)×\(header.channels) images "
+                    + "(\(header.pixelType)), \(first.imagesPath.printable) \(height)×\(width)×\(channels) "
+                    + "(\(first.pixelType)); expected one kind")
+        }
+        var digests: [String: String] = [:]
+        for header in headers {
+            digests[header.name] = try Self.facts(
+                of: header, in: file, try Self.pixels(of: header, in: file, chunks), cache
+            ).digest
+        }
+        computedDigests = digests
+        digest = DatasetDigest.compute(classes: classes, headers: headers) { digests[$0.name] ?? "" }
     }
 
     init(path: String, chunks: ChunkAccess = .streamed, cache: PixelFactsCache) throws {
@@ -150,6 +220,18 @@ package final class DatasetFile {
         }
     }
 
+    /// What the images of a split are called in results: `FILE/test/NAME` as the file names them, or by number.
+    func imageNames(of split: String) throws -> [String] {
+        let count = try self.split(split).count
+        let stored: [String]? = try translatingErrors {
+            guard file.exists("/\(split)/names"), case let names = try file.dataset("/\(split)/names"),
+                names.shape == [count]
+            else { return nil }
+            return try names.readStrings()
+        }
+        return (stored ?? (0..<count).map(String.init)).map { "\(path)/\(split)/\($0)" }
+    }
+
     /// An attribute of the file itself (`command`, `sources`, `preprocessing`), nil when absent.
     package func text(_ name: String) throws -> String? {
         try translatingErrors {
@@ -158,12 +240,63 @@ package final class DatasetFile {
         }
     }
 
+    /// What the images of a split were called in their source; empty where the file does not say it.
+    package func sampleNames(of split: String) throws -> [String] {
+        try translatingErrors {
+            let path = "/\(split)/names"
+            guard file.exists(path), let count = headers.first(where: { $0.name == split })?.count else { return [] }
+            let names = try file.dataset(path)
+            guard names.elementType == .string, names.shape == [count] else { return [] }
+            return try names.readStrings()
+        }
+    }
+
+    /// Height and width that the images of a split had before they were brought to one size; empty where the file does not say
+    /// it.
+    package func sourceSizes(of split: String) throws -> [(height: Int, width: Int)] {
+        try translatingErrors {
+            let path = "/\(split)/source_sizes"
+            guard file.exists(path), let count = headers.first(where: { $0.name == split })?.count else { return [] }
+            let sizes = try file.dataset(path)
+            guard sizes.elementType.isInteger, sizes.shape == [count, 2] else { return [] }
+            let numbers = try sizes.readIntegers()
+            return (0..<count).map { (max(1, Int(numbers[2 * $0])), max(1, Int(numbers[2 * $0 + 1]))) }
+        }
+    }
+
     /// Contiguous pixels are mapped, or read where they lie if there are very many; chunks are read as `chunks` says; what only
     /// the library understands goes to memory through it.
     private static func pixels(
         of header: DatasetSplitHeader, in file: HDF5File, _ chunks: ChunkAccess
     ) throws -> any PixelStorage {
+        if let images = header.foreign {
+            let file = images.dataset.file
+            let watch = try FileWatch(path: file.path, descriptor: try translatingErrors { try file.descriptor() })
+            if images.isPlain { return try pixels(of: header, in: file, watch, chunks) }
+            return ConvertedPixels(images, raw: try raw(images, watch), watch: watch)
+        }
         let watch = try FileWatch(path: file.path, descriptor: try translatingErrors { try file.descriptor() })
+        return try pixels(of: header, in: file, watch, chunks)
+    }
+
+    /// The elements of images as they lie in the file; nil where only the library understands them.
+    private static func raw(_ images: ForeignImages, _ watch: FileWatch) throws -> (any PixelStorage)? {
+        let dataset = images.dataset
+        guard dataset.elementType == .uint8 || dataset.elementType == .float32 else { return nil }
+        let elementBytes = dataset.elementType == .uint8 ? 1 : 4
+        if let offset = dataset.fileOffset, offset % elementBytes == 0 {
+            let count = dataset.count * elementBytes
+            return count < FileBytes.leastBytes
+                ? try MappedBytes(watch, offset: offset, count: count)
+                : try FileBytes(watch, offset: offset, count: count)
+        }
+        return try translatingErrors { try dataset.chunkTable() }
+            .map { ChunkedBytes(watch, table: $0, place: dataset.place) }
+    }
+
+    private static func pixels(
+        of header: DatasetSplitHeader, in file: HDF5File, _ watch: FileWatch, _ chunks: ChunkAccess
+    ) throws -> any PixelStorage {
         if header.canBeMapped, let offset = header.fileOffset {
             return header.byteCount < FileBytes.leastBytes
                 ? try MappedBytes(watch, offset: offset, count: header.byteCount)
@@ -218,6 +351,7 @@ package final class DatasetFile {
     ) throws -> PixelFacts {
         let part =
             "\(header.name.utf8.count) \(header.name) \(header.fileOffset ?? -1) \(header.byteCount) \(header.pixelType)"
+            + (header.foreign.map { " \(header.imagesPath) \($0.layout) \($0.values)" } ?? "")
         let key = pixels.identity?.key(of: part)
         if let key, let known = cache.facts(for: key) { return known }
         let isFresh = pixels.identity?.isFresh ?? true

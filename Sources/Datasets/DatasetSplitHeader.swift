@@ -19,10 +19,15 @@ package struct DatasetSplitHeader: Sendable {
     let fileOffset: Int?
     /// How the images lie in the file, in words.
     package let storage: String
+    /// The shape of the images' chunks; nil where they are not chunked.
+    package let chunkShape: [Int]?
     /// What a user should hear though the split can be used.
     let warnings: [String]
+    /// Images of a file that others wrote; nil for one of our format.
+    let foreign: ForeignImages?
+    /// Name of the images in their file.
+    let imagesPath: String
 
-    var imagesPath: String { "/\(name)/images" }
     /// Number of images of each class.
     package func counts(of classCount: Int) -> [Int64] {
         var counts = [Int64](repeating: 0, count: classCount)
@@ -31,11 +36,15 @@ package struct DatasetSplitHeader: Sendable {
     }
     /// True when the file's bytes can be used where they lie.
     var canBeMapped: Bool { fileOffset.map { $0 % pixelType.byteCount == 0 } ?? false }
-    var byteCount: Int { count * height * width * channels * pixelType.byteCount }
+    var byteCount: Int { count * imageBytes }
+    /// Bytes of one image.
+    package var imageBytes: Int { height * width * channels * pixelType.byteCount }
 
     init(_ file: HDF5File, name: String, classCount: Int) throws {
         self.name = name
-        let imagesPath = "/\(name)/images"
+        foreign = nil
+        imagesPath = "/\(name)/images"
+        let imagesPath = imagesPath
         let labelsPath = "/\(name)/labels"
         func bad(_ path: String, _ text: String) -> Failure {
             Failure(.badData, "\(file.path):\(path.printable)\(text.hasPrefix("@") ? "" : " ")\(text)")
@@ -69,6 +78,7 @@ package struct DatasetSplitHeader: Sendable {
         let isNarrowed = images.elementType == .float64
         (count, height, width, channels) = (images.shape[0], images.shape[1], images.shape[2], images.shape[3])
         fileOffset = isNarrowed ? nil : images.fileOffset
+        chunkShape = images.chunkShape
         storage = images.storageDescription + (isNarrowed ? ", float64 read as float32" : "")
         mean = try Self.channelValues("mean", file, imagesPath, channels)
         std = try Self.channelValues("std", file, imagesPath, channels)
@@ -99,6 +109,23 @@ package struct DatasetSplitHeader: Sendable {
                 imagesPath,
                 "@counts is \(value.description.printable), but its labels count \(expected). Convert again.")
         }
+    }
+
+    /// A split of files that others wrote, with class numbers that are known to be good.
+    init(name: String, images: ForeignImages, labels: [Int64]) {
+        self.name = name
+        foreign = images
+        imagesPath = images.dataset.name
+        (count, height, width, channels) = (images.count, images.height, images.width, images.channels)
+        pixelType = images.values.pixelType
+        self.labels = labels.map { Int32(truncatingIfNeeded: $0) }
+        labelDigest = labels.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+        (mean, std) = ([], [])
+        storedImageDigest = nil
+        fileOffset = images.isPlain ? images.dataset.fileOffset : nil
+        chunkShape = images.dataset.chunkShape
+        storage = ([images.dataset.storageDescription] + [images.note].compactMap { $0 }).joined(separator: "; ")
+        warnings = []
     }
 
     /// Few channels where the height should be, and more of everything behind them.

@@ -55,6 +55,12 @@ package final class TemporaryFile {
         }
     }
 
+    /// Appends UTF-8 text. Throws: `Failure(.inputOutput)`.
+    package func write(_ text: String) throws {
+        var text = text
+        try text.withUTF8 { try write(UnsafeRawBufferPointer($0)) }
+    }
+
     /// Makes the bytes durable; the temporary name still stands. Throws: `Failure(.inputOutput)`.
     package func synchronize() throws {
         do {

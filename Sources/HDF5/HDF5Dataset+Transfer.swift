@@ -108,6 +108,20 @@ extension HDF5Dataset {
         try HDF5Library.check(code, "H5Dread", place)
     }
 
+    /// Reads rows of the outermost dimension of integers or reals of any type as float64, converted by the library.
+    package func readNumbers(rows: Range<Int>, into buffer: UnsafeMutableBufferPointer<Double>) throws(HDF5Error) {
+        precondition(buffer.count == rows.count * rowCount, "\(rows) of \(place) do not fill \(buffer.count) elements")
+        guard elementType.isNumber else {
+            throw HDF5Error(call: "H5Dget_type", place: place, reason: "is \(elementType), expected numbers")
+        }
+        guard !buffer.isEmpty else { return }
+        try withSelection(rows: rows) { (memory, selection) throws(HDF5Error) in
+            try HDF5Library.check(
+                H5Dread(id, CHDF5_typeDouble(), memory, selection, hid_t(H5P_DEFAULT), buffer.baseAddress), "H5Dread",
+                place)
+        }
+    }
+
     package func readAll<T: HDF5Scalar>(as type: T.Type) throws(HDF5Error) -> [T] {
         try requireType(T.self)
         let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: count)
@@ -197,6 +211,16 @@ extension HDF5Dataset {
             try HDF5Library.check(body(memoryType, hid_t(H5S_ALL), hid_t(H5S_ALL)), "H5Dread/H5Dwrite", place)
             return
         }
+        try withSelection(rows: rows) { (memory, selection) throws(HDF5Error) in
+            try HDF5Library.check(body(memoryType, memory, selection), "H5Dread/H5Dwrite", place)
+        }
+    }
+
+    /// Calls `body` with the data spaces of some rows in memory and in the file.
+    private func withSelection(
+        rows: Range<Int>, _ body: (_ memory: hid_t, _ selection: hid_t) throws(HDF5Error) -> Void
+    ) throws(HDF5Error) {
+        _ = try file.liveIdentifier()
         precondition(!shape.isEmpty && rows.lowerBound >= 0 && rows.upperBound <= shape[0], "\(rows) of \(shape)")
         let selection = try HDF5Library.check(H5Dget_space(id), "H5Dget_space", place)
         defer { _ = H5Sclose(selection) }
@@ -207,7 +231,7 @@ extension HDF5Dataset {
             H5Sselect_hyperslab(selection, H5S_SELECT_SET, start, nil, extents, nil), "H5Sselect_hyperslab", place)
         let memory = try HDF5Selection.space(extents.map { Int($0) }, place)
         defer { _ = H5Sclose(memory) }
-        try HDF5Library.check(body(memoryType, memory, selection), "H5Dread/H5Dwrite", place)
+        try body(memory, selection)
     }
 }
 

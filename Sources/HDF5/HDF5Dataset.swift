@@ -20,7 +20,7 @@ package final class HDF5Dataset {
     /// contiguous, and when its bytes are not in this machine's order.
     package let fileOffset: Int?
 
-    let file: HDF5File
+    package let file: HDF5File
     let id: hid_t
     static let largestRank = 4
     static let largestChunkBytes = 1 << 30

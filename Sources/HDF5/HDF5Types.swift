@@ -26,6 +26,11 @@ package enum HDF5ElementType: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// An integer or a real number of a width that the library converts.
+    package var isNumber: Bool {
+        isInteger || self == .float32 || self == .float64 || self == .other("float16")
+    }
+
     package var description: String {
         switch self {
         case .uint8: "uint8"

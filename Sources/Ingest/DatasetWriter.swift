@@ -87,8 +87,9 @@ final class DatasetWriter {
         pending.removeFirst(wholeBytes)
     }
 
-    /// Ends the split with the labels of the images that came, and their names if they have any.
-    func endSplit(labels: [Int32], names: [String]) throws {
+    /// Ends the split with the labels of the images that came, their names if they have any, and height and width of each before
+    /// it was resized.
+    func endSplit(labels: [Int32], names: [String], sourceSizes: [Int32] = []) throws {
         guard let split else { preconditionFailure("no split is open") }
         try pending.withUnsafeBytes { try write($0) }
         pending.removeAll(keepingCapacity: true)
@@ -109,6 +110,9 @@ final class DatasetWriter {
             try file.write("/\(split.name)/labels", shape: [wide.count], wide)
             try file.setAttribute("sha256", on: "/\(split.name)/labels", .string(labelDigest))
             if !names.isEmpty { try file.write("/\(split.name)/names", strings: names) }
+            if !sourceSizes.isEmpty {
+                try file.write("/\(split.name)/source_sizes", shape: [labels.count, 2], sourceSizes)
+            }
         }
     }
 

@@ -34,6 +34,7 @@ package enum RandomPurpose: UInt32, Sendable {
     case dropout = 4
     case synthetic = 5
     case selection = 6
+    case mixing = 7
 }
 
 /// The random numbers of one thing (a sample, a parameter) in one epoch, as a value.
@@ -87,6 +88,31 @@ package struct RandomStream: Sendable {
             if square > 0 && square < 1 { return x * (-2 * CKernels_log(square) / square).squareRoot() }
         }
     }
+
+    /// A deviate of Beta(alpha, alpha), alpha > 0: the share that one of two equal Gamma deviates has of their sum.
+    package mutating func nextBeta(_ alpha: Double) -> Double {
+        let (first, second) = (nextLogGamma(alpha), nextLogGamma(alpha))
+        return 1 / (1 + CKernels_exp(second - first))
+    }
+
+    /// The logarithm of a deviate of Gamma(shape, 1), which for small shapes is below every normal number. Source: Marsaglia and
+    /// Tsang, "A simple method for generating gamma variables", 2000.
+    private mutating func nextLogGamma(_ shape: Double) -> Double {
+        guard shape >= 1 else { return nextLogGamma(shape + 1) + nextLogUniform() / shape }
+        let d = shape - 1.0 / 3
+        let c = 1 / (9 * d).squareRoot()
+        while true {
+            let x = nextNormal()
+            let root = 1 + c * x
+            guard root > 0 else { continue }
+            let logCube = 3 * CKernels_log(root)
+            let cube = root * root * root
+            if nextLogUniform() < 0.5 * x * x + d - d * cube + d * logCube { return CKernels_log(d) + logCube }
+        }
+    }
+
+    /// The logarithm of a uniform number in (0, 1).
+    private mutating func nextLogUniform() -> Double { CKernels_log((Double(nextUInt32()) + 0.5) * 0x1p-32) }
 
     /// A uniform integer in 0 ..< bound, without bias (Lemire 2019: multiply, reject the short remainder).
     package mutating func next(below bound: UInt32) -> UInt32 {

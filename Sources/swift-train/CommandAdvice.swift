@@ -61,15 +61,14 @@ struct CommandAdvice {
     private static let synonyms = [
         "eval": "evaluate", "score": "evaluate", "test": "evaluate", "validate": "evaluate", "fit": "train",
         "run": "train", "resume": "train", "info": "inspect", "show": "inspect", "dump": "inspect", "ls": "inspect",
-        "benchmark": "bench", "time": "bench", "import": "convert", "layers": "summary", "describe": "summary",
+        "fine-tune": "finetune", "transfer": "finetune", "infer": "predict", "classify": "predict",
+        "inference": "predict", "benchmark": "bench", "time": "bench",
+        "import": "convert", "layers": "summary", "describe": "summary",
     ]
 
     private static let absent = [
-        "predict": "evaluate --logits FILE.h5 writes every sample's outputs, for data that has labels",
-        "infer": "evaluate --logits FILE.h5 writes every sample's outputs, for data that has labels",
         "models": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
         "list": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
-        "finetune": ConfigurationKeys.noOtherWeights, "fine-tune": ConfigurationKeys.noOtherWeights,
         "report": "a run folder's metrics.jsonl has every number; evaluate --confusion FILE.svg draws the mistakes",
         "plot": "a run folder's metrics.jsonl has every number; evaluate --confusion FILE.svg draws the mistakes",
         "version": "the option is --version",
@@ -139,7 +138,8 @@ struct CommandAdvice {
         if node.commandName == "train", let near = Suggestion.nearest(to: name, in: ConfigurationKeys.paths) {
             return "there is no option \(word); did you mean the setting --set '\(near)=\(value)'?"
         }
-        let others = CommandNode.root?.commands(with: name) ?? []
+        let below = node.commands(with: name).map { "\(node.commandName) \($0)" }
+        let others = below.isEmpty ? CommandNode.root?.commands(with: name) ?? [] : below
         guard others.isEmpty else {
             return "\(node.commandName) has no \(word); it is an option of \(others.joined(separator: ", "))"
         }
@@ -176,8 +176,10 @@ struct CommandAdvice {
             ("inspect", "data"),
             ("inspect", "rundir"), ("idx", "input"), ("idx", "folder"), ("idx", "data"):
             return "the file or folder stands without one, right behind the command"
-        case ("evaluate", "output"), ("evaluate", "predictions"):
-            return "--logits FILE.h5 writes every sample's outputs, --confusion FILE.csv the mistakes"
+        case ("evaluate", "output"):
+            return
+                "--predictions FILE.csv writes every sample's classes, --logits FILE.h5 its outputs, --confusion FILE.csv the "
+                + "mistakes"
         default: return nil
         }
     }

@@ -20,7 +20,8 @@ struct ConvertCommand: ParsableCommand {
                   f[split + "/labels"] = labels
             """,
         subcommands: [
-            Folder.self, IDX.self, CIFAR10.self, CIFAR100.self, CSV.self, NumPy.self, Tar.self, Synthetic.self,
+            Folder.self, IDX.self, CIFAR10.self, CIFAR100.self, CSV.self, NumPy.self, HDF5.self, Tar.self,
+            Synthetic.self,
         ])
 
     /// What every conversion takes.
@@ -32,7 +33,7 @@ struct ConvertCommand: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Compress images: gzip, or gzip:1 to gzip:9. Compressed images are read into memory.",
+                "Compress images: gzip, or gzip:1 to gzip:9. Train on them with data.shuffle: blocks, or they are unpacked to memory.",
                 valueName: "gzip"),
             completion: .list(["gzip"] + (1...9).map { "gzip:\($0)" }))
         var compress: String?

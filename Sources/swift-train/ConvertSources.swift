@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Datasets
 internal import Diagnostics
 internal import Ingest
 internal import Training
@@ -311,6 +312,67 @@ extension ConvertCommand {
                     shards: TarImages.Shards(train: files, val: valFrom, test: testFrom), to: output.output,
                     fractions: fractions.fractions(), classNames: labels.names(), labelBase: labels.labelBase,
                     options: options
+                ).text)
+        }
+    }
+
+    struct HDF5: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "hdf5",
+            abstract:
+                "Convert HDF5 files that others wrote: PatchCamelyon, Galaxy10, Caffe, Keras, MedMNIST and others.",
+            discussion: """
+                Images and labels are found by their names and shapes. Where they are not clear, the error lists what can be
+                chosen. A place is FILE#/path, or /path in the first file.
+                """)
+
+        @Argument(
+            help: "The files; the names of files and datasets say which hold train, val and test.", completion: .file(),
+            transform: HomePath.expanded)
+        var files: [String]
+
+        @Option(help: ArgumentHelp("The images of train.", valueName: "place"))
+        var images: String?
+
+        @Option(help: ArgumentHelp("The labels of train.", valueName: "place"))
+        var labels: String?
+
+        @Option(help: ArgumentHelp("The images of val.", valueName: "place"))
+        var valImages: String?
+
+        @Option(help: ArgumentHelp("The labels of val.", valueName: "place"))
+        var valLabels: String?
+
+        @Option(help: ArgumentHelp("The images of test.", valueName: "place"))
+        var testImages: String?
+
+        @Option(help: ArgumentHelp("The labels of test.", valueName: "place"))
+        var testLabels: String?
+
+        @Option(help: ArgumentHelp("The names of the classes.", valueName: "place"))
+        var classes: String?
+
+        @Option(name: .long, help: "nhwc, nchw or nhw, where the extents do not say it.")
+        var layout: String?
+
+        @OptionGroup var classLabels: Labels
+        @OptionGroup var fractions: Fractions
+        @OptionGroup var preparation: Images
+        @OptionGroup var output: Output
+
+        func run() throws {
+            var options = try output.options()
+            try preparation.apply(to: &options)
+            var roles = DatasetRoles()
+            roles.images = ["train": images, "val": valImages, "test": testImages].compactMapValues { $0 }
+            roles.labels = ["train": labels, "val": valLabels, "test": testLabels].compactMapValues { $0 }
+            roles.classes = classes
+            roles.layout = try layout.map { try ConvertCommand.choice("--layout", $0.lowercased()) }
+            roles.labelBase = classLabels.labelBase
+            try StandardOutput.line(
+                HDF5Images.convert(
+                    paths: files, to: output.output, roles: roles, classNames: classLabels.names(),
+                    fractions: fractions.fractions(), options: options
                 ).text)
         }
     }

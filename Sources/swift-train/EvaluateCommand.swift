@@ -68,6 +68,13 @@ struct EvaluateCommand: Command {
         completion: .file(), transform: HomePath.expanded)
     var logits: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write what every sample is and is taken for (.csv): file, true class, class, probability, then the next classes.",
+            valueName: "file"),
+        completion: .file(extensions: ["csv"]), transform: HomePath.expanded)
+    var predictions: String?
+
     @OptionGroup var parallel: ThreadOption
 
     @Flag(help: "Print one JSON object; loss and accuracies carry all their digits.")
@@ -108,22 +115,25 @@ struct EvaluateCommand: Command {
                 throw ValidationError(failure.message)
             }
         }
-        let outputs = confusion + [logits].compactMap { $0 }
+        if let predictions, !predictions.lowercased().hasSuffix(".csv") {
+            throw ValidationError(
+                "--predictions \(predictions): expected a name that ends in .csv, which is what is written")
+        }
         guard Set(outputs).count == outputs.count else {
             throw ValidationError("two results are to be written to one file")
         }
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
-        let outputs = confusion + [logits].compactMap { $0 }
         // What follows is done in step only if all ranks were told so.
         try RankAgreement.check(
             [
                 .init("--checkpoint", checkpoint ?? "(none)"), .init("--weights", weights ?? "(none)"),
                 .init("--config", config ?? "(none)"), .init("--logits", logits ?? "(none)"),
+                .init("--predictions", predictions ?? "(none)"),
             ], over: communicator)
         try RankAgreement.together(communicator) {
-            checkpoint = try checkpoint.map { try GivenFile.checkpoint($0, choices: ["best.h5", "last"]) }
+            checkpoint = try checkpoint.map { try GivenFile.checkpoint($0, choices: ["best.h5", "last"]).path }
         }
         let source = try source(over: communicator)
         let inputs = [checkpoint, weights, config, data].compactMap { $0 }
@@ -133,7 +143,6 @@ struct EvaluateCommand: Command {
         }
         try RankAgreement.together(communicator) {
             if let checkpoint { try GivenFile.requireCheckpoint(checkpoint) }
-            if let weights { try GivenFile.requireWeights(weights) }
             if let data { try GivenFile.requireDataset(data) }
         }
         let session = try EvaluationSession(
@@ -148,7 +157,9 @@ struct EvaluateCommand: Command {
                 .usage,
                 "--confusion: \(session.dataFile) has \(classes) classes, expected at most \(Self.largestMatrix)")
         }
-        let result = try session.run(logitsPath: logits)
+        let table = try RankAgreement.together(communicator) { try predictionTable(of: session, over: communicator) }
+        let result = try session.run(logitsPath: logits, each: table.map { .init(top: $0.top, use: $0.add) })
+        try RankAgreement.together(communicator) { try table?.file?.commit() }
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0 else { return }
             let matrix = ConfusionMatrix(
@@ -158,14 +169,31 @@ struct EvaluateCommand: Command {
                     ConfusionFormat(path)?.text(of: matrix, title: title(session, result)) ?? "", to: path)
             }
             let written = outputs.map { "\nwrote \($0)" }.joined()
-            let table = session.weightsTable.map { $0 + "\n" } ?? ""
+            let weightsTable = session.weightsTable.map { $0 + "\n" } ?? ""
             try StandardOutput.line(
-                json ? self.json(result, matrix).text() : table + text(session, result, matrix) + written)
+                json ? self.json(result, matrix).text() : weightsTable + text(session, result, matrix) + written)
         }
         return .done
     }
 
-    private func source(over communicator: any Communicator) throws -> EvaluationSession.Source {
+    /// Everything that is written.
+    private var outputs: [String] { confusion + [logits, predictions].compactMap { $0 } }
+
+    /// Classes of a row of predictions.
+    private static let predictedClasses = 5
+
+    /// Where the predictions go, if they are wanted; a file on rank 0 alone.
+    private func predictionTable(
+        of session: EvaluationSession, over communicator: any Communicator
+    ) throws -> PredictionTable? {
+        guard let predictions else { return nil }
+        let isFirst = communicator.rank == 0
+        return try PredictionTable(
+            path: isFirst ? predictions : nil, top: min(Self.predictedClasses, session.classNames.count),
+            classNames: session.classNames, names: isFirst ? session.sampleNames() : [], truths: session.truths)
+    }
+
+    private mutating func source(over communicator: any Communicator) throws -> EvaluationSession.Source {
         guard let weights else { return .checkpoint(path: checkpoint ?? "", assignments: assignments) }
         let text = try ConfigurationFile.text(ofFile: config, over: communicator)
         let configuration = try RankAgreement.together(communicator) {
@@ -175,7 +203,9 @@ struct EvaluateCommand: Command {
                 defaults: Configuration())
         }
         try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
-        return .weights(path: weights, configuration)
+        let path = try RankAgreement.together(communicator) { try GivenFile.weights(weights).path }
+        self.weights = path
+        return .weights(path: path, configuration)
     }
 
     private func json(_ result: EvaluationSession.Result, _ matrix: ConfusionMatrix) -> JSON {
@@ -213,6 +243,31 @@ struct EvaluateCommand: Command {
         let dataName = (session.dataFile as NSString).lastPathComponent
         return "\(session.modelName) on \(session.splitName) of \(dataName): acc1 "
             + NumberText.decimal(result.score.accuracy1, 4)
+    }
+}
+
+/// Predictions of a split on their way to a file.
+private final class PredictionTable {
+    let top: Int
+    /// nil on the ranks that write nothing.
+    let file: TemporaryFile?
+    private let text: PredictionText
+    private let classNames: [String]
+    private let names: [String]
+    private let truths: [Int32]
+
+    init(path: String?, top: Int, classNames: [String], names: [String], truths: [Int32]) throws {
+        (self.top, self.classNames, self.names, self.truths) = (top, classNames, names, truths)
+        text = PredictionText(top: top, hasTruth: true)
+        file = try path.map(TemporaryFile.init(for:))
+        try file?.write(text.header)
+    }
+
+    /// A sample whose logits are not finite has a row without classes.
+    func add(_ sample: Int, _ prediction: Prediction) throws {
+        var classes: PredictionText.Classes = []
+        if case .classes(let found) = prediction { classes = found.map { (classNames[$0.index], $0.probability) } }
+        try file?.write(text.row(file: names[sample], truth: classNames[Int(truths[sample])], classes))
     }
 }
 

@@ -42,11 +42,13 @@ struct ExportCommand: ParsableCommand {
     }
 
     func run() throws {
-        let path = try GivenFile.checkpoint(subject ?? checkpoint ?? "", choices: ["best.h5", "last"])
+        let choice = try GivenFile.checkpoint(subject ?? checkpoint ?? "", choices: ["best.h5", "last"])
+        let path = choice.path
         try GivenFile.requireCheckpoint(path)
         try DurableFile.requireWritable(output, unlike: [path])
         let export = try WeightsExport(checkpoint: path, raw: raw)
         try export.write(to: output)
+        choice.sayWhich()
         try StandardOutput.line(
             "wrote \(output): \(export.model), \(NumberText.grouped(export.count)) values"
                 + (export.isAverage ? ", the average that the run kept" : ""))

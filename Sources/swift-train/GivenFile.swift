@@ -76,15 +76,32 @@ enum GivenFile {
         }
     }
 
-    /// The checkpoint that a path names: itself, or `choice` of the run folder.
+    /// A checkpoint, and what to say where the user has named its run.
+    struct CheckpointChoice {
+        let path: String
+        /// Nothing where the file itself was named.
+        fileprivate(set) var note: String?
+
+        /// Says on standard error which file of a run was taken: once nothing else is wrong, since an error is one line.
+        func sayWhich() {
+            if let note { StandardError.line("note: \(note)") }
+        }
+    }
+
+    /// The checkpoint that a path names: itself, or the first of `choices` that the run folder has.
     ///
     /// Throws: `Failure` for a folder without a checkpoint, and for what is certainly no checkpoint.
-    static func checkpoint(_ path: String, choices: [String]) throws -> String {
+    static func checkpoint(_ path: String, choices: [String]) throws -> CheckpointChoice {
         let glance = FileGlance(path)
         switch glance {
         case .folder:
             for folder in [path + "/checkpoints", path] {
-                for name in choices where access("\(folder)/\(name)", F_OK) == 0 { return "\(folder)/\(name)" }
+                for name in choices where access("\(folder)/\(name)", F_OK) == 0 {
+                    let kind = name == "best.h5" ? "best" : "last"
+                    return CheckpointChoice(
+                        path: "\(folder)/\(name)",
+                        note: "\(path) is a run: its \(kind) checkpoint, \(folder)/\(name), is taken")
+                }
             }
             throw Failure(
                 .badData, "\(path): is a folder without checkpoints, expected a run folder or a checkpoint")
@@ -99,7 +116,16 @@ enum GivenFile {
                 "\(path): is \(glance.words), expected a checkpoint such as RUN/checkpoints/last\(isWeights ? "; weights are named with --weights" : "")"
             )
         }
-        return path
+        return CheckpointChoice(path: path)
+    }
+
+    /// The file of weights that a path names: itself, or a run folder's best checkpoint. Throws: `Failure`.
+    static func weights(_ path: String) throws -> CheckpointChoice {
+        guard FileGlance(path) == .folder else {
+            try requireWeights(path)
+            return CheckpointChoice(path: path)
+        }
+        return try checkpoint(path, choices: ["best.h5", "last"])
     }
 
     /// Throws: `Failure(.badData)` for an HDF5 file of another kind than a checkpoint.
@@ -119,11 +145,13 @@ enum GivenFile {
         throw Failure(.badData, "\(path): \(found)")
     }
 
-    /// Throws: `Failure(.badData)` for what is certainly no file of weights.
+    /// Throws: `Failure`: `.inputMissing` where nothing is, `.badData` for what is certainly no file of weights.
     static func requireWeights(_ path: String) throws {
         let glance = FileGlance(path)
         let found: String
         switch glance {
+        case .missing where access(path, F_OK) != 0 && errno == ENOENT:
+            throw Failure(.inputMissing, "\(path): no such file; \(WeightsFile.expected)")
         case .missing, .empty, .unknown, .pytorch, .pickle, .safetensors, .zip: return
         case .hdf5:
             switch format(of: path) {

@@ -22,12 +22,37 @@ struct InspectCommand: ParsableCommand {
     @Flag(name: .long, help: "Compute the stored digests again and compare.")
     var verify = false
 
+    @Flag(
+        name: .long,
+        help:
+            "Look at every image of a dataset: duplicates, equal images in train and test, labels that disagree, dark, bright, blurred and empty images, damaged pixels."
+    )
+    var check = false
+
+    @Option(name: .long, help: "Threads of --check; by default as many as cores.")
+    var threads: Int?
+
+    @OptionGroup var pictures: Pictures
+
     func run() throws {
+        if let threads, !(1...1024).contains(threads) { throw Failure(.usage, "--threads \(threads): expected 1…1024") }
+        guard check || threads == nil else {
+            throw Failure(.usage, "--threads: nothing to do for them without --check")
+        }
         let file = try path()
-        switch try ContentKind.of(file) {
+        let kind = try ContentKind.of(file)
+        if check || pictures.grid != nil {
+            guard case .dataset = kind else {
+                throw Failure(.usage, "\(check ? "--check" : "--grid"): \(file) is no dataset file")
+            }
+        }
+        try pictures.draw(file)
+        switch kind {
         case .dataset:
-            let report = try DatasetReport(path: file, verifying: verify)
+            let report = try DatasetReport(
+                path: file, verifying: verify, checkingOn: check ? threads ?? ConversionOptions.availableCores : nil)
             try StandardOutput.line(json ? report.json.text() : report.text)
+            if let failure = report.check?.failure { throw failure }
         case .checkpoint:
             // Reading a checkpoint verifies its seal; there is nothing left for --verify to do.
             let report = try CheckpointReport(path: file)
@@ -50,7 +75,7 @@ struct InspectCommand: ParsableCommand {
     private func path() throws -> String {
         let glance = FileGlance(file)
         switch glance {
-        case .folder: return try GivenFile.checkpoint(file, choices: ["last", "best.h5"])
+        case .folder: return try GivenFile.checkpoint(file, choices: ["last", "best.h5"]).path
         case .special: throw Failure(.badData, "\(file): is not a regular file, expected an HDF5 file")
         case .missing, .empty, .unknown, .hdf5, .idx, .gzip, .pytorch, .pickle, .safetensors, .zip: return file
         default: throw Failure(.badData, "\(file): is \(glance.words), expected an HDF5 file or one of weights")

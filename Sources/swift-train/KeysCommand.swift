@@ -40,6 +40,7 @@ struct KeysCommand: ParsableCommand {
             switch key.resuming {
             case .same: "must be the same when a run goes on"
             case .free: "may change when a run goes on"
+            case .elsewhere: "may lie elsewhere when a run goes on"
             case .length: "may change when a run goes on, unless the learning rate follows the length of the run"
             }
         return """

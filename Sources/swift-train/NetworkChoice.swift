@@ -85,10 +85,11 @@ struct NetworkChoice: ParsableArguments {
             if isFragment, input != nil, wanted.layers.map({ !$0.usesClasses }) ?? false { classes = classes ?? 1 }
             usual = nil
             if input == nil || classes == nil {
-                try GivenFile.requireDataset(
-                    configuration.data.file,
-                    advice: "It is the configuration's data.file; or give --input and --classes")
-                let data = try DatasetFile(path: configuration.data.file)
+                for file in configuration.data.files {
+                    try GivenFile.requireDataset(
+                        file, advice: "It is the configuration's data.file; or give --input and --classes")
+                }
+                let data = try Dataset(paths: configuration.data.files)
                 usual = ([data.channels, data.height, data.width], data.classes.count)
             }
         }

@@ -38,8 +38,7 @@ struct SummaryCommand: ParsableCommand {
         let memory = try NetworkSummary.memory(of: network, images: batch)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)
         let match = try weights.map { path in
-            try GivenFile.requireWeights(path)
-            return try WeightsFile(path).match(network.parameterList, head: .auto)
+            try WeightsFile(GivenFile.weights(path).path).match(network.parameterList, head: .auto)
         }
         guard !json else {
             return try StandardOutput.line(report.json(weights: match?.json).text())

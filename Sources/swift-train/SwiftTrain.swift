@@ -18,6 +18,8 @@ struct SwiftTrain: ParsableCommand {
               swift-train --config FILE --data FILE     a run of your own
               swift-train --run-dir RUN                 go on with a run as it was
               swift-train evaluate RUN                  score its best checkpoint
+              swift-train predict RUN PHOTOS            say what photos show
+              swift-train finetune PHOTOS --weights W   teach published weights your classes
               mpirun -np 4 swift-train --config FILE    the same on four ranks
 
             Exit codes: 0 done, 64 usage, 65 bad data or checkpoint, 66 input missing, 70 internal error or \
@@ -33,8 +35,8 @@ struct SwiftTrain: ParsableCommand {
             """,
         version: Machine.version,
         subcommands: [
-            TrainCommand.self, EvaluateCommand.self, ConvertCommand.self, InspectCommand.self, SummaryCommand.self,
-            BenchCommand.self, ExportCommand.self, KeysCommand.self,
+            TrainCommand.self, EvaluateCommand.self, PredictCommand.self, FinetuneCommand.self, ConvertCommand.self,
+            InspectCommand.self, SummaryCommand.self, BenchCommand.self, ExportCommand.self, KeysCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)
 }

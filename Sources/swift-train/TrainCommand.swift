@@ -31,6 +31,14 @@ struct TrainCommand: Command {
     var data: String?
 
     @Option(
+        help: ArgumentHelp(
+            "Start from these weights instead of random ones (the configuration's weights): safetensors, .pth, HDF5 or a "
+                + "checkpoint. The head is new where the classes are others.",
+            valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
+    var weights: String?
+
+    @Option(
         name: .customLong("set"),
         help: ArgumentHelp(
             "Set any key of the configuration; --print-config lists them. The value is all text behind =.",
@@ -99,13 +107,12 @@ struct TrainCommand: Command {
         let text = try ConfigurationFile.text(ofFile: file, over: communicator)
         var configuration = try RankAgreement.together(communicator) {
             // Without a configuration a run goes on with its own.
-            let defaults =
-                try text == nil
-                ? resumePoint?.storedConfiguration(models: ModelRegistry.names) ?? .builtIn : Configuration()
+            let stored = try text == nil ? resumePoint?.storedConfiguration(models: ModelRegistry.names) : nil
             var configuration = try Configuration(
                 yaml: text, file: file ?? "built-in configuration", assignments: assignments,
-                models: ModelRegistry.names, defaults: defaults)
-            if let data { configuration.data.file = data }
+                models: ModelRegistry.names, defaults: stored ?? (text == nil ? .builtIn : Configuration()))
+            if let data { configuration.data.files = [data] }
+            if let weights { configuration.weights = weights }
             return configuration
         }
         try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
@@ -116,26 +123,31 @@ struct TrainCommand: Command {
             return .done
         }
         _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
+        let isWeightsNamed = weights != nil || config != nil || assignments.contains { $0.hasPrefix("weights=") }
+        if resumePoint == nil || isWeightsNamed, let path = configuration.weights {
+            configuration.weights = try self.file(ofWeights: path, mayBeMissing: resumePoint != nil, over: communicator)
+        }
         var scratch: ScratchFolder?
         // A run that goes on has its data somewhere, most likely below another folder.
-        if configuration.data.file == Configuration.builtIn.data.file, resumePoint == nil {
-            if dryRun, !FileManager.default.fileExists(atPath: configuration.data.file) {
+        if configuration.data.files == Configuration.builtIn.data.files, resumePoint == nil {
+            if dryRun, !FileManager.default.fileExists(atPath: configuration.data.files[0]) {
                 scratch = try ScratchFolder(over: communicator)
-                configuration.data.file = scratch?.file("synthetic.h5") ?? configuration.data.file
+                if let scratch { configuration.data.files = [scratch.file("synthetic.h5")] }
             }
-            try makeSyntheticData(configuration.data.file, over: communicator)
+            try makeSyntheticData(configuration.data.files[0], over: communicator)
         }
         try RankAgreement.together(communicator) {
-            try GivenFile.requireDataset(
-                configuration.data.file,
-                advice: resumePoint != nil && data == nil && !configuration.data.file.hasPrefix("/")
-                    ? Self.missingData(configuration.data.file) : nil)
+            for file in configuration.data.files {
+                let isStored = resumePoint != nil && data == nil && !file.hasPrefix("/")
+                try GivenFile.requireDataset(file, advice: isStored ? Self.missingData(file) : nil)
+            }
         }
         defer { withExtendedLifetime(scratch) {} }
         var options = TrainingSession.Options()
         options.runDirectory = runDir
         options.resume = resumePoint
         options.mayContinue = mode == .auto || resumePoint?.isSameRun == true
+        options.namedWeights = resumePoint != nil && isWeightsNamed ? configuration.weights : nil
         options.threads = parallel.threads
         options.overfit = overfit.map(Overfit.init)
         options.isQuiet = quiet
@@ -161,6 +173,17 @@ struct TrainCommand: Command {
         return try communicator.broadcast([isKept ? 1 : 0], from: 0) == [1] ? path : nil
     }
 
+    /// The file that a path to weights names on rank 0, whose disk counts: itself, or the best checkpoint of a run. Collective.
+    private func file(
+        ofWeights path: String, mayBeMissing: Bool, over communicator: any Communicator
+    ) throws -> String {
+        let found = try RankAgreement.together(communicator) {
+            guard communicator.rank == 0, !mayBeMissing || FileGlance(path) != .missing else { return path }
+            return try GivenFile.weights(path).path
+        }
+        return String(decoding: try communicator.broadcast(Array(found.utf8), from: 0), as: UTF8.self)
+    }
+
     /// Throws: `Failure` for words that are neither a mode nor a checkpoint nor a run folder.
     private static func check(resume: String) throws {
         guard case .checkpoint(let path) = ResumePoint.Mode(resume) else { return }
@@ -170,14 +193,13 @@ struct TrainCommand: Command {
                 "--resume \(path): no such file; expected auto, never, a checkpoint such as RUN/checkpoints/last, or a run folder"
             )
         }
-        try GivenFile.requireCheckpoint(
-            GivenFile.checkpoint(path, choices: ["last", "best.h5"]))
+        try GivenFile.requireCheckpoint(GivenFile.checkpoint(path, choices: ["last", "best.h5"]).path)
     }
 
     /// What to do where the data of a run that goes on is missing.
     private static func missingData(_ path: String) -> String {
         "The path counts from the folder in which the run was started: start this there, or name the data with --data"
-            + (path == Configuration.builtIn.data.file
+            + ([path] == Configuration.builtIn.data.files
                 ? "; the drawn data is made anew by swift-train convert synthetic --output \(path)" : "")
     }
 

@@ -81,7 +81,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
     /// Words that were meant for something else: the message names them and the way on.
     static let mistaken = [
         BadCommand("trian --config x", 64, "there is no command trian, did you mean train? Commands: train, evaluate"),
-        BadCommand("eval run", 64, "did you mean evaluate?"), BadCommand("predict d.h5", 64, "evaluate --logits"),
+        BadCommand("eval run", 64, "did you mean evaluate?"), BadCommand("predict d.h5", 64, "<path>"),
         BadCommand("models", 64, "the networks are fashion-classifier"),
         BadCommand("convert photos", 64, "knows nothing of photos, expected one of folder, idx"),
         BadCommand("convert images photos --output x.h5", 64, "nothing of images"),
@@ -90,7 +90,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
         BadCommand("--lr 0.1", 64, "--set 'optimizer.learning_rate=0.1'"),
         BadCommand("--batch-size 64", 64, "'batch_size=64'"),
         BadCommand("train --model resnet18", 64, "--set 'model=resnet18'"), BadCommand("--epcohs 3", 64, "'epochs=3'"),
-        BadCommand("--json", 64, "metrics.jsonl"), BadCommand("--weights w.h5", 64, "not from other weights"),
+        BadCommand("--json", 64, "metrics.jsonl"), BadCommand("--weights w.h5", 66, "w.h5: no such file"),
         BadCommand("--checkpoint c.h5", 64, "--resume c.h5"), BadCommand("-n 4", 64, "mpirun -np 4"),
         BadCommand("--output x", 64, "--run-dir x"), BadCommand("--confg x", 64, "did you mean --config?"),
         BadCommand("evaluate --checkpont x", 64, "there is no option --checkpont, did you mean --checkpoint?"),
@@ -121,7 +121,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
         BadCommand("--data d.h5 --resume d.h5", 65, "is a dataset, expected a checkpoint"),
         BadCommand("--data d.h5 --run-dir .", 73, "and no run; expected a new or empty folder"),
         BadCommand("--data d.h5 --run-dir . --dry-run", 73, "and no run"),
-        BadCommand("--set model.weights=w.h5", 78, "not from other weights"),
+        BadCommand("--set model.weights=w.h5", 78, "did you mean weights?"),
         BadCommand("--set clip=1.0", 78, "--set 'clip.norm=1.0'"),
         BadCommand("--set lr=1", 78, "optimizer.learning_rate?"),
         BadCommand("--set shards=64", 78, "shards = 64: batch_size = 32 is no multiple"),

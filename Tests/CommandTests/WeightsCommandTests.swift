@@ -60,6 +60,51 @@ struct WeightsCommandTests {
         #expect(!workshop.names.contains("marker"))
     }
 
+    @Test("train --weights gives equal weights on 1, 2 and 4 ranks, and goes on without the file")
+    func train() throws {
+        let workshop = try exported()
+        let options = ["--data", "d.h5", "--weights", "w.safetensors", "--set", "epochs=1", "--threads", "1"]
+        let alone = try workshop.run(options + ["--set", "head=new", "--run-dir", "run1"])
+        #expect(alone.code == 0 && alone.output.contains("w.safetensors (safetensors): "), "\(alone)")
+        #expect(alone.output.contains("  new             2  "), "\(alone)")
+        let expected = try workshop.events("run1").last?["weights_sha256"]?.text
+        #expect(try workshop.events("run").last?["weights_sha256"]?.text != expected)
+        for ranks in [2, 4] {
+            let outcome = try workshop.run(
+                each: (0..<ranks).map { _ in options + ["--set", "head=new", "--run-dir", "run\(ranks)"] })
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(try workshop.events("run\(ranks)").last?["weights_sha256"]?.text == expected, "\(ranks) ranks")
+        }
+        let shown = try workshop.run(options + ["--print-config"])
+        #expect(shown.output.contains("weights: w.safetensors\nhead: auto\n"), "\(shown)")
+        let dry = try workshop.run(options + ["--dry-run", "--run-dir", "dry"])
+        #expect(dry.code == 0 && dry.output.contains("tensors taken, digest "), "\(dry)")
+
+        try FileManager.default.removeItem(atPath: workshop.path + "/w.safetensors")
+        let again = try workshop.run("--run-dir", "run1", "--set", "epochs=2", "--threads", "1")
+        #expect(again.code == 0 && again.output.contains("resuming from"), "\(again)")
+        let other = try workshop.run(
+            "--run-dir", "run1", "--set", "epochs=3", "--weights", "run/checkpoints/last", "--threads", "1")
+        #expect(other.code == 0, "the same weights from another file: \(other)")
+        let wrong = try workshop.run(
+            "--run-dir", "run1", "--set", "epochs=4", "--weights", "run2/checkpoints/last", "--threads", "1")
+        #expect(wrong.code == 78 && wrong.errors.contains("holds other weights"), "\(wrong)")
+    }
+
+    @Test("train --weights with nothing there is 66, with another network's 65 and a table, and leaves nothing behind")
+    func trainFailures() throws {
+        let workshop = try exported()
+        for (code, file, model) in [
+            (66, "none.pth", "fashion-classifier"), (65, "w.safetensors", "lenet5"), (65, "d.h5", "fashion-classifier"),
+        ] {
+            let outcome = try workshop.run(
+                "--data", "d.h5", "--weights", file, "--set", "model=\(model)", "--run-dir", "new")
+            #expect(outcome.code == code, "\(outcome)")
+            if model == "lenet5" { #expect(outcome.errorLines.contains { $0.hasPrefix("  left over ") }, "\(outcome)") }
+        }
+        #expect(!workshop.names.contains("new"))
+    }
+
     @Test("export needs one checkpoint and a name that ends in .safetensors, and writes over nothing that it reads")
     func export() throws {
         let workshop = try exported()

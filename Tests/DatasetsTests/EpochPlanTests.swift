@@ -103,7 +103,7 @@ struct EpochPlanTests {
         }
         // The first window of each shard cannot be read ahead.
         #expect(first.count <= 4 * 5 && prepared.union(first).count == 100)
-        #expect(plan.samplesAtHand(localShards: 2) == 2 * 2 * 4 * 10 && Self.plan().samplesAtHand(localShards: 4) == 0)
+        #expect(plan.samplesAtHand(localShards: 2) == 3 * 2 * 4 * 10 && Self.plan().samplesAtHand(localShards: 4) == 0)
     }
 
     @Test("balanced: every class as often as any other but for one draw, and of a class every sample but for one")

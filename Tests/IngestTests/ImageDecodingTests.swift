@@ -68,14 +68,16 @@ struct ImageDecodingTests {
         let target = UnsafeMutableRawPointer.allocate(byteCount: shape.bytes, alignment: 64)
         defer { target.deallocate() }
         for (bytes, words) in cases {
-            let unreadable = bytes.withUnsafeBytes { preparation.decode($0, to: shape, target, ResizeScratch()) }
-            #expect(try #require(unreadable).reason.contains(words), "\(words)")
+            let result = bytes.withUnsafeBytes { preparation.decode($0, to: shape, target, ResizeScratch()) }
+            let unreadable = #expect(throws: Unreadable.self) { try result.get() }
+            #expect(unreadable?.reason.contains(words) == true, "\(words)")
         }
         var small = preparation
         small.largestPixels = 10
         for bytes in [jpeg, png] {
-            let unreadable = bytes.withUnsafeBytes { small.decode($0, to: shape, target, ResizeScratch()) }
-            #expect(try #require(unreadable).reason.contains("37×23 pixels, expected at most 10"))
+            let result = bytes.withUnsafeBytes { small.decode($0, to: shape, target, ResizeScratch()) }
+            let unreadable = #expect(throws: Unreadable.self) { try result.get() }
+            #expect(unreadable?.reason.contains("37×23 pixels, expected at most 10") == true)
         }
     }
 

@@ -29,9 +29,15 @@ enum ImageFixture {
 
     /// The bytes of a PNG file.
     static func png(_ seed: Int, height: Int = 4, width: Int = 5, channels: Int = 3) -> [UInt8] {
+        png(
+            of: pixels(seed, height: height, width: width, channels: channels), height: height, width: width,
+            channels: channels)
+    }
+
+    /// The bytes of a PNG file of some pixels.
+    static func png(of pixels: [UInt8], height: Int, width: Int, channels: Int) -> [UInt8] {
         var bytes: UnsafeMutablePointer<UInt8>?
         var count = 0
-        let pixels = pixels(seed, height: height, width: width, channels: channels)
         let code = CImages_encodePNG(pixels, Int32(height), Int32(width), Int32(channels), &bytes, &count)
         defer { free(bytes) }
         return code == 0 ? Array(UnsafeBufferPointer(start: bytes, count: count)) : []

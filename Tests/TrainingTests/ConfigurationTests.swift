@@ -6,6 +6,8 @@ import Testing
 /// A configuration in which no value is the default's.
 private let fullText = """
     model: {name: other, classes: 7, channels: 3}
+    weights: "some weights.pth"
+    head: new
     data: {file: "some file.h5", normalize: {mean: [0.5, 1e-3, 0.25], std: [1, 2.5, 0.1]}, augment: []}
     batch_size: 96
     shards: 8
@@ -42,6 +44,8 @@ private func full() throws -> Configuration {
     configuration.model = Configuration.Model(name: "other")
     configuration.model.classes = 7
     configuration.model.channels = 3
+    configuration.weights = "some weights.pth"
+    configuration.head = .new
     configuration.data.file = "some file.h5"
     configuration.data.normalize = .values(mean: [0.5, 0.001, 0.25], std: [1, 2.5, 0.1])
     configuration.batchSize = 96
@@ -97,6 +101,7 @@ struct ConfigurationTests {
         #expect(
             entries == [
                 "model.name=fashion-classifier", "data.file=data/fashion-mnist.h5", "data.normalize=none",
+                "data.readers=auto", "data.shuffle=full", "data.sampling=once", "data.fraction=1.0", "data.fold=none",
                 "batch_size=32", "shards=4", "shards_in_flight=all", "epochs=10", "seed=1",
                 "loss.name=cross_entropy", "loss.label_smoothing=0.0", "batch_norm=shard", "optimizer.name=sgd",
                 "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.dampening=0.0",
@@ -166,7 +171,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 45)
+        #expect(assignments.count == 52)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
@@ -241,7 +246,8 @@ struct ConfigurationTests {
         let changing = ConfigurationKeys.all.filter { $0.resuming != .same }.map(\.path)
         #expect(
             changing == [
-                "data.file", "shards_in_flight", "epochs", "steps", "early_stopping", "early_stopping.metric",
+                "weights", "data.file", "data.readers", "shards_in_flight", "epochs", "steps", "early_stopping",
+                "early_stopping.metric",
                 "early_stopping.patience", "early_stopping.min_delta", "checkpoint.every", "checkpoint.keep",
                 "log.every",
                 "log.samples", "on_not_finite", "watchdog.warn", "watchdog.stop", "compare_ranks.every", "runs_dir",
@@ -252,7 +258,8 @@ struct ConfigurationTests {
     func keyPaths() throws {
         for entry in try full().entries where !entry.key.hasPrefix("data.normalize.") {
             #expect(
-                ConfigurationKeys.paths.contains(entry.key) || ["clip", "ema", "early_stopping"].contains(entry.key),
+                ConfigurationKeys.paths.contains(entry.key)
+                    || ["clip", "ema", "early_stopping", "data.sampling"].contains(entry.key),
                 "\(entry.key)")
             #expect(ConfigurationKeys.meant(by: entry.key).first == entry.key)
         }

@@ -38,10 +38,12 @@ package struct TransformError: Error, Equatable, CustomStringConvertible {
 /// Memory that a thread's transforms may overwrite, and that grows to what the largest of them needs.
 package final class TransformScratch {
     private var buffers: [UnsafeMutableRawBufferPointer] = []
-    /// The numbers of the buffers: two between transforms, what a crop cuts out, a filter's tables, the image as it is stored.
+    /// The numbers of the buffers: two between transforms, what a crop cuts out, a filter's tables, the image as it is
+    /// stored, the partner in a mixture.
     static let cutOut = 2
     static let filter = 3
     static let storedImage = 4
+    static let partner = 5
 
     package init() {}
 

@@ -10,6 +10,7 @@ final class BatchAssembly: @unchecked Sendable {
     struct Piece {
         let step: Int
         let epoch: Int
+        let stepInEpoch: Int
         let batch: Batch
         let order: EpochOrder
         let slots: Range<Int>
@@ -72,12 +73,12 @@ final class BatchAssembly: @unchecked Sendable {
         }
     }
 
-    /// Notes that a piece is filled, or why it could not be. `confirm` is called for the last one of a batch.
-    func finish(_ piece: Piece, failure: (any Error)?, confirm: () throws -> Void) {
+    /// Notes that a piece is filled, or why it could not be. `completing` is called for the last one of a batch.
+    func finish(_ piece: Piece, failure: (any Error)?, completing: (Piece) throws -> Void) {
         guard add(piece, failure: failure) else { return }
         var failure: (any Error)?
         do {
-            try confirm()
+            try completing(piece)
         } catch {
             failure = error
         }
@@ -112,7 +113,8 @@ final class BatchAssembly: @unchecked Sendable {
         fillings[index].nextSlot = end
         let filling = fillings[index]
         return Piece(
-            step: filling.step, epoch: filling.step / geometry.stepsPerEpoch, batch: filling.batch,
+            step: filling.step, epoch: filling.step / geometry.stepsPerEpoch,
+            stepInEpoch: filling.step % geometry.stepsPerEpoch, batch: filling.batch,
             order: filling.order,
             slots: start..<end, firstPositions: filling.firstPositions)
     }

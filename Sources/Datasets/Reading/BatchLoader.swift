@@ -13,12 +13,13 @@ package final class BatchLoader {
     package static func depth(batchBytes: Int) -> Int { min(16, max(3, (8 << 20) / max(1, batchBytes))) }
 
     /// Starts to load steps `steps` (numbered from the start of the run) for the shards `localShards` of all.
-    /// `augmentation` changes the images on their way.
+    /// `augmentation` changes the images on their way; `mixing` mixes those of a shard, with targets over `classes`.
     ///
     /// Throws: `ThreadError` when the system refuses a thread.
     package init(
         source: any SampleSource, plan: EpochPlan, localShards: Range<Int>, steps: Range<Int>,
-        augmentation: Augmentation? = nil, readers: Int = 1
+        augmentation: Augmentation? = nil, mixing: Mixing? = nil, classes: Int = 0,
+        readers: Int = 1
     ) throws(ThreadError) {
         precondition(readers >= 1, "\(readers) readers")
         let inUse = plan.samplesAtHand(localShards: localShards.count)
@@ -29,13 +30,18 @@ package final class BatchLoader {
             plan: plan, localShards: localShards, steps: steps,
             slotsPerPiece: min(64, max(1, slots / (2 * readers))), depth: Self.depth(batchBytes: slots * imageBytes)
         ) {
-            Batch(shards: localShards.count, imagesPerShard: plan.geometry.imagesPerShard, imageBytes: imageBytes)
+            Batch(
+                shards: localShards.count, imagesPerShard: plan.geometry.imagesPerShard, imageBytes: imageBytes,
+                targetClasses: mixing == nil ? 0 : classes)
         }
         self.assembly = assembly
         do throws(ThreadError) {
             for reader in 1...readers {
                 try SystemThread("reader \(reader) of \(readers)") {
-                    SampleReader(source: source, seed: plan.seed, augmentation: augmentation).run(assembly)
+                    SampleReader(
+                        source: source, seed: plan.seed, augmentation: augmentation, mixing: mixing,
+                        firstShard: localShards.lowerBound
+                    ).run(assembly)
                 }.detach()
             }
         } catch {

@@ -12,6 +12,20 @@ package struct BlockCut: Equatable, Sendable {
         precondition(starts.first == 0 && window > 0 && zip(starts, starts.dropFirst()).allSatisfy(<), "cut of blocks")
         (self.starts, self.window) = (starts, window)
     }
+
+    /// Blocks that are worth a read of their own, but so small that an epoch has many of them, where storage allows; as many in a
+    /// window as make a good mixture, unless that takes much memory.
+    package init(of source: any SampleSource) {
+        let least = min(Self.readBytes / source.imageBytes, source.count / Self.wantedBlocks)
+        let starts = source.blocks(ofAtLeast: max(1, least))
+        let blockBytes = max(1, Int.product(source.count, source.imageBytes) / starts.count)
+        self.init(starts: starts, window: max(1, min(Self.wantedWindow, Self.windowBytes / blockBytes)))
+    }
+
+    private static let readBytes = 128 << 10
+    private static let wantedBlocks = 256
+    private static let wantedWindow = 16
+    private static let windowBytes = 16 << 20
 }
 
 /// What does not change from epoch to epoch of an order of blocks.
@@ -37,10 +51,10 @@ struct BlockLayout: Sendable {
         self.blocks = blocks
     }
 
-    /// Two windows for each shard, the one in use and the one being read.
+    /// For each shard the window in use, the one being read, and room for readers that are ahead of others.
     func samplesAtHand(localShards: Int) -> Int {
         let largest = blocks.reduce(1) { max($0, $1.count) }
-        return Int.product(2 * window * localShards, largest)
+        return Int.product(3 * window * localShards, largest)
     }
 }
 

@@ -6,15 +6,25 @@ final class SampleReader {
     private let labels: [Int32]
     private let seed: UInt64
     private let augmentation: Augmentation?
+    private let mixing: Mixing?
+    /// The first of the rank's shards among all.
+    private let firstShard: Int
+    /// Of the images in batches.
+    private let shape: ImageShape
     /// An image as it is stored, on its way through the augmentation.
     private let stored: UnsafeMutableRawPointer
     private let scratch = TransformScratch()
 
-    init(source: any SampleSource, seed: UInt64, augmentation: Augmentation?) {
+    init(source: any SampleSource, seed: UInt64, augmentation: Augmentation?, mixing: Mixing?, firstShard: Int) {
         self.source = source
         labels = source.labels
         self.seed = seed
         self.augmentation = augmentation
+        self.mixing = mixing
+        self.firstShard = firstShard
+        shape =
+            augmentation?.output
+            ?? ImageShape(height: source.height, width: source.width, channels: source.channels)
         stored = scratch.bytes(augmentation == nil ? 0 : source.imageBytes, TransformScratch.storedImage)
     }
 
@@ -27,7 +37,20 @@ final class SampleReader {
             } catch let error {
                 failure = error
             }
-            assembly.finish(piece, failure: failure, confirm: source.confirm)
+            assembly.finish(piece, failure: failure, completing: complete)
+        }
+    }
+
+    /// What is done once for a batch of which every slot is filled.
+    private func complete(_ piece: BatchAssembly.Piece) throws {
+        try source.confirm()
+        guard let mixing else { return }
+        for shard in 0..<piece.batch.shards {
+            mixing.apply(
+                to: piece.batch, shard: shard, shape: shape,
+                key: Mixing.Key(
+                    seed: seed, epoch: piece.epoch, stepInEpoch: piece.stepInEpoch, shard: firstShard + shard),
+                scratch: scratch)
         }
     }
 

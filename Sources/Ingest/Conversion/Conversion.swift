@@ -169,6 +169,8 @@ struct Conversion {
         var kept: [Int] = []
         var failures: [(index: Int, reason: Unreadable)] = []
         var digests: [UInt8] = []
+        /// Height and width of each encoded image as it was.
+        var sizes: [Int32] = []
         var fileBytes = 0
 
         init(bytes: Int) { pixels = .allocate(byteCount: bytes, alignment: 64) }
@@ -191,6 +193,7 @@ struct Conversion {
             if !source.isConcurrent { try source.rewind(to: split.part) }
             progress.begin(split.name, total: split.samples.count)
             var kept: [Int] = []
+            var sizes: [Int32] = []
             kept.reserveCapacity(split.samples.count)
             try OrderedWork<Piece>.run(
                 (split.samples.count + perPiece - 1) / perPiece, threads: options.threads, buffers: buffers,
@@ -204,6 +207,7 @@ struct Conversion {
                 use: { piece, buffer in
                     for (index, reason) in buffer.failures { try add(reason, split.name(of: index), to: &leftOut) }
                     kept += buffer.kept
+                    sizes += buffer.sizes
                     let bytes = UnsafeRawBufferPointer(rebasing: buffer.pixels[..<(buffer.kept.count * shape.bytes)])
                     try writer.append(bytes)
                     files.count += buffer.digests.count / 32
@@ -213,7 +217,8 @@ struct Conversion {
                 })
             guard !kept.isEmpty else { throw Failure(.badData, "\(split.name): none of its images can be read") }
             let final = kept.count == split.samples.count ? split : split.subset(kept)
-            try writer.endSplit(labels: final.labels, names: final.names)
+            let isResized = options.preparation.size != nil
+            try writer.endSplit(labels: final.labels, names: final.names, sourceSizes: isResized ? sizes : [])
         }
         files.sha256 = filesHash.hexadecimal()
         return files
@@ -224,6 +229,7 @@ struct Conversion {
         buffer.kept.removeAll(keepingCapacity: true)
         buffer.failures.removeAll(keepingCapacity: true)
         buffer.digests.removeAll(keepingCapacity: true)
+        buffer.sizes.removeAll(keepingCapacity: true)
         buffer.fileBytes = 0
         for index in 0..<buffer.fetched.count {
             let target = buffer.pixels.baseAddress! + buffer.kept.count * shape.bytes
@@ -233,12 +239,15 @@ struct Conversion {
             case .success(let bytes):
                 switch source.form {
                 case .encoded:
-                    failure = options.preparation.decode(bytes, to: shape, target, buffer.scratch)
-                    guard failure == nil else { break }
-                    var hash = SHA256()
-                    hash.update(bytes)
-                    buffer.digests += hash.finalize()
-                    buffer.fileBytes += bytes.count
+                    switch options.preparation.decode(bytes, to: shape, target, buffer.scratch) {
+                    case .failure(let unreadable): failure = unreadable
+                    case .success(let size):
+                        buffer.sizes += [Int32(size.height), Int32(size.width)]
+                        var hash = SHA256()
+                        hash.update(bytes)
+                        buffer.digests += hash.finalize()
+                        buffer.fileBytes += bytes.count
+                    }
                 case .pixels(let own) where own == shape:
                     target.copyMemory(from: bytes.baseAddress!, byteCount: shape.bytes)
                 case .pixels(let own):

@@ -69,6 +69,8 @@ package struct ImagePreparation: Sendable {
         return words + (orients ? [] : ["--no-exif"])
     }
 
+    static let asStored = "as stored"
+
     /// What `/@preprocessing` says of decoded images.
     func description(of shape: ImageShape) -> [JSON.Member] {
         var members = [
@@ -81,7 +83,8 @@ package struct ImagePreparation: Sendable {
             ]
         }
         return members + [
-            JSON.Member("orientation", orients ? "as EXIF asks" : "as stored"), JSON.Member("alpha", "dropped"),
+            JSON.Member("orientation", .string(orients ? "as EXIF asks" : Self.asStored)),
+            JSON.Member("alpha", "dropped"),
             JSON.Member("sixteen_bits", "upper byte"),
         ]
     }
@@ -98,19 +101,21 @@ package struct ImagePreparation: Sendable {
             .map { ImageShape(height: Int($0.height), width: Int($0.width), channels: Int($0.channels)) }
     }
 
-    /// Decodes an image and brings it to the shape of the dataset. `target` holds `shape.bytes`.
+    /// Decodes an image and brings it to the shape of the dataset. `target` holds `shape.bytes`. Returns the size it had.
     func decode(
         _ bytes: UnsafeRawBufferPointer, to shape: ImageShape, _ target: UnsafeMutableRawPointer,
         _ scratch: ResizeScratch
-    ) -> Unreadable? {
+    ) -> Result<Size, Unreadable> {
         var options = decodeOptions(channels: shape.channels)
         switch Self.calling(bytes, { CImages_decode($0, bytes.count, &options, $1, $2) }) {
-        case .failure(let unreadable): return unreadable
+        case .failure(let unreadable): return .failure(unreadable)
         case .success(var image):
             defer { CImages_free(&image) }
-            return fit(
-                image.pixels, height: Int(image.height), width: Int(image.width), to: shape,
+            let size = Size(width: Int(image.width), height: Int(image.height))
+            let unreadable = fit(
+                image.pixels, height: size.height, width: size.width, to: shape,
                 target.assumingMemoryBound(to: UInt8.self), scratch)
+            return unreadable.map { .failure($0) } ?? .success(size)
         }
     }
 

@@ -1,4 +1,5 @@
 internal import Diagnostics
+internal import Files
 internal import Glibc
 internal import Report
 
@@ -25,6 +26,17 @@ package final class FolderImages: ImageSource {
         return try Conversion(
             source: source, command: ["swift-train", "convert", "folder"] + fractions.words, options: options
         ).run(to: path)
+    }
+
+    /// The splits that a folder of images has by the names of its folders: `train` alone where these are classes.
+    ///
+    /// Throws: `Failure(.inputMissing)`.
+    package static func splitNames(of folder: String) throws -> Set<String> {
+        do {
+            return FolderLayout.splits(ofFolders: try Folder(folder).names())
+        } catch {
+            throw error.failure(.inputMissing)
+        }
     }
 
     init(_ folder: String, fractions: SplitFractions) throws {

@@ -14,6 +14,12 @@ struct FolderLayout {
         "testing": "test",
     ]
 
+    /// The splits among the names of folders; where none is train they are classes of it.
+    static func splits(ofFolders names: [String]) -> Set<String> {
+        let named = Set(names.compactMap { splitNames[$0.lowercased()] })
+        return named.contains("train") ? named : ["train"]
+    }
+
     private struct Entry {
         let file: Int
         let className: [UInt8]

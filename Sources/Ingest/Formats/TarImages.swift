@@ -17,10 +17,7 @@ package final class TarImages: ImageSource {
 
     /// The shards of each part.
     private let parts: [[String]]
-    private var shard = 0
-    private var archive: Archive?
-    private var nextMember = 0
-    private var part = 0
+    private var walk = TarWalk([])
 
     /// Shards by split; numbers in braces stand for several files.
     package struct Shards: Sendable {
@@ -113,37 +110,11 @@ package final class TarImages: ImageSource {
     }
 
     func rewind(to part: Int) {
-        (self.part, shard, archive, nextMember) = (part, 0, nil, 0)
+        walk = TarWalk(parts[part])
     }
 
     func fetch(_ samples: ArraySlice<Int>, of part: Int, head: Int?, into images: FetchedImages) throws {
-        for sample in samples {
-            while true {
-                if archive == nil { archive = try Archive(path: parts[part][shard], kind: .tar) }
-                guard let member = try archive!.next() else {
-                    archive = nil
-                    shard += 1
-                    guard shard < parts[part].count else {
-                        throw Failure(.badData, "\(parts[part].last ?? ""): changed while it was read")
-                    }
-                    continue
-                }
-                nextMember += 1
-                guard nextMember > sample else { continue }
-                try read(member, into: images)
-                break
-            }
-        }
-    }
-
-    private func read(_ member: Archive.Member, into images: FetchedImages) throws {
-        let size = member.size ?? 0
-        guard size <= ImageFile.largestBytes else {
-            return images.fail("has \(size) bytes, expected at most \(ImageFile.largestBytes)")
-        }
-        guard size > 0 else { return images.endImage() }
-        images.fill(try archive!.read(into: images.room(size)))
-        images.endImage()
+        for sample in samples { try walk.fetch(sample, into: images) }
     }
 
     func sources(_ files: EncodedFiles) throws -> JSON {
@@ -151,8 +122,44 @@ package final class TarImages: ImageSource {
     }
 }
 
+/// Members of tar files that count as one, read in ascending order.
+final class TarWalk {
+    private let paths: [String]
+    private var file = 0
+    private var archive: Archive?
+    private var nextMember = 0
+
+    init(_ paths: [String]) { self.paths = paths }
+
+    /// Adds the bytes of a member by its number, or why there are none. Throws: `Failure` for a damaged or changed archive.
+    func fetch(_ wanted: Int, into images: FetchedImages) throws {
+        while file < paths.count {
+            let archive = try self.archive ?? Archive(path: paths[file], kind: .tar)
+            self.archive = archive
+            guard let member = try archive.next() else {
+                self.archive = nil
+                file += 1
+                continue
+            }
+            nextMember += 1
+            if nextMember > wanted { return try read(member, of: archive, into: images) }
+        }
+        throw Failure(.badData, "\(paths.last ?? ""): changed while it was read")
+    }
+
+    private func read(_ member: Archive.Member, of archive: Archive, into images: FetchedImages) throws {
+        let size = member.size ?? 0
+        guard size <= ImageFile.largestBytes else {
+            return images.fail("has \(size) bytes, expected at most \(ImageFile.largestBytes)")
+        }
+        guard size > 0 else { return images.endImage() }
+        images.fill(try archive.read(into: images.room(size)))
+        images.endImage()
+    }
+}
+
 /// What the members of some shards are, found in one pass.
-private struct TarIndex {
+struct TarIndex {
     struct Image {
         let member: Int
         let name: [UInt8]

@@ -4,6 +4,8 @@ package import Tensors
 package struct PlanOptions: Equatable, Sendable {
     package var loss = Loss.crossEntropy()
     package var batchStatistics = BatchStatistics.shard
+    /// Whether training scores against targets, the shares that classes have of an image, and not labels alone.
+    package var takesTargets = false
     package var engine = EngineChoice.fastest
     /// Takes the place of the lane kernels in use.
     package var kernels: KernelSet?
@@ -49,6 +51,7 @@ package final class ExecutionPlan {
     private let passes: [Pass]
     private let logitsPointer: UnsafeMutablePointer<Float>
     private let classes: Int
+    private let takesTargets: Bool
 
     init(
         network: Network, imagesPerShard: Int, shards: Int, mode: Mode, options: PlanOptions, input: PixelConversion,
@@ -66,6 +69,7 @@ package final class ExecutionPlan {
         self.engine = engine.name
         logitsPointer = compiled.logits
         classes = network.description.classes
+        takesTargets = mode == .training && options.takesTargets
         self.imagesPerShard = imagesPerShard
         self.shards = shards
         self.mode = mode
@@ -77,16 +81,19 @@ package final class ExecutionPlan {
     ///
     /// Shapes: images [shards, imagesPerShard] × bytes of one image, labels likewise; `counts` images are present in each
     /// shard, the first ones. `randomness` is needed where a layer draws random numbers, `addOverRanks` where one takes
-    /// statistics over the whole batch. Returns one score for each shard, valid until the next run.
+    /// statistics over the whole batch, `targets` [shards, imagesPerShard, classes] where the plan takes them. Returns one score for each shard, valid until the next run.
     /// Throws: what `addOverRanks` throws.
     package func run(
         images: UnsafeRawPointer, labels: UnsafePointer<Int32>, counts: UnsafePointer<Int32>,
+        targets: UnsafePointer<Float>? = nil,
         randomness: StepRandomness? = nil, weights: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>?
     ) throws -> UnsafeMutableBufferPointer<Score> {
         precondition((gradients != nil) == (mode == .training), "gradients belong to training mode, and only there")
+        precondition((targets != nil) == takesTargets, "targets belong to plans that take them, and only there")
         context.counts.update(from: counts, count: shards)
         context.images = images
         context.labels = labels
+        context.targets = targets
         context.weights = weights
         context.gradients = gradients
         context.randomness = randomness
@@ -150,7 +157,7 @@ struct PlanRequest {
     /// The engine for this network and loss. Neither batch, shards nor threads have a say, so that the bits do not depend on
     /// them. Throws: `ShapeMismatch`.
     func engine() throws -> any PlanEngine {
-        if options.engine == .fastest, let program = LaneProgram(network, loss: options.loss) {
+        if options.engine == .fastest, !options.takesTargets, let program = LaneProgram(network, loss: options.loss) {
             return LaneEngine(program, self)
         }
         return try ReferenceEngine(self)

@@ -45,6 +45,8 @@ package final class StepContext {
     package var gradients: UnsafeMutablePointer<Float>!
     package var images: UnsafeRawPointer!
     package var labels: UnsafePointer<Int32>!
+    /// [slots, classes]; nil where the labels say everything.
+    package var targets: UnsafePointer<Float>?
     /// Unset where the plan holds nothing random.
     package var randomness: StepRandomness!
     /// Adds a vector over all ranks, in the tree that continues the shards'; for layers whose result depends on the whole

@@ -64,7 +64,8 @@ struct ReferenceEngine: PlanEngine {
         Pass("loss", units: shards) { shard, _ in
             let slot = shard * imagesPerShard
             context.scores[shard] = loss.score(
-                logits: logits + slot * classes, labels: context.labels + slot, samples: Int(context.counts[shard]),
+                logits: logits + slot * classes, labels: context.labels + slot,
+                targets: context.targets.map { $0 + slot * classes }, samples: Int(context.counts[shard]),
                 classes: classes, dlogits: dlogits.map { $0 + slot * classes }, losses: context.losses + slot)
         }
     }

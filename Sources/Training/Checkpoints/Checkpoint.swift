@@ -28,6 +28,10 @@ package struct Checkpoint: Sendable {
         package var configuration = ""
         package var configurationDigest = ""
         package var datasetDigest = ""
+        /// What the dataset file says was done to its pictures, JSON; empty where it says nothing.
+        package var preprocessing = ""
+        /// The digest of the weights that the run started from; empty: random ones.
+        package var initialWeights = ""
         package var evaluations: [Evaluation] = []
         package var best: Evaluation?
         /// Sum over the steps of the running epoch.

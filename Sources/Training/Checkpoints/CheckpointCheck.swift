@@ -40,6 +40,9 @@ extension Checkpoint.Header {
         try require(
             samplesSeen, "samples_seen",
             in: 0...min(Self.mostSamples, Self.product([step, batchSize]) ?? .max), " (step × batch_size at most)")
+        try require(
+            initialWeights.isEmpty || initialWeights.utf8.count == 64, "initial_weights_sha256", initialWeights,
+            "64 hexadecimal digits")
         try require(metricsBytes, "metrics_bytes", in: 0...Self.mostBytes)
         let counts = [epochScore.divisor, epochScore.samples, epochScore.correct1, epochScore.correct5]
         try require(

@@ -111,6 +111,10 @@ extension CheckpointFile {
             ("build", .string(header.build)),
             ("libraries", .string(header.libraries)),
         ]
+        if !header.preprocessing.isEmpty { attributes.append(("preprocessing", .string(header.preprocessing))) }
+        if !header.initialWeights.isEmpty {
+            attributes.append(("initial_weights_sha256", .string(header.initialWeights)))
+        }
         if let best = header.best {
             attributes += [
                 ("best_epoch", .integer(Int64(best.epoch))), ("best_step", .integer(Int64(best.step))),
@@ -159,6 +163,12 @@ extension CheckpointFile {
         header.kernelSet = try attributes.text("kernel_set")
         // Checkpoints of earlier versions do not have it.
         if try file.attribute("engine", on: "/") != nil { header.engine = try attributes.text("engine") }
+        if try file.attribute("preprocessing", on: "/") != nil {
+            header.preprocessing = try attributes.text("preprocessing")
+        }
+        if try file.attribute("initial_weights_sha256", on: "/") != nil {
+            header.initialWeights = try attributes.text("initial_weights_sha256")
+        }
         header.build = try attributes.text("build")
         header.libraries = try attributes.text("libraries")
         header.classes = try dataset("/classes", in: file, imageBytes).readStrings()

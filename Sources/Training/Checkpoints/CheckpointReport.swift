@@ -1,3 +1,4 @@
+internal import Diagnostics
 package import Report
 
 /// What `inspect` tells of a checkpoint.
@@ -28,6 +29,10 @@ package struct CheckpointReport {
             JSON.Member("weights_sha256", .string(checkpoint.weightsDigest())),
         ]
         if !header.engine.isEmpty { members.append(JSON.Member("engine", .string(header.engine))) }
+        if !header.preprocessing.isEmpty { members.append(JSON.Member("preprocessing", .string(header.preprocessing))) }
+        if !header.initialWeights.isEmpty {
+            members.append(JSON.Member("initial_weights_sha256", .string(header.initialWeights)))
+        }
         if let digest = checkpoint.averageDigest() { members.append(JSON.Member("ema_sha256", .string(digest))) }
         if let best = header.best { members.append(JSON.Member("best", best.json)) }
         return .object(members)
@@ -49,6 +54,8 @@ package struct CheckpointReport {
         lines.append("parameters  \(NumberText.grouped(parameters))")
         lines += TextTable(checkpoint.weights.map { [$0.key, "\($0.shape)"] }, [.left], indent: 2).lines
         lines.append("dataset digest  \(header.datasetDigest)")
+        if !header.preprocessing.isEmpty { lines.append("preprocessing  \(header.preprocessing.printable)") }
+        if !header.initialWeights.isEmpty { lines.append("initial weights  \(header.initialWeights)") }
         lines.append("weights_sha256  \(checkpoint.weightsDigest())")
         if let digest = checkpoint.averageDigest() { lines.append("ema_sha256  \(digest)") }
         lines.append("configuration")

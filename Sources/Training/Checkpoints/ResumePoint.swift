@@ -137,6 +137,8 @@ package struct ResumePoint {
                 case .same: false
                 case .free: true
                 case .length: !configuration.schedule.followsRunLength
+                // What lay there is compared by `InitialWeights`.
+                case .elsewhere: before[key] != nil && now[key] != nil
                 }
             guard !isFree, before[key] != now[key] else { return nil }
             return "\(key) was \(before[key] ?? "(unset)"), is \(now[key] ?? "(unset)")"
@@ -151,6 +153,17 @@ package struct ResumePoint {
                 "\(path): this run cannot go on with other settings: \(differences.joined(separator: "; ")). "
                     + "Use the same ones, or start anew in another --run-dir")
         }
+    }
+
+    /// Throws: `Failure(.configuration)` where weights are not those that the run started from.
+    func check(weights file: String, digest: String) throws {
+        let stored = checkpoint.header.initialWeights
+        guard digest != stored else { return }
+        throw Failure(
+            .configuration,
+            "\(file): holds other weights (\(digest.prefix(16))…) than those that the run of \(path) started from "
+                + "(\(stored.isEmpty ? "random ones" : "\(stored.prefix(16))…")). A run that goes on needs no weights: leave them "
+                + "out, or start anew in another --run-dir")
     }
 
     package func storedConfiguration(models: [String]) throws -> Configuration {

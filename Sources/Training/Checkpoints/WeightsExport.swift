@@ -58,7 +58,8 @@ package struct WeightsExport {
             "classes": JSON.strings(header.classes).text(),
             "input": JSON.integers(header.input).text(), "input_mean": "\(header.inputMean)",
             "input_std": "\(header.inputStd)",
-            "epoch": "\(header.epoch)", "step": "\(header.step)", "weights": isAverage ? "average" : "last",
+            "preprocessing": header.preprocessing, "epoch": "\(header.epoch)", "step": "\(header.step)",
+            "weights": isAverage ? "average" : "last",
             "weights_sha256": digest.hexadecimal(),
         ]
     }

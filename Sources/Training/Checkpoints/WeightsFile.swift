@@ -52,6 +52,13 @@ package struct WeightsFile {
     ) throws -> WeightsMatch {
         let match = match(state.parameterList, head: head)
         try match.check(path: file.path, model: model)
+        try load(match, into: state)
+        return match
+    }
+
+    /// Copies what was found to fit into a model's state. Throws: `Failure(.badData)` naming the first value that is not finite
+    /// or is a negative variance.
+    func load(_ match: WeightsMatch, into state: ModelState) throws {
         func place(of parameter: Parameter) -> UnsafeMutableBufferPointer<Float> {
             UnsafeMutableBufferPointer(rebasing: state.weights[parameter.range])
         }
@@ -59,7 +66,6 @@ package struct WeightsFile {
         for (parameter, entry) in match.taken {
             try WeightsCheck.check(entry.key, UnsafeBufferPointer(place(of: parameter)), path: "\(file.path):")
         }
-        return match
     }
 }
 

@@ -129,19 +129,32 @@ package struct WeightsMatch {
         ]
     }
 
+    /// Whether every parameter has been taken and every tensor that matters is used.
+    package var isWhole: Bool { new.isEmpty && problems.allSatisfy(\.1.isEmpty) }
+
+    /// The file and how much of it is taken, in a line.
+    package var summary: String {
+        "\(source)\(without): "
+            + (isWhole ? "all \(taken.count) tensors taken" : "\(taken.count) tensors taken, \(new.count) new")
+    }
+
     /// What is taken, new, missing, left over and of a wrong shape.
-    package var table: String {
+    package var table: String { (["weights  \(source)\(without)"] + rows).joined(separator: "\n") }
+
+    private var without: String { prefix.isEmpty ? "" : ", keys without \(prefix)" }
+
+    /// The table without its first line.
+    package var rows: [String] {
         let rows: [(String, [String])] =
             [
                 ("taken", taken.map(\.entry.key.printable)),
                 ("new", new.map { "\($0.key) \($0.shape)" + ($1.map { ", in the file \(Shape($0.shape))" } ?? "") }),
             ] + problems.map { ($0.0.replacing("of a ", with: ""), $0.1) }
             + [("not needed", notNeeded.map(\.key.printable))]
-        let table = TextTable(
+        return TextTable(
             rows.filter { $0.0 != "wrong type" || !$0.1.isEmpty }.map { [$0, "\($1.count)", Self.few($1)] },
-            [.left, .right, .left], indent: 2)
-        let without = prefix.isEmpty ? "" : ", keys without \(prefix)"
-        return (["weights  \(source)\(without)"] + table.lines).joined(separator: "\n")
+            [.left, .right, .left], indent: 2
+        ).lines
     }
 
     /// The table's numbers.

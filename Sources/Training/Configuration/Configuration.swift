@@ -5,6 +5,10 @@ package import Tensors
 /// What defines a run, and how it is watched; the values given here are the defaults.
 package struct Configuration: Equatable, Sendable {
     package var model = Model(name: "fashion-classifier")
+    /// A file of weights to start from; nil: random ones.
+    package var weights: String?
+    /// With `weights`: what becomes of the last layer's.
+    package var head = WeightsMatch.Head.auto
     package var data = Data()
     /// Samples of an update, over all ranks.
     package var batchSize = 32
@@ -38,7 +42,7 @@ package struct Configuration: Equatable, Sendable {
     /// What `swift-train` does without a configuration: the Fashion classifier on the built-in synthetic data.
     package static var builtIn: Configuration {
         var configuration = Configuration()
-        configuration.data.file = "data/synthetic.h5"
+        configuration.data.files = ["data/synthetic.h5"]
         configuration.length = .epochs(5)
         configuration.optimizer.learningRate = 0.02
         return configuration
@@ -48,6 +52,7 @@ package struct Configuration: Equatable, Sendable {
         var options = PlanOptions()
         options.loss = loss
         options.batchStatistics = batchNorm
+        options.takesTargets = data.mix != nil
         return options
     }
 
@@ -67,13 +72,6 @@ package struct Configuration: Equatable, Sendable {
         package init(name: String) {
             self.name = name
         }
-    }
-
-    package struct Data: Equatable, Sendable {
-        package var file = "data/fashion-mnist.h5"
-        package var normalize = Normalize.none
-        /// nil: training images as they are.
-        package var augment: ConfiguredAugmentation?
     }
 
     package enum Normalize: Equatable, Sendable {

@@ -11,6 +11,8 @@ package struct ConfigurationKey: Sendable {
         case free
         /// It may change unless the learning rate follows the length of the run.
         case length
+        /// It says where something lies that is compared by what it is: it may change but not come or go.
+        case elsewhere
     }
 
     /// Of keys that only some of a section's names have, as `momentum` of `optimizer: {name: …}`.

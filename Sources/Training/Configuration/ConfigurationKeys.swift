@@ -4,7 +4,8 @@ internal import Diagnostics
 package enum ConfigurationKeys {
     /// Every key, in the order of the documentation; it is read, compared and printed in this order.
     package static let all: [ConfigurationKey] =
-        Configuration.modelKeys + Configuration.dataKeys + Configuration.batchKeys + Configuration.lengthKeys
+        Configuration.modelKeys + Configuration.weightsKeys + Configuration.dataKeys + Configuration.batchKeys
+        + Configuration.lengthKeys
         + Configuration.lossKeys + Configuration.batchNormKeys + Configuration.optimizerKeys
         + Configuration.scheduleKeys + Configuration.warmupKeys + Configuration.clipKeys + Configuration.averagingKeys
         + Configuration.earlyStoppingKeys + Configuration.evaluationKeys + Configuration.watchingKeys
@@ -50,10 +51,15 @@ package enum ConfigurationKeys {
         "arch": "model.name", "architecture": "model.name", "network": "model.name", "net": "model.name",
         "backbone": "model.name", "modelname": "model.name", "numclasses": "model.classes",
         "nclasses": "model.classes", "inchannels": "model.channels", "drop": "model.dropout",
+        "pretrained": "weights", "init": "weights", "initialweights": "weights", "pretrainedweights": "weights",
+        "classifier": "head",
         "dataset": "data.file", "datafile": "data.file", "datapath": "data.file", "path": "data.file",
         "datadir": "data.file",
         "datasetfile": "data.file", "inputfile": "data.file", "normalization": "data.normalize",
         "augmentation": "data.augment", "transforms": "data.augment",
+        "workers": "data.readers", "numworkers": "data.readers", "sampler": "data.sampling", "subset": "data.fraction",
+        "trainfraction": "data.fraction", "kfold": "data.fold", "folds": "data.fold", "mixup": "data.mix",
+        "cutmix": "data.mix",
         "scheduler": "schedule.name", "lrschedule": "schedule.name", "lrscheduler": "schedule.name",
         "warmupsteps": "schedule.warmup.steps", "warmupepochs": "schedule.warmup.epochs",
         "stepsize": "schedule.every", "gamma": "schedule.factor", "minlr": "schedule.minimum",
@@ -76,20 +82,15 @@ package enum ConfigurationKeys {
 
     /// What this version has no key for, with the way that there is.
     private static let absent: [String: String] = [
-        "weights": noOtherWeights, "pretrained": noOtherWeights, "freeze": noOtherWeights, "finetune": noOtherWeights,
-        "init": noOtherWeights, "initialweights": noOtherWeights,
+        "freeze": "this version trains all layers; --weights FILE starts from weights",
+        "finetune": "--weights FILE starts from weights, with a new head where the classes are others",
         "threads": "threads are no setting of a run: --threads N",
-        "workers": "readers are as many as the rank has cores; --threads N computes",
-        "numworkers": "readers are as many as the rank has cores; --threads N computes",
         "numthreads": "threads are no setting of a run: --threads N",
         "resume": "where a run goes on is an option: --resume auto, never or a checkpoint",
         "device": "this program computes on CPUs", "gpus": "this program computes on CPUs",
         "amp": "this program computes in float32", "dtype": "this program computes in float32",
         "precision": "this program computes in float32",
-        "shuffle": "every epoch has an order of its own, drawn from seed",
     ]
-    package static let noOtherWeights =
-        "this version starts from random weights or from a checkpoint of its own (--resume), not from other weights"
 
     /// What the program has no setting for, and what there is instead; nil for other words.
     package static func absence(of key: String) -> String? { absent[Suggestion.plain(lastName(key))] }
@@ -98,7 +99,9 @@ package enum ConfigurationKeys {
     /// program's name, or keys of this name elsewhere.
     package static func meant(by key: String) -> [String] {
         let (whole, last) = (Suggestion.plain(key), Suggestion.plain(lastName(key)))
-        if let path = (paths + known(in: "")).first(where: { Suggestion.plain($0) == whole }) { return [path] }
+        if let path = (all.map(\.path) + known(in: "")).first(where: { Suggestion.plain($0) == whole }) {
+            return [path]
+        }
         if let path = synonyms[whole] ?? synonyms[last] { return [path] }
         return paths.filter { Suggestion.plain(lastName($0)) == last }
     }

@@ -31,6 +31,22 @@ extension Configuration {
             }, text: { $0.model.layers?.text }),
     ]
 
+    static let weightsKeys = [
+        ConfigurationKey(
+            "weights", "a file of weights or a run that training starts from", expected: "a path, or none",
+            resuming: .elsewhere,
+            read: { configuration, section, _ in
+                configuration.weights =
+                    section.isNone("weights") ? nil : try section.path("weights") ?? configuration.weights
+            }, text: { $0.weights }),
+        ConfigurationKey(
+            "head", "whether the last layer is taken from the weights too; auto: where the classes are the same",
+            expected: ConfigurationSection.expectation(of: WeightsMatch.Head.allCases.map(\.rawValue)),
+            read: { configuration, section, _ in
+                configuration.head = try section.choice("head", WeightsMatch.Head.self) ?? configuration.head
+            }, text: { configuration in configuration.weights.map { _ in configuration.head.rawValue } }),
+    ]
+
     private mutating func readModelName(_ section: ConfigurationSection, _ input: ConfigurationInput) throws {
         let isDescribed = section.has("layers")
         let fallback = isDescribed ? Model.customName : input.mustBeComplete ? nil : model.name
@@ -51,7 +67,12 @@ extension Configuration {
     }
 
     static let dataKeys = [
-        ConfigurationKey("data.file", "the dataset file", .path, \.data.file, resuming: .free),
+        ConfigurationKey(
+            "data.file", "the dataset file, or several that count as one", expected: Data.filesExpectation,
+            resuming: .free, isList: true,
+            read: { configuration, section, _ in
+                configuration.data.files = try Data.files(section, "file") ?? configuration.data.files
+            }, text: { $0.data.file }),
         ConfigurationKey(
             "data.normalize", "what is taken off pixels of 0…1, and what they are divided by, channel by channel",
             expected: "none, dataset, or {mean: […], std: […]}",
@@ -71,6 +92,43 @@ extension Configuration {
                 guard let augmentation = try section.node("augment").map(ConfiguredAugmentation.init) else { return }
                 configuration.data.augment = augmentation.transforms.isEmpty ? nil : augmentation
             }, text: { $0.data.augment?.text }),
+        ConfigurationKey(
+            "data.mix", "mixtures of the images of a shard and of their labels, under torchvision's names",
+            expected: "a list of MixUp, CutMix", isList: true,
+            read: { configuration, section, _ in
+                guard let node = section.node("mix") else { return }
+                configuration.data.mix = try ConfiguredMixing(node)
+            }, text: { $0.data.mix?.text }),
+        ConfigurationKey(
+            "data.readers", "threads of a rank that gather the batches; auto: as many as it has cores, up to eight",
+            expected: Data.readersExpectation, resuming: .free,
+            read: { configuration, section, _ in try configuration.data.readReaders(section) },
+            text: { $0.data.readers.map(String.init) ?? "auto" }),
+        ConfigurationKey(
+            "data.shuffle", "the order of an epoch: any, or by runs of neighbours, for compressed data", .choice,
+            \.data.shuffle),
+        ConfigurationKey(
+            "data.sampling", "how often an epoch takes each image: once, classes equally, or by weights of classes",
+            expected: Data.samplingExpectation,
+            read: { configuration, section, _ in try configuration.data.readSampling(section) },
+            text: { configuration in
+                switch configuration.data.sampling {
+                case .once: "once"
+                case .balanced: "balanced"
+                case .weights: nil
+                }
+            }),
+        ConfigurationKey(
+            "data.sampling.weights", "how often images of each class are drawn, in proportion",
+            expected: "a list of numbers from 0, one a class", isList: true,
+            text: { if case .weights(let weights) = $0.data.sampling { "\(weights)" } else { nil } }),
+        ConfigurationKey(
+            "data.fraction", "the part of each class's training images that is used",
+            .number("a number above 0, up to 1") { $0 > 0 && $0 <= 1 }, \.data.fraction),
+        ConfigurationKey(
+            "data.fold", "the part of the training images that is held out, and scored in evaluations",
+            expected: Data.foldExpectation, read: { configuration, section, _ in try configuration.readFold(section) },
+            text: { $0.data.fold.map { "\($0)" } ?? "none" }),
     ]
 
     private static let normalizeWords: [String: Normalize] = ["none": .none, "dataset": .dataset]
@@ -217,7 +275,10 @@ extension Configuration {
 
     static let evaluationKeys = [
         ConfigurationKey("evaluate.every", "how often the network is scored", .steps, \.evaluate.every),
-        ConfigurationKey("evaluate.split", "the split of the dataset that it is scored on", .text, \.evaluate.split),
+        ConfigurationKey(
+            "evaluate.split", "the split of the dataset that it is scored on; held-out: what data.fold holds out",
+            .text,
+            \.evaluate.split, check: { try $0.checkEvaluatedSplit($1) }),
         ConfigurationKey(
             "evaluate.batch_size", "samples that are scored together", .integer(in: 1...1 << 20),
             \.evaluate.batchSize),

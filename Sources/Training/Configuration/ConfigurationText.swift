@@ -12,10 +12,12 @@ extension Configuration {
         }
     }
 
-    /// SHA-256 over all entries, a line each.
-    package func digest() -> String {
+    /// SHA-256 over all entries, a line each. Of the weights that a run starts from counts what they are, not where they lie.
+    package func digest(initialWeights: String = "") -> String {
         var hash = SHA256()
-        for (key, value) in entries { hash.update("\(key)=\(value)\n") }
+        for (key, value) in entries {
+            hash.update("\(key)=\(key == "weights" && !initialWeights.isEmpty ? initialWeights : value)\n")
+        }
         return hash.hexadecimal()
     }
 
@@ -33,7 +35,7 @@ extension Configuration {
             if first.key == path {
                 rest = rest.dropFirst()
                 // Lists are written as lists, everything else as the plain text it was read from.
-                let isList = ConfigurationKeys.row(at: path)?.isList == true
+                let isList = ConfigurationKeys.row(at: path)?.isList == true && first.value.hasPrefix("[")
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

@@ -33,10 +33,11 @@ package final class EvaluationSession {
     /// How a file of weights and the network went together; nil for a checkpoint.
     package let weightsTable: String?
     private let sourcePath: String
-    private let datasetDigest: String
+    private let dataset: Dataset
     private let evaluator: Evaluator
     private let state: ModelState
     private let communicator: any Communicator
+    private let loss: Loss
 
     /// Opens everything; `data` and `split` default to those of the configuration. Collective.
     ///
@@ -48,15 +49,19 @@ package final class EvaluationSession {
         try RankAgreement.together(communicator) { try BLAS.load() }
         let subject = try RankAgreement.together(communicator) { try EvaluationSubject(source, models: models) }
         let configuration = subject.configuration
-        let dataFile = data ?? configuration.data.file
+        let paths = data.map { [$0] } ?? configuration.data.files
+        let dataFile = paths.joined(separator: ", ")
         let splitName = split ?? configuration.evaluate.split
         let (dataset, samples) = try RankAgreement.together(communicator) {
-            let dataset = try Self.dataset(dataFile, isStored: data == nil)
-            let samples = try dataset.split(splitName)
+            let dataset = try Self.dataset(paths, isStored: data == nil)
+            let isHeldOut = splitName == Configuration.heldOutSplit
+            let samples = try isHeldOut ? Self.heldOut(configuration.data.fold, of: dataset) : dataset.split(splitName)
             guard communicator.localRank == 0 else { return (dataset, samples) }
             // Standard output carries the result.
             func say(_ text: String) { if communicator.rank == 0 { StandardError.line(text) } }
-            for warning in try dataset.checkPixels(of: [splitName], onLongWork: say) { say("warning: \(warning)") }
+            for warning in try dataset.checkPixels(of: [isHeldOut ? "train" : splitName], onLongWork: say) {
+                say("warning: \(warning)")
+            }
             return (dataset, samples)
         }
         try RankAgreement.check(
@@ -102,33 +107,70 @@ package final class EvaluationSession {
         self.dataFile = dataFile
         self.splitName = splitName
         self.communicator = communicator
+        loss = configuration.loss
         modelName = configuration.model.name
         classNames = match.names
         weightsTable = weightsMatch?.table
         notes = [match.note(dataFile: dataFile, path: subject.path)].compactMap { $0 }
         sourcePath = subject.path
-        datasetDigest = dataset.digest
+        self.dataset = dataset
     }
 
     /// A path that a run keeps counts from where it was started, which is said where nothing is there.
-    private static func dataset(_ path: String, isStored: Bool) throws -> Dataset {
+    private static func dataset(_ paths: [String], isStored: Bool) throws -> Dataset {
         do {
-            return try Dataset(paths: [path])
-        } catch let failure as Failure where failure.code == .inputMissing && isStored && !path.hasPrefix("/") {
+            return try Dataset(paths: paths)
+        } catch let failure as Failure
+            where failure.code == .inputMissing && isStored && paths.contains(where: { !$0.hasPrefix("/") })
+        {
             throw Failure(
                 .inputMissing,
-                "\(path): no such file here. The path counts from the folder in which the run was started: evaluate there, or "
+                "\(paths.joined(separator: ", ")): no such file here. The path counts from the folder in which the run was started: evaluate there, or "
                     + "name the data with --data")
         }
     }
 
+    /// What the fold of the configuration holds out of the training images.
+    private static func heldOut(_ fold: Configuration.Fold?, of dataset: Dataset) throws -> any SampleSource {
+        guard let fold else {
+            throw Failure(
+                .configuration,
+                "the split \(Configuration.heldOutSplit) is what data.fold holds out, and none is set; set data.fold=1/5, or name "
+                    + "another split: \(dataset.splitNames.joined(separator: ", "))")
+        }
+        let training = try dataset.split("train")
+        let samples = try TrainingSamples.heldOut(fold, labels: training.labels, path: dataset.path)
+        return SelectedSamples(training, samples: samples, name: Configuration.heldOutSplit)
+    }
+
+    /// The true class of each sample in file order, as the network numbers them.
+    package var truths: [Int32] { evaluator.labels }
+
+    /// What the samples are called in results, in file order. Throws: `Failure`.
+    package func sampleNames() throws -> [String] { try dataset.imageNames(of: splitName) }
+
+    /// Rank 0 is handed the `top` most probable classes of every sample, in file order.
+    package struct EachPrediction {
+        package var top: Int
+        package var use: (_ sample: Int, _ prediction: Prediction) throws -> Void
+
+        package init(top: Int, use: @escaping (_ sample: Int, _ prediction: Prediction) throws -> Void) {
+            (self.top, self.use) = (top, use)
+        }
+    }
+
     /// Scores the split, and writes every sample's logits to a file if one is named. Collective; equal on all ranks.
-    package func run(logitsPath: String? = nil) throws -> Result {
+    ///
+    /// `each` is given on all ranks or on none.
+    package func run(logitsPath: String? = nil, each: EachPrediction? = nil) throws -> Result {
         var predictions = Predictions(evaluator.batches)
         let logitsFile = try RankAgreement.together(communicator) { try logitsPath.map(makeLogitsFile) }
         let score = try evaluator.score(weights: state.weights) { round, samples, logits in
             predictions.add(round: round, samples, logits)
             try logitsFile?.add(round: round, samples, logits)
+            guard let each else { return }
+            let own = (0..<samples.count).map { Prediction(logits: logits($0), top: each.top, loss: loss) }
+            try PredictionRound.gather(own, round: round, batches: evaluator.batches, over: communicator, use: each.use)
         }
         try RankAgreement.together(communicator) { try logitsFile?.commit() }
         return Result(
@@ -141,7 +183,7 @@ package final class EvaluationSession {
             attributes: [
                 ("model", .string(modelName)), ("weights", .string(FilePath.name(of: sourcePath))),
                 ("weights_sha256", .string(state.weightsDigest())), ("data", .string(FilePath.name(of: dataFile))),
-                ("dataset_digest", .string(datasetDigest)), ("split", .string(splitName)),
+                ("dataset_digest", .string(dataset.digest)), ("split", .string(splitName)),
                 ("kernel_set", .string(Machine.kernelSet)), ("build", .string("swift-train \(Machine.version)")),
             ], communicator: communicator)
     }

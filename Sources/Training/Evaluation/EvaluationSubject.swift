@@ -15,6 +15,9 @@ struct EvaluationSubject {
         case file(WeightsFile)
     }
 
+    /// What a checkpoint says of its run; nil for a file of weights.
+    var header: Checkpoint.Header? { checkpoint?.header }
+
     private var checkpoint: Checkpoint? { if case .checkpoint(let checkpoint) = weights { checkpoint } else { nil } }
 
     init(_ source: EvaluationSession.Source, models: [String]) throws {

@@ -2,6 +2,7 @@ package import DataParallel
 package import Datasets
 internal import Diagnostics
 package import Layers
+internal import Synchronization
 package import Tensors
 
 /// Scores a split: fixed batches of samples in file order, dealt to the ranks, every sample exactly once.
@@ -11,6 +12,8 @@ package final class Evaluator {
     package let split: any SampleSource
     /// Class numbers as the network has them.
     package let labels: [Int32]
+    /// Of the network.
+    package let classes: Int
     package let batches: EvaluationBatches
     /// Called after every pass of a batch: a sign of life for whoever watches.
     package var afterPass: () -> Void {
@@ -21,6 +24,7 @@ package final class Evaluator {
     package var arenaBytes: Int { plan.arenaBytes }
     private let plan: ExecutionPlan
     private let communicator: any Communicator
+    private let pool: ThreadPool
     /// The images and labels of a batch.
     private let batch: Batch
 
@@ -39,9 +43,11 @@ package final class Evaluator {
         // What a batch has room for beyond the split decides no bits.
         let batchSize = min(batchSize, max(1, split.count))
         self.split = split
+        classes = network.description.classes
         self.labels = labels ?? split.labels
         batches = EvaluationBatches(sampleCount: split.count, batchSize: batchSize, ranks: communicator.size)
         self.communicator = communicator
+        self.pool = pool
         batch = Batch(
             shards: 1, imagesPerShard: min(batchSize, split.count), imageBytes: split.imageBytes)
         var options = PlanOptions()
@@ -91,8 +97,17 @@ package final class Evaluator {
     }
 
     private func readBatch(_ samples: Range<Int>) throws {
+        let (split, batch) = (split, batch)
+        let failure = Mutex<(any Error)?>(nil)
+        pool.run(samples.count) { slot, _ in
+            do {
+                try split.fill(batch.images + slot * batch.imageBytes, sample: samples.lowerBound + slot)
+            } catch {
+                failure.withLock { $0 = $0 ?? error }
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
         for (slot, sample) in samples.enumerated() {
-            try split.fill(batch.images + slot * batch.imageBytes, sample: sample)
             batch.labels[slot] = labels[sample]
             batch.ids[slot] = Int64(sample)
         }

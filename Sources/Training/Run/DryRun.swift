@@ -40,7 +40,8 @@ extension TrainingSession {
         let first = min(options.resume?.checkpoint.header.step ?? 0, max(0, totalSteps - 1))
         let loader = try BatchLoader(
             source: training, plan: plan, localShards: layout.range, steps: first..<first + 1,
-            augmentation: augmentation, readers: readers)
+            augmentation: augmentation, mixing: configuration.data.mix?.mixing,
+            classes: dataset.classes.count, readers: readers)
         var rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: totalSteps)
@@ -63,7 +64,8 @@ extension TrainingSession {
                     + "and at optimizer.learning_rate")
         }
         return DryRun(
-            facts: startFacts(step: step) + warnings().map { ("warning", $0) }, summary: try NetworkSummary(network),
+            facts: startFacts(step: step) + weightsRows.map { ("", $0) } + warnings().map { ("warning", $0) },
+            summary: try NetworkSummary(network),
             images: layout.shardsPerRank * geometry.imagesPerShard, memory: try memoryNeed(),
             peakResidentBytes: Machine.peakResidentBytes(), loss: outcome.score.meanLoss,
             gradientNorm: outcome.gradientNorm, steps: max(0, totalSteps - first), stepSeconds: seconds)

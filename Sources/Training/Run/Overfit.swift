@@ -25,7 +25,9 @@ package struct Overfit: Equatable, Sendable {
         adapted.batchSize = (samples + configuration.shards - 1) / configuration.shards * configuration.shards
         if case .epochs = configuration.length { adapted.length = .steps(Self.usualSteps) }
         adapted.schedule = Configuration.Schedule()
-        adapted.data.augment = nil
+        (adapted.data.augment, adapted.data.mix) = (nil, nil)
+        (adapted.data.shuffle, adapted.data.sampling) = (.full, .once)
+        (adapted.data.fraction, adapted.data.fold) = (1, nil)
         adapted.warmup = nil
         adapted.averaging = nil
         adapted.earlyStopping = nil

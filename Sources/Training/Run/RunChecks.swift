@@ -21,6 +21,12 @@ struct RunChecks {
 
     /// Throws: `Failure(.configuration)`.
     func check() throws {
+        guard configuration.weights != nil || configuration.head == .auto else {
+            throw Failure(
+                .configuration,
+                "head = \(configuration.head.rawValue) says what becomes of the head in weights, expected weights: FILE beside it"
+            )
+        }
         // Random choices are keyed by an epoch of 32 bits.
         guard totalSteps / geometry.stepsPerEpoch < Int(UInt32.max) else {
             throw Failure(

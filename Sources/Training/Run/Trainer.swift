@@ -46,7 +46,7 @@ package final class Trainer {
     /// initialised or restored. Throws: `Failure`.
     package init(
         configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: any SampleSource,
-        augmentation: Augmentation? = nil, readers: Int = 1,
+        augmentation: Augmentation? = nil, mixing: Mixing? = nil, readers: Int = 1,
         plan: EpochPlan, header: Checkpoint.Header, resume: ResumePoint?, recorder: RunRecorder?,
         communicator: any Communicator, activity: Activity, targetLoss: Double? = nil
     ) throws {
@@ -78,11 +78,11 @@ package final class Trainer {
         loader = try BatchLoader(
             source: training, plan: plan, localShards: step.layout.range,
             steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps, augmentation: augmentation,
-            readers: readers)
+            mixing: mixing, classes: evaluator.classes, readers: readers)
         placeholder = {
             .placeholder(
                 shards: step.layout.shardsPerRank, imagesPerShard: geometry.imagesPerShard,
-                imageBytes: training.imageBytes)
+                imageBytes: training.imageBytes, targetClasses: mixing == nil ? 0 : evaluator.classes)
         }
         sampleLog =
             configuration.log.samples

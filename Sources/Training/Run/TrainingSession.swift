@@ -15,6 +15,8 @@ package final class TrainingSession {
         package var resume: ResumePoint?
         /// Whether the run folder may hold a run already, which then goes on (or starts anew if it saved nothing).
         package var mayContinue = false
+        /// Where a run goes on: a file of weights that was named for this start, to compare with those it began from.
+        package var namedWeights: String?
         package var threads: Int?
         /// Learn a few samples by heart, without a run folder unless one is named.
         package var overfit: Overfit?
@@ -31,21 +33,30 @@ package final class TrainingSession {
     let communicator: any Communicator
     private let activity: Activity
     let options: Options
-    private let dataset: Dataset
+    let dataset: Dataset
     let training: any SampleSource
     let evaluation: any SampleSource
     let network: Network
     let layout: ShardLayout
     /// Which samples the steps take.
-    let plan: EpochPlan
+    private let samples: TrainingSamples
+    /// Of what the run reads.
+    private let dataDigest: String
+    var plan: EpochPlan { samples.plan }
     var geometry: BatchGeometry { plan.geometry }
     let pool: ThreadPool
     private let input: PixelConversion
     private let normalization: Normalization
     /// Random changes of the training images; nil: none.
     let augmentation: Augmentation?
+    /// What a new run starts from, on rank 0.
+    private let initialWeights: InitialWeights?
+    /// The digest of what the run started from; empty: random weights.
+    private var initialWeightsDigest = ""
     /// Threads that gather the batches.
     let readers: Int
+    /// Where rank 0 keeps the run, once it has begun.
+    package private(set) var runFolderPath: String?
     /// What the user should hear of the data.
     private let dataWarnings: [String]
 
@@ -63,12 +74,14 @@ package final class TrainingSession {
         self.activity = activity
         try RankAgreement.together(communicator) { try BLAS.load() }
         try RankAgreement.check(Self.facts(of: configuration), over: communicator)
-        let readers = Machine.defaultReaders(localRanks: communicator.localSize)
+        let readers = configuration.data.readers ?? Machine.defaultReaders(localRanks: communicator.localSize)
         self.readers = readers
         layout = try ShardLayout(
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
-        let (dataset, training, evaluation) = try RankAgreement.together(communicator) {
-            let dataset = try Dataset(paths: [configuration.data.file], chunks: .inMemory(threads: readers))
+        let (dataset, training, samples, evaluation) = try RankAgreement.together(communicator) {
+            let dataset = try Dataset(
+                paths: configuration.data.files,
+                chunks: configuration.data.shuffle == .blocks ? .streamed : .inMemory(threads: readers))
             guard dataset.splitNames.contains("train") else {
                 throw Failure(
                     .badData,
@@ -77,25 +90,39 @@ package final class TrainingSession {
             }
             let training = try dataset.split("train")
             if let overfit = options.overfit {
-                let samples = try overfit.split(of: training, seed: configuration.seed, file: dataset.path)
-                return (dataset, samples, samples)
+                let few = try overfit.split(of: training, seed: configuration.seed, file: dataset.path)
+                let samples = try TrainingSamples(
+                    configuration, of: few, classes: dataset.classes, path: dataset.path)
+                return (dataset, few, samples, few)
             }
-            return (dataset, training, try dataset.split(configuration.evaluate.split))
+            let samples = try TrainingSamples(
+                configuration, of: training, classes: dataset.classes, path: dataset.path)
+            guard configuration.evaluate.split == Configuration.heldOutSplit, let heldOut = samples.heldOut else {
+                return (dataset, training, samples, try dataset.split(configuration.evaluate.split))
+            }
+            let evaluation = SelectedSamples(training, samples: heldOut, name: Configuration.heldOutSplit)
+            return (dataset, training, samples, evaluation)
         }
-        try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
+        dataDigest = samples.digest(ofDataset: dataset.digest)
+        try RankAgreement.check([.init("dataset digest", dataDigest)], over: communicator)
         dataWarnings = try Self.checkPixels(of: dataset, over: communicator)
-        try options.resume?.check(configuration, datasetDigest: dataset.digest, models: options.models)
+        try options.resume?.check(configuration, datasetDigest: dataDigest, models: options.models)
         self.dataset = dataset
+        self.samples = samples
         self.training = training
         self.evaluation = evaluation
         normalization = try Normalization(configuration.data.normalize, split: training, file: dataset.path)
         augmentation = try Self.augmentation(configuration.data.augment, of: training, file: dataset.path)
+        if configuration.data.mix != nil, training.pixelType != .uint8 {
+            throw Failure(
+                .configuration,
+                "data.mix: the images of \(dataset.path) are float32, expected uint8, which it works on")
+        }
         network = try Self.network(configuration, dataset: dataset, makeModel)
+        initialWeights = try Self.initialWeights(
+            configuration, options, network: network, classes: dataset.classes, over: communicator)
         input = normalization.conversion(for: training)
-        plan = EpochPlan(
-            labels: training.labels, seed: configuration.seed, batchSize: configuration.batchSize,
-            shards: configuration.shards)
-        try RunChecks(configuration, geometry: plan.geometry, network: network).check()
+        try RunChecks(configuration, geometry: samples.plan.geometry, network: network).check()
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
@@ -114,11 +141,12 @@ package final class TrainingSession {
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, step: step, evaluator: evaluator, training: training,
-            augmentation: augmentation, readers: readers, plan: plan,
+            augmentation: augmentation, mixing: configuration.data.mix?.mixing, readers: readers, plan: plan,
             header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
             communicator: communicator,
             activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
         recorder?.start(startFacts(step: step))
+        for row in weightsRows { recorder?.line(row) }
         for warning in dataWarnings + warnings() { recorder?.warn(warning) }
         if let resume = options.resume { announce(resume, engine: step.plan.engine, recorder, trainer.progress) }
         let code = try trainer.run()
@@ -140,10 +168,43 @@ package final class TrainingSession {
         }
         if let resume = options.resume {
             try resume.checkpoint.restore(step.state, path: resume.path)
+            initialWeightsDigest = resume.checkpoint.header.initialWeights
         } else {
             step.state.initialize(seed: configuration.seed)
+            if configuration.weights != nil { try loadInitialWeights(into: step.state) }
         }
         return (step, evaluator)
+    }
+
+    /// Rank 0 reads the file, which the hosts of the others may not see, and all have what it read. Collective.
+    private func loadInitialWeights(into state: ModelState) throws {
+        let digest = try RankAgreement.together(communicator) { try initialWeights?.load(into: state) ?? "" }
+        initialWeightsDigest = String(decoding: try communicator.broadcast(Array(digest.utf8), from: 0), as: UTF8.self)
+        try communicator.broadcast(UnsafeMutableRawBufferPointer(state.weights), from: 0)
+        _ = state.average?.update(from: state.weights)
+    }
+
+    /// Opens the file of weights of a new run on rank 0; of a run that goes on it compares the file that was named, if it is
+    /// there. Collective.
+    private static func initialWeights(
+        _ configuration: Configuration, _ options: Options, network: Network, classes: [String],
+        over communicator: any Communicator
+    ) throws -> InitialWeights? {
+        try RankAgreement.together(communicator) {
+            guard communicator.rank == 0 else { return nil }
+            func open(_ path: String) throws -> InitialWeights {
+                try InitialWeights(path, head: configuration.head, network: network, classes: classes)
+            }
+            guard let resume = options.resume else { return try configuration.weights.map(open) }
+            guard let path = options.namedWeights else { return nil }
+            do {
+                let state = ModelState(parameterList: network.parameterList)
+                try resume.check(weights: path, digest: open(path).load(into: state))
+            } catch let failure as Failure where failure.code == .inputMissing {
+                // The checkpoint has all that is needed.
+            }
+            return nil
+        }
     }
 
     private func announce(
@@ -271,13 +332,14 @@ package final class TrainingSession {
                     options: configuration.planOptions, threads: pool.threads)
             ),
             ("batches", Int.product(BatchLoader.depth(batchBytes: batch), batch)),
+            ("images at hand", Int.product(plan.samplesAtHand(localShards: shards), training.imageBytes)),
             ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
         ]
     }
 
     func warnings() -> [String] {
         guard options.overfit == nil else { return [] }
-        return RunChecks(configuration, geometry: plan.geometry, network: network).warnings
+        return RunChecks(configuration, geometry: samples.plan.geometry, network: network).warnings
     }
 
     private func makeStep() throws -> TrainingStep {
@@ -303,6 +365,7 @@ package final class TrainingSession {
         let folder = try RunFolder(
             runDirectory: options.runDirectory, parent: configuration.runsDirectory, model: configuration.model.name,
             mayContinue: options.mayContinue)
+        runFolderPath = folder.path
         try folder.record(
             configuration: try configuration.yaml(), command: options.command,
             environment: describe(environment, engine: engine))
@@ -356,9 +419,16 @@ package final class TrainingSession {
             "host": .string(RankAgreement.hostName()), "engine": .string(engine),
             "kernel_set": .string(Machine.kernelSet), "libraries": .string(Machine.libraries),
             "ranks": .integer(communicator.size), "threads": .integer(pool.threads),
-            "dataset_digest": .string(dataset.digest),
+            "dataset_digest": .string(dataDigest),
             "variables": .object(variables.map { JSON.Member($0.key, .string($0.value)) }),
         ]
+    }
+
+    /// What all files say was done to their pictures, if they say the same.
+    private var preprocessing: String {
+        let texts = Set(dataset.files.map { (try? $0.text("preprocessing")) ?? "" })
+        // It becomes an attribute, which HDF5 limits.
+        return texts.count == 1 ? texts.first.flatMap { $0.utf8.count <= 4_096 ? $0 : nil } ?? "" : ""
     }
 
     private func header(engine: String) throws -> Checkpoint.Header {
@@ -372,14 +442,19 @@ package final class TrainingSession {
         header.batchSize = configuration.batchSize
         header.shards = configuration.shards
         header.configuration = try configuration.yaml()
-        header.configurationDigest = configuration.digest()
-        header.datasetDigest = dataset.digest
+        header.configurationDigest = configuration.digest(initialWeights: initialWeightsDigest)
+        header.datasetDigest = dataDigest
+        header.preprocessing = preprocessing
+        header.initialWeights = initialWeightsDigest
         header.build = "swift-train \(Machine.version)"
         header.libraries = Machine.libraries
         header.kernelSet = Machine.kernelSet
         header.engine = engine
         return header
     }
+
+    /// How the file of weights and the network go together; nothing where all of it was taken.
+    var weightsRows: [String] { initialWeights.map { $0.match.isWhole ? [] : $0.match.rows } ?? [] }
 
     func startFacts(step: TrainingStep) -> [(key: String, value: String)] {
         let ranks = communicator.size
@@ -389,8 +464,14 @@ package final class TrainingSession {
         let crowded =
             threads > cores || threads * communicator.localSize > Machine.coresOnline()
             || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
-        let augment = configuration.data.augment.map { [("augment", $0.text)] } ?? []
-        return [
+        let weights: [(key: String, value: String)] =
+            initialWeights.map { [("weights", "\($0.match.summary), digest \(initialWeightsDigest.prefix(16))")] } ?? []
+        var reading: [(key: String, value: String)] = []
+        if let text = samples.text { reading.append(("samples", text)) }
+        if let augment = configuration.data.augment { reading.append(("augment", augment.text)) }
+        if let mix = configuration.data.mix { reading.append(("mix", mix.text)) }
+        reading.append(("readers", "\(readers) a rank"))
+        let run: [(key: String, value: String)] = [
             ("swift-train", "\(Machine.version), \(Machine.processorName())"),
             ("engine", step.plan.engine),
             ("kernels", Machine.kernelSet),
@@ -410,18 +491,22 @@ package final class TrainingSession {
                 "data",
                 "\(dataset.path): \(training.count) train, \(evaluation.count) \(evaluation.name), "
                     + "\(dataset.height)×\(dataset.width)×\(dataset.channels), \(dataset.classes.count) classes, digest "
-                    + dataset.digest.prefix(16)
-            ),
-        ] + augment + [
-            (
-                "model",
-                "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
-                    + "\(NumberText.megabytes(step.plan.arenaBytes)) of activations and scratch a rank"
-            ),
-            (
-                "length",
-                "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"
+                    + dataDigest.prefix(16)
             ),
         ]
+        let work: [(key: String, value: String)] =
+            [
+                (
+                    "model",
+                    "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
+                        + "\(NumberText.megabytes(step.plan.arenaBytes)) of activations and scratch a rank"
+                )
+            ] + weights + [
+                (
+                    "length",
+                    "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"
+                )
+            ]
+        return run + reading + work
     }
 }

@@ -101,6 +101,7 @@ final class ShardGroups {
                 try plan.run(
                     images: batch.images + slot * batch.imageBytes, labels: batch.labels + slot,
                     counts: batch.counts + group * plan.shards,
+                    targets: batch.targets.map { UnsafePointer($0 + slot * batch.classes) },
                     randomness: StepRandomness(seed: seed, epoch: UInt32(epoch), ids: batch.keys + slot),
                     weights: weights, gradients: gradients.baseAddress!), +)
             guard groups > 1 else {

@@ -8,13 +8,18 @@ package struct DatasetReport {
     private let isVerified: Bool
     private let command: String?
     private let sources: String?
+    /// What was found in the images, if they were looked at.
+    package let check: DatasetCheck?
 
-    /// Opens the file; with `verifying`, reads all pixels and throws 65 when a stored digest does not hold.
-    package init(path: String, verifying: Bool) throws {
-        file = try DatasetFile(path: path)
+    /// Opens the file; with `verifying`, reads all pixels and throws 65 when a stored digest does not hold; with `checking`,
+    /// looks at every image on so many threads.
+    package init(path: String, verifying: Bool, checkingOn threads: Int? = nil) throws {
+        let file = try DatasetFile(path: path)
+        self.file = file
         isVerified = verifying
         command = try file.text("command")
         sources = try file.text("sources")
+        check = try threads.map { try DatasetCheck(file, threads: $0, showsProgress: true) }
         guard verifying else { return }
         for header in file.headers {
             let place = "\(path):/\(header.name.printable)/images"
@@ -50,6 +55,7 @@ package struct DatasetReport {
         lines += sourceLines.map(\.printable)
         lines.append("digest    \(file.digest)")
         if isVerified { lines.append("verified  images and labels agree with their stored SHA-256") }
+        if let check { lines.append(check.text) }
         return lines.joined(separator: "\n")
     }
 
@@ -74,6 +80,7 @@ package struct DatasetReport {
             JSON.Member("digest", .string(file.digest)),
         ]
         if isVerified { members.append(JSON.Member("verified", .boolean(true))) }
+        if let check { members += check.members }
         return .object(members)
     }
 

@@ -1,0 +1,222 @@
+internal import Diagnostics
+internal import HDF5
+
+/// A dataset of images that others wrote: how its elements become pixels, [H, W, C].
+final class ForeignImages: @unchecked Sendable {
+    let dataset: HDF5Dataset
+    let count: Int
+    let height: Int
+    let width: Int
+    let channels: Int
+    let values: Values
+    let layout: DatasetRoles.Layout
+    /// Elements between neighbours along height, width and channels.
+    private let strides: (height: Int, width: Int, channel: Int)
+
+    /// What an element becomes.
+    enum Values: Equatable {
+        /// uint8 as it is.
+        case bytes
+        /// Whole numbers in 0…255 of another type: uint8.
+        case levels
+        /// float32 as it is, or rounded to it.
+        case reals
+        /// Numbers in 0…255 with fractions: float32, divided by 255.
+        case scaledLevels
+        /// uint16: float32, divided by 65,535.
+        case words
+
+        var pixelType: PixelType { self == .bytes || self == .levels ? .uint8 : .float32 }
+        var scale: Double { self == .scaledLevels ? 1.0 / 255 : self == .words ? 1.0 / 65_535 : 1 }
+
+        /// nil where nothing is done.
+        func note(_ type: HDF5ElementType) -> String? {
+            switch self {
+            case .bytes: nil
+            case .levels: "\(type) with whole numbers in 0…255, read as uint8"
+            case .reals: type == .float32 ? nil : "\(type), read as float32"
+            case .scaledLevels: "\(type) in 0…255, divided by 255"
+            case .words: "uint16, divided by 65,535"
+            }
+        }
+    }
+
+    private static let largestImageBytes = 1 << 30
+
+    /// Reads all numbers of what is neither uint8 nor uint16, to see what they mean.
+    ///
+    /// Throws: `Failure`: 65 for shapes and numbers that are no images, `HDF5Error`.
+    init(_ dataset: HDF5Dataset, _ roles: DatasetRoles) throws {
+        self.dataset = dataset
+        func bad(_ text: String) -> Failure { Failure(.badData, "\(dataset.place) \(text)") }
+        let extents = dataset.shape
+        layout = try Self.layout(extents, roles, bad)
+        count = extents[0]
+        switch layout {
+        case .nhw:
+            (height, width, channels) = (extents[1], extents[2], 1)
+            strides = (width, 1, 1)
+        case .nhwc:
+            (height, width, channels) = (extents[1], extents[2], extents[3])
+            strides = (width * channels, channels, 1)
+        case .nchw:
+            (channels, height, width) = (extents[1], extents[2], extents[3])
+            strides = (width, 1, height * width)
+        }
+        let (bytes, overflow) = extents.dropFirst().reduce((8, false)) { part, extent in
+            let (next, overflow) = part.0.multipliedReportingOverflow(by: extent)
+            return (next, part.1 || overflow)
+        }
+        guard !overflow, bytes <= Self.largestImageBytes else {
+            throw bad("has shape \(extents), whose images are larger than 128 Mi numbers")
+        }
+        values = try Self.values(dataset, elements: bytes / 8, bad)
+    }
+
+    /// True when the bytes are the pixels.
+    var isPlain: Bool {
+        (values == .bytes || values == .reals && dataset.elementType == .float32) && (layout != .nchw || channels == 1)
+    }
+
+    /// How the images are read, in words: `(N, C, H, W); float64, read as float32`.
+    var note: String? {
+        let axes = layout == .nchw && channels > 1 ? "channels first" : nil
+        let parts = [axes, values.note(dataset.elementType)].compactMap { $0 }
+        return parts.isEmpty ? nil : parts.joined(separator: "; ")
+    }
+
+    private static func layout(
+        _ extents: [Int], _ roles: DatasetRoles, _ bad: (String) -> Failure
+    ) throws -> DatasetRoles.Layout {
+        guard extents.count == 3 || extents.count == 4, extents.allSatisfy({ $0 > 0 }) else {
+            throw bad("has shape \(extents), expected (N, H, W, C), (N, C, H, W) or (N, H, W) with no extent 0")
+        }
+        if let layout = roles.layout {
+            guard (layout == .nhw) == (extents.count == 3) else {
+                throw bad("has shape \(extents), which is not \(layout.rawValue.uppercased())")
+            }
+            return layout
+        }
+        guard extents.count == 4 else { return .nhw }
+        let (first, middle, last) = (extents[1], extents[2], extents[3])
+        let channels = 1...4
+        switch (channels.contains(first) && middle > 4 && last > 4, channels.contains(last) && first > 4 && middle > 4)
+        {
+        case (true, false): return .nchw
+        case (false, true): return .nhwc
+        default:
+            // Square images of many channels.
+            if first == middle, middle != last { return .nhwc }
+            if middle == last, first != middle { return .nchw }
+            throw bad(
+                "has shape \(extents), whose axes can be read in two ways. Choose one: "
+                    + "\(roles.style.words("layout", "nhwc")) or \(roles.style.words("layout", "nchw"))")
+        }
+    }
+
+    private static func values(
+        _ dataset: HDF5Dataset, elements: Int, _ bad: (String) -> Failure
+    ) throws -> Values {
+        switch dataset.elementType {
+        case .uint8: return .bytes
+        case .integer(bits: 16, isSigned: false): return .words
+        case let type where !type.isNumber: throw bad("is \(type), expected numbers")
+        default: break
+        }
+        let rows = max(1, (1 << 17) / elements)
+        let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: min(rows, dataset.shape[0]) * elements)
+        defer { piece.deallocate() }
+        var (isWhole, least, most) = (true, Double.infinity, -Double.infinity)
+        for start in stride(from: 0, to: dataset.shape[0], by: rows) {
+            let end = min(dataset.shape[0], start + rows)
+            let part = UnsafeMutableBufferPointer(rebasing: piece[..<((end - start) * elements)])
+            try dataset.readNumbers(rows: start..<end, into: part)
+            for value in part where value.isFinite {
+                isWhole = isWhole && value == value.rounded()
+                (least, most) = (min(least, value), max(most, value))
+            }
+        }
+        let isInteger = dataset.elementType.isInteger
+        // Zeros and ones alone are a picture of two colours, in either type.
+        if least >= 0, most <= 255, isInteger || isWhole && most > 1 { return .levels }
+        guard !isInteger else {
+            throw bad("is \(dataset.elementType) and holds \(least) to \(most), expected 0…255, or uint16 or floats")
+        }
+        return least >= 0 && most > 1 && most <= 255 ? .scaledLevels : .reals
+    }
+
+    /// Writes the pixels of an image whose elements lie in the file's order.
+    func convert<Element>(
+        _ source: UnsafePointer<Element>, to target: UnsafeMutableRawPointer, _ number: (Element) -> Double
+    ) {
+        let scale = values.scale
+        var place = 0
+        for y in 0..<height {
+            for x in 0..<width {
+                let pixel = source + y * strides.height + x * strides.width
+                for channel in 0..<channels {
+                    let value = number(pixel[channel * strides.channel])
+                    switch values.pixelType {
+                    case .uint8: target.storeBytes(of: UInt8(value), toByteOffset: place, as: UInt8.self)
+                    case .float32:
+                        target.storeBytes(of: Float(value * scale), toByteOffset: 4 * place, as: Float.self)
+                    }
+                    place += 1
+                }
+            }
+        }
+    }
+}
+
+/// Labels that others wrote, as class numbers.
+enum ForeignLabels {
+    /// Of any integer type or whole floats, with any axes of extent 1; or one-hot rows (N, K).
+    ///
+    /// Throws: `Failure`: 65 for what is no class number, with its place.
+    static func read(_ dataset: HDF5Dataset, count: Int, _ roles: DatasetRoles) throws -> [Int64] {
+        func bad(_ text: String) -> Failure { Failure(.badData, "\(dataset.place) \(text)") }
+        let elements = dataset.shape.reduce(1, *)
+        let isRow = elements == count && dataset.shape.count { $0 != 1 } <= 1
+        let isOneHot = !isRow && dataset.shape.count == 2 && dataset.shape[0] == count
+        guard dataset.elementType.isNumber, isRow || isOneHot else {
+            throw bad(
+                "is \(dataset.elementType) of shape \(dataset.shape), expected \(count) numbers, one for each image, or "
+                    + "one-hot rows")
+        }
+        let rows = dataset.shape[0]
+        let width = elements / max(1, rows)
+        let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: max(1, width))
+        defer { piece.deallocate() }
+        var labels: [Int64] = []
+        labels.reserveCapacity(count)
+        if isRow {
+            let all = UnsafeMutableBufferPointer<Double>.allocate(capacity: elements)
+            defer { all.deallocate() }
+            try dataset.readNumbers(rows: 0..<rows, into: all)
+            for (index, value) in all.enumerated() {
+                guard let whole = Int64(exactly: value) else {
+                    throw bad("holds \(value) at \(index), expected whole numbers, the classes of the images")
+                }
+                labels.append(whole - Int64(roles.labelBase))
+            }
+        } else {
+            for row in 0..<rows {
+                try dataset.readNumbers(
+                    rows: row..<row + 1, into: UnsafeMutableBufferPointer(rebasing: piece[..<width]))
+                let ones = (0..<width).filter { piece[$0] == 1 }
+                guard ones.count == 1, (0..<width).allSatisfy({ piece[$0] == 0 || $0 == ones[0] }) else {
+                    throw bad(
+                        "has \(ones.count) ones in row \(row), expected one-hot rows: several labels for an image are not "
+                            + "trained")
+                }
+                labels.append(Int64(ones[0]))
+            }
+        }
+        if let index = labels.firstIndex(where: { $0 < 0 }) {
+            throw bad(
+                "holds \(labels[index] + Int64(roles.labelBase)) at \(index), expected \(roles.labelBase) or more, the number of "
+                    + "the first class (\(roles.style.words("label-base", "N")))")
+        }
+        return labels
+    }
+}

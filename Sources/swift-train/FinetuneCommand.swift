@@ -1,0 +1,183 @@
+internal import ArgumentParser
+internal import DataParallel
+internal import Datasets
+internal import Diagnostics
+internal import Foundation
+internal import Ingest
+internal import Models
+internal import Report
+internal import Training
+
+/// `swift-train finetune`: from a folder of photos and published weights to a network for their classes.
+struct FinetuneCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "finetune",
+        abstract: "Fine-tune weights to the classes of a folder of images or of a dataset; any number of ranks.",
+        discussion: """
+            A folder with a folder of images for each class is converted first, to the size that the weights' network takes. \
+            Every choice is a setting: --print-config shows them, --set changes one.
+
+            \(NetworkChoice.namesHelp)
+            """)
+
+    static let stopsAtStepBoundary = true
+
+    @Argument(
+        help: ArgumentHelp(
+            "A folder with a folder of images for each class (in train, val and test, or without), or a dataset file.",
+            valueName: "folder|dataset"),
+        completion: .file(), transform: HomePath.expanded)
+    var images: String
+
+    @Option(
+        help: ArgumentHelp(
+            "The weights: safetensors, .pth, HDF5, a checkpoint or a run folder, whose best one is taken.",
+            valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
+    var weights: String
+
+    @Option(
+        help: ArgumentHelp("The network of the weights; by default the one whose keys they have.", valueName: "name"),
+        completion: .list(ModelRegistry.names))
+    var model: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "With a folder: the dataset file to write, or to use if it is there; by default FOLDER-SIZE.h5 here.",
+            valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
+    var data: String?
+
+    @Option(
+        help: ArgumentHelp("With a folder without test images: the part of each class to test on.", valueName: "part"))
+    var test = "20%"
+
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp("Set any key of the configuration; --print-config lists them.", valueName: "key=value"),
+        completion: .list(ConfigurationKeys.paths.map { $0 + "=" }))
+    var assignments: [String] = []
+
+    @Option(
+        help: ArgumentHelp("The run folder itself, instead of a new one below runs_dir.", valueName: "dir"),
+        completion: .directory, transform: HomePath.expanded)
+    var runDir: String?
+
+    @OptionGroup var parallel: ThreadOption
+
+    @Flag(help: "Print the effective configuration and stop; nothing is converted.")
+    var printConfig = false
+
+    func validate() throws {
+        if runDir == "" { throw ValidationError("--run-dir is empty, expected the name of a folder") }
+    }
+
+    mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
+        try RankAgreement.check(
+            [
+                .init("images", images), .init("--weights", weights), .init("--run-dir", runDir ?? "(none)"),
+                .init("--print-config", "\(printConfig)"), .init("--set", assignments.joined(separator: "\n")),
+            ], over: communicator)
+        // Rank 0 looks at weights and memory, and all are told what it chose.
+        let localRanks = communicator.localSize
+        let chosen = try RankAgreement.together(communicator) {
+            communicator.rank == 0 ? try choose(localRanks: localRanks) : nil
+        }
+        let yaml = try RankAgreement.together(communicator) { Array(try chosen?.configuration.yaml().utf8 ?? "".utf8) }
+        let text = String(decoding: try communicator.broadcast(yaml, from: 0), as: UTF8.self)
+        let configuration = try RankAgreement.together(communicator) {
+            try Configuration(
+                yaml: text, file: "the chosen configuration", assignments: [], models: ModelRegistry.names,
+                defaults: Configuration())
+        }
+        if printConfig {
+            try RankAgreement.together(communicator) {
+                if communicator.rank == 0 { try StandardOutput.write(text) }
+            }
+            return .done
+        }
+        try RankAgreement.together(communicator) {
+            if let chosen { try convert(to: configuration.data.file, for: chosen.origin) }
+        }
+        try RankAgreement.together(communicator) { try GivenFile.requireDataset(configuration.data.file) }
+        var options = TrainingSession.Options()
+        options.runDirectory = runDir
+        options.threads = parallel.threads
+        options.command = CommandLine.arguments
+        options.models = ModelRegistry.names
+        let session = try TrainingSession(
+            configuration: configuration, options: options, communicator: communicator,
+            makeModel: ModelRegistry.description)
+        let plan = try session.dryRun()
+        if communicator.rank == 0 {
+            StandardOutput.note(
+                "plan: \(NumberText.grouped(plan.steps)) steps of \(configuration.batchSize) images, about "
+                    + "\(NumberText.duration(seconds: plan.stepSeconds * Double(plan.steps))) and evaluations")
+        }
+        let code = try session.run(environment: environment)
+        try RankAgreement.together(communicator) {
+            guard code == .done, let folder = session.runFolderPath else { return }
+            let program = ShellWords.quoted([CommandLine.arguments.first ?? "swift-train"])
+            let run = ShellWords.quoted([folder])
+            try StandardOutput.line(
+                """
+                next  \(program) predict \(run) PHOTOS --output p.csv
+                next  \(program) evaluate \(run) --confusion confusion.svg
+                next  \(program) export \(run) --output w.safetensors
+                """)
+        }
+        return code
+    }
+
+    private var isFolder: Bool { FileGlance(images) == .folder }
+
+    /// What the weights and the images ask for, changed as the user wants.
+    private func choose(localRanks: Int) throws -> (configuration: Configuration, origin: WeightsOrigin) {
+        let choice = try GivenFile.weights(weights)
+        let known = ModelRegistry.names.compactMap { name in
+            ModelRegistry.usual(name).map { (name: name, input: $0.input, classes: $0.classes) }
+        }
+        let origin = try WeightsOrigin(choice.path, model: model, known: known, makeModel: ModelRegistry.description)
+        let file: String
+        let split: String
+        if isFolder {
+            let name = images.split(separator: "/").last.map(String.init) ?? "images"
+            file = data ?? "\(name)-\(origin.input[1]).h5"
+            let names = try FolderImages.splitNames(of: images)
+            split = names.contains("val") && !names.contains("test") ? "val" : "test"
+        } else {
+            try GivenFile.requireDataset(images)
+            file = images
+            let names = try DatasetFile(path: images).splitNames
+            split = names.contains("test") ? "test" : names.contains("val") ? "val" : "test"
+        }
+        let defaults = try Configuration(
+            fineTuning: origin, from: choice.path, data: file, split: split, localRanks: localRanks,
+            makeModel: ModelRegistry.description)
+        let configuration = try Configuration(
+            yaml: nil, file: "--set", assignments: assignments, models: ModelRegistry.names, defaults: defaults)
+        StandardError.line(
+            "note: \(choice.path) holds weights of \(origin.model.name) for images of \(origin.input)")
+        return (configuration, origin)
+    }
+
+    /// Converts a folder to the size of the weights' network, unless that has been done.
+    private func convert(to file: String, for origin: WeightsOrigin) throws {
+        guard isFolder else { return }
+        guard FileGlance(file) == .missing else {
+            return StandardError.line(
+                "note: \(file) is there and is used as it is; remove it to convert \(images) again")
+        }
+        var options = ConversionOptions()
+        options.showsProgress = true
+        options.invocation = ["swift-train"] + CommandLine.arguments.dropFirst()
+        options.preparation = ImagePreparation(recorded: origin.preprocessing) ?? ImagePreparation()
+        options.preparation.size = ImagePreparation.Size(width: origin.input[2], height: origin.input[1])
+        options.preparation.channels = origin.input[0]
+        if let threads = parallel.threads { options.threads = threads }
+        let isDivided = try FolderImages.splitNames(of: images).count > 1
+        let fractions = SplitFractions(test: isDivided ? nil : try SplitFraction(test, option: "--test"))
+        let report = try FolderImages.convert(folder: images, to: file, fractions: fractions, options: options)
+        StandardOutput.note(report.text)
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+
+@Suite("The finetune command")
+struct FinetuneCommandTests {
+    /// A run of one epoch on glyphs, its weights as safetensors, and pictures in two classes.
+    private func prepared() throws -> Workshop {
+        let workshop = try Workshop.withData()
+        let run = try workshop.run("--data", "d.h5", "--run-dir", "run", "--set", "epochs=1", "--threads", "1")
+        try #require(run.code == 0, "\(run.errors)")
+        let export = try workshop.run("export", "run", "--output", "w.safetensors")
+        try #require(export.code == 0, "\(export.errors)")
+        let pictures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("TrainingTests/PredictionGolden/pictures")
+        for (number, name) in ["a-wide.png", "b-tall.jpg", "c-turned.jpg", "d-grey.png", "e-alpha.png", "f-grey.jpg"]
+            .enumerated()
+        {
+            let folder = "\(workshop.path)/photos/\(number < 3 ? "soft" : "plain")"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try FileManager.default.copyItem(atPath: pictures.path + "/" + name, toPath: "\(folder)/\(name)")
+        }
+        return workshop
+    }
+
+    private static let short = [
+        "--set", "epochs=2", "--set", "batch_size=4", "--test", "34%", "--threads", "1",
+    ]
+
+    @Test(
+        "a folder and weights become a run whose head is new, with equal weights on 1 and 2 ranks, and what to do next")
+    func folder() throws {
+        let workshop = try prepared()
+        let outcome = try workshop.run(
+            ["finetune", "photos", "--weights", "w.safetensors", "--run-dir", "one"] + Self.short)
+        #expect(outcome.code == 0, "\(outcome)")
+        for words in [
+            "photos-28.h5: train 4, test 2 images", "  new             2  ", "plan: 2 steps of 4 images",
+            "test accuracy",
+            " predict one PHOTOS --output p.csv",
+        ] { #expect(outcome.output.contains(words), "\(words): \(outcome)") }
+        #expect(outcome.errors.contains("weights of fashion-classifier"), "\(outcome.errors)")
+        let weights = try workshop.events("one").last?["weights_sha256"]?.text
+
+        let again = try workshop.run(
+            each: (0..<2).map { _ in
+                ["finetune", "photos", "--weights", "w.safetensors", "--run-dir", "two"] + Self.short
+            })
+        #expect(again.code == 0 && again.errors.contains("photos-28.h5 is there"), "\(again)")
+        #expect(try workshop.events("two").last?["weights_sha256"]?.text == weights)
+
+        let predicted = try workshop.run("predict", "one", "photos", "--output", "p.csv")
+        #expect(
+            predicted.code == 0 && predicted.errors.contains("crop, bilinear, turned as EXIF asks\n"), "\(predicted)")
+        #expect(try workshop.text("p.csv").split(separator: "\n").count == 7)
+    }
+
+    @Test("every choice is a setting that --print-config shows and --set changes, and nothing is converted for it")
+    func choices() throws {
+        let workshop = try prepared()
+        let outcome = try workshop.run(
+            "finetune", "photos", "--weights", "run", "--print-config", "--set", "schedule=constant")
+        #expect(outcome.code == 0, "\(outcome)")
+        for line in [
+            "  name: fashion-classifier", "weights: run/checkpoints/best.h5", "  file: photos-28.h5", "head: auto",
+            "batch_size: 32", "  name: constant", "  learning_rate: 0.008",
+        ] { #expect(outcome.output.contains(line + "\n"), "\(line): \(outcome.output)") }
+        #expect(!workshop.names.contains("photos-28.h5"))
+    }
+
+    @Test("what cannot be fine-tuned is refused on one line")
+    func refused() throws {
+        let workshop = try prepared()
+        for (code, arguments) in [
+            (64, ["finetune", "photos"]), (66, ["finetune", "none", "--weights", "w.safetensors"]),
+            (66, ["finetune", "photos", "--weights", "none.pth"]),
+            (65, ["finetune", "photos", "--weights", "w.safetensors", "--model", "lenet5"]),
+            (78, ["finetune", "photos", "--weights", "w.safetensors", "--model", "lenet6"]),
+            (65, ["finetune", "photos", "--weights", "d.h5"]),
+        ] {
+            let outcome = try workshop.run(arguments)
+            #expect(outcome.code == code, "\(arguments): \(outcome)")
+            #expect(outcome.errorLines.filter { !$0.hasPrefix("note: ") }.count == 1, "\(arguments): \(outcome)")
+        }
+        #expect(!workshop.names.contains { $0.hasSuffix("28.h5") })
+    }
+}

@@ -1,0 +1,43 @@
+import Foundation
+import Testing
+
+@Suite("Training on HDF5 files that others wrote")
+struct ForeignDataCommandTests {
+    private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("IngestTests/Fixtures/foreign").path
+
+    @Test("the same images give the same weights in every layout, and as the file that convert makes of it")
+    func equal() throws {
+        let workshop = try Workshop()
+        let converted = try workshop.run("convert", "hdf5", "\(Self.fixtures)/galaxy10.h5", "--output", "own.h5")
+        #expect(converted.code == 0, "\(converted.errors)")
+        let names = ["caffe.h5", "caffe-row.h5", "chunked.h5", "float64.h5", "galaxy10.h5"]
+        var hashes: Set<String> = []
+        for path in ["own.h5"] + names.map({ "\(Self.fixtures)/\($0)" }) {
+            try workshop.write(
+                """
+                model: {layers: [{Conv2d: {out_channels: 4, kernel_size: 3}}, ReLU, Flatten, {Linear: {out_features: classes}}]}
+                data: {file: \(path)}
+                batch_size: 4
+                shards: 2
+                epochs: 2
+                evaluate: {split: train}
+                """, "c.yaml")
+            let run = path.split(separator: "/").last.map { "run-\($0)" } ?? ""
+            let outcome = try workshop.run("train", "--config", "c.yaml", "--run-dir", run)
+            #expect(outcome.code == 0, "\(path): \(outcome.errors)")
+            hashes.insert(try workshop.events(run).last?["weights_sha256"]?.text ?? path)
+        }
+        #expect(hashes.count == 1)
+    }
+
+    @Test("a file whose parts are not clear is an error with the options to choose by")
+    func ambiguous() throws {
+        let workshop = try Workshop()
+        try workshop.write("model: fashion-classifier\ndata: {file: \(Self.fixtures)/two-images.h5}\n", "c.yaml")
+        let outcome = try workshop.run("train", "--config", "c.yaml", "--run-dir", "run")
+        #expect(outcome.code == 65, "\(outcome.errors)")
+        #expect(outcome.errors.contains("--images '\(Self.fixtures)/two-images.h5#/left'"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("swift-train convert hdf5 makes one"))
+    }
+}

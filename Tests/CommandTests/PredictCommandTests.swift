@@ -1,0 +1,80 @@
+import Foundation
+import Testing
+
+@Suite("The predict command")
+struct PredictCommandTests {
+    /// A folder with data, a run of one epoch, and pictures of other sizes beside two that are none.
+    private func trained() throws -> Workshop {
+        let workshop = try Workshop.withData()
+        let run = try workshop.run("--data", "d.h5", "--run-dir", "run", "--set", "epochs=1", "--threads", "1")
+        try #require(run.code == 0, "\(run.errors)")
+        return workshop
+    }
+
+    private static let pictures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("TrainingTests/PredictionGolden/pictures").path
+
+    @Test("a folder with unreadable pictures gives a whole table, names them and ends with 65")
+    func folder() throws {
+        let workshop = try trained()
+        let outcome = try workshop.run("predict", "run", Self.pictures, "--output", "p.csv", "--top", "2")
+        #expect(outcome.code == 65, "\(outcome)")
+        #expect(outcome.errors.contains("i-cut.jpg: cannot be decoded"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("2 of 10 images could not be read"), "\(outcome.errors)")
+        #expect(
+            outcome.errors.contains("best checkpoint") && outcome.output.contains("1 file is no image"), "\(outcome)")
+        let lines = try workshop.text("p.csv").split(separator: "\n")
+        #expect(lines.count == 9 && lines[0] == "file,class,probability,class_2,probability_2")
+        #expect(lines[1].hasPrefix("\(Self.pictures)/a-wide.png,"))
+        #expect(try workshop.text("p.csv.left-out.csv").contains("j-text.png,\"is "))
+        #expect(!workshop.names.contains { $0.hasSuffix(".tmp") })
+
+        let alone = try workshop.run("predict", "run/checkpoints/last", "\(Self.pictures)/a-wide.png")
+        #expect(alone.code == 0 && alone.output.contains("a-wide.png  "), "\(alone)")
+        let json = try workshop.run("predict", "run", "\(Self.pictures)/a-wide.png", "--json")
+        #expect(json.code == 0 && json.object?["class"]?.text != nil, "\(json)")
+    }
+
+    @Test("a dataset gives equal tables on 1, 2 and 3 ranks, and the classes that evaluate --predictions writes")
+    func dataset() throws {
+        let workshop = try trained()
+        let one = try workshop.run("predict", "run", "d.h5", "--split", "test", "--output", "1.csv")
+        #expect(one.code == 0 && one.output.contains("50 images in"), "\(one)")
+        let expected = try workshop.text("1.csv")
+        for ranks in [2, 3] {
+            let outcome = try workshop.run(
+                ranks: ranks, "predict", "run", "d.h5", "--split", "test", "--output", "\(ranks).csv")
+            #expect(outcome.code == 0, "\(outcome)")
+            #expect(try workshop.text("\(ranks).csv") == expected)
+        }
+        for ranks in [1, 2] {
+            let scored = try workshop.run(ranks: ranks, "evaluate", "run", "--predictions", "e\(ranks).csv", "--json")
+            #expect(scored.code == 0, "\(scored)")
+            let rows = try workshop.text("e\(ranks).csv").split(separator: "\n").map {
+                $0.split(separator: ",", omittingEmptySubsequences: false)
+            }
+            #expect(rows.count == 51 && rows[0].prefix(3).map(String.init) == ["file", "true_class", "class"])
+            let right = rows.dropFirst().count { $0[1] == $0[2] }
+            #expect(scored.object?["acc1"]?.number == Double(right) / 50)
+            let predicted = expected.split(separator: "\n").map { $0.split(separator: ",").dropFirst() }
+            #expect(rows.map { $0.dropFirst(2).map(String.init) } == predicted.map { $0.map(String.init) })
+        }
+    }
+
+    @Test("what cannot be a prediction is refused on one line")
+    func refused() throws {
+        let workshop = try trained()
+        for (code, arguments) in [
+            (64, ["predict", "run"]), (64, ["predict", "run", "d.h5", "--output", "p.txt"]),
+            (64, ["predict", "run", "d.h5", "--top", "0"]), (66, ["predict", "run", "none.jpg"]),
+            (66, ["predict", "none", "d.h5"]), (65, ["predict", "d.h5", "d.h5"]),
+            (73, ["predict", "run", "d.h5", "--output", "none/p.csv"]),
+            (64, ["evaluate", "run", "--predictions", "p.h5"]),
+        ] {
+            let outcome = try workshop.run(arguments)
+            #expect(outcome.code == code, "\(arguments): \(outcome)")
+            #expect(outcome.errorLines.filter { !$0.hasPrefix("note: ") }.count == 1, "\(arguments): \(outcome)")
+        }
+        #expect(!workshop.names.contains { $0.hasPrefix("p.") })
+    }
+}

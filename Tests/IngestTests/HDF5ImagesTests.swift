@@ -1,0 +1,138 @@
+import Datasets
+import Diagnostics
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Ingest
+
+/// Files of Generator/make_foreign.py: the same twelve images in each.
+@Suite("HDF5 files that others wrote")
+struct HDF5ImagesTests {
+    private static let count = 12
+    private static let imageBytes = 192
+
+    private static func pixels(_ images: Range<Int>) -> [UInt8] {
+        (images.lowerBound * imageBytes..<images.upperBound * imageBytes).map {
+            UInt8(truncatingIfNeeded: ($0 &* 40503) >> 4)
+        }
+    }
+
+    private static func labels(_ images: Range<Int>) -> [Int32] { images.map { Int32($0 * 7 % 3) } }
+
+    private static func paths(_ names: [String]) throws -> [String] {
+        try names.map { try ImageFixture.path("foreign/\($0)") }
+    }
+
+    @Test(
+        "every layout is read in its roles, and converts to a file of the same images, digests and labels",
+        arguments: [
+            (
+                [
+                    "camelyonpatch_level_2_split_train_x.h5", "camelyonpatch_level_2_split_train_y.h5",
+                    "camelyonpatch_level_2_split_valid_x.h5", "camelyonpatch_level_2_split_valid_y.h5",
+                ], ["train": 0..<12, "val": 0..<4], ["0", "1", "2"]
+            ),
+            (["galaxy10.h5"], ["train": 0..<12], ["0", "1", "2"]),
+            (["train_signs.h5", "test_signs.h5"], ["train": 0..<12, "test": 0..<4], ["ant", "bee", "cow"]),
+            (["caffe.h5"], ["train": 0..<12], ["0", "1", "2"]),
+            (["caffe-row.h5"], ["train": 0..<12], ["0", "1", "2"]),
+            (["keras.h5"], ["train": 0..<12, "test": 0..<4], ["0", "1", "2"]),
+            (["keras-groups.h5"], ["train": 0..<12, "test": 0..<4], ["0", "1", "2"]),
+            (["medmnist.h5"], ["train": 0..<12, "val": 0..<4, "test": 4..<8], ["0", "1", "2"]),
+            (["float64.h5"], ["train": 0..<12], ["0", "1", "2"]),
+            (["chunked.h5"], ["train": 0..<12], ["0", "1", "2"]),
+        ])
+    func layouts(names: [String], splits: [String: Range<Int>], classes: [String]) throws {
+        let scratch = try Scratch()
+        let paths = try Self.paths(names)
+        let foreign = try DatasetFile(foreign: paths, roles: DatasetRoles())
+        let report = try HDF5Images.convert(
+            paths: paths, to: scratch.file("d.h5"), options: ConversionOptions(threads: 2))
+        #expect(report.leftOutCounts == (0, 0))
+        let own = try DatasetFile(path: scratch.file("d.h5"))
+        for file in [foreign, own] {
+            #expect(file.classes == classes && file.splitNames == splits.keys.sorted())
+            for (name, images) in splits {
+                let split = try file.split(name)
+                #expect(split.labels == Self.labels(images) && split.pixelType == .uint8)
+                #expect(TestSupport.pixels(of: split) == Self.pixels(images), "\(name)")
+                try split.confirm()
+            }
+        }
+        for name in splits.keys {
+            #expect(try foreign.computeImageDigest(name) == (try own.computeImageDigest(name)))
+        }
+        #expect(try own.checkPixels().isEmpty)
+    }
+
+    @Test("other types and axes: what they become is said, and named roles are taken as they are named")
+    func types() throws {
+        let scratch = try Scratch()
+        var roles = DatasetRoles()
+        roles.labelBase = 1
+        let short = try DatasetFile(foreign: Self.paths(["int16.h5"]), roles: roles)
+        #expect(try TestSupport.pixels(of: short.split("train")) == Self.pixels(0..<12))
+        #expect(short.headers[0].storage == "contiguous; int16 with whole numbers in 0…255, read as uint8")
+        #expect(short.classes == ["1", "2", "3"])
+
+        func floats(_ name: String) throws -> [Float] {
+            let split = try DatasetFile(foreign: Self.paths([name]), roles: DatasetRoles()).split("train")
+            #expect(split.pixelType == .float32)
+            return TestSupport.pixels(of: split).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        }
+        let expected = Self.pixels(0..<12)
+        #expect(try floats("unit.h5") == expected.map { Float($0) / 255 })
+        #expect(try floats("uint16.h5") == expected.map { Float(Double($0) * 257 * (1.0 / 65_535)) })
+        #expect(
+            try floats("half.h5") == expected.map { Float((Double($0) + ($0 < 128 ? 0.5 : 0)) * (1.0 / 255)) })
+        let gray = try DatasetFile(foreign: Self.paths(["gray.h5"]), roles: DatasetRoles())
+        #expect(gray.channels == 1)
+        #expect(
+            try TestSupport.pixels(of: gray.split("train"))
+                == stride(from: 0, to: expected.count, by: 3).map { expected[$0] })
+
+        let path = try Self.paths(["two-images.h5"])[0]
+        var named = DatasetRoles()
+        named.images = ["train": "\(path)#/left"]
+        named.labels = ["train": "/labels"]
+        try HDF5Images.convert(paths: [path], to: scratch.file("n.h5"), roles: named)
+        let command = try DatasetFile(path: scratch.file("n.h5")).text("command")
+        #expect(command == "swift-train convert hdf5 --images two-images.h5#/left --labels /labels")
+        var square = DatasetRoles()
+        square.layout = .nchw
+        #expect(try DatasetFile(foreign: Self.paths(["axes.h5"]), roles: square).channels == 3)
+    }
+
+    @Test(
+        "what is not clear is an error with the lines to choose by, and what is wrong is named",
+        arguments: [
+            ("two-images.h5", "--images '%/two-images.h5#/left' --labels '%/two-images.h5#/labels'"),
+            ("two-images.h5", "--images '%/two-images.h5#/right' --labels '%/two-images.h5#/labels'"),
+            ("two-labels.h5", "--images '%/two-labels.h5#/images' --labels '%/two-labels.h5#/label_b'"),
+            ("axes.h5", "Choose one: --layout 'nhwc' or --layout 'nchw'"),
+            ("many-hot.h5", "has 3 ones in row 0, expected one-hot rows"),
+            ("fractions.h5", "holds 0.5 at 0, expected whole numbers"),
+            ("negative.h5", "holds -1 at 0, expected 0 or more"),
+            ("levels.h5", "holds 0.0 to 2295.0, expected 0…255"),
+            ("no-labels.h5", "could be images, but nothing holds a label for each of them"),
+            ("weights.h5", "it looks like weights of Keras"),
+            ("linked.h5", "%/linked.h5:/images is a link that leads elsewhere"),
+            ("external.h5", "external storage is not read"),
+            ("virtual.h5", "virtual layout is not read"),
+            ("bomb.h5", "the file has"),
+            ("types.h5", "holds no images"),
+        ])
+    func refused(name: String, words: String) throws {
+        let scratch = try Scratch()
+        let path = try Self.paths([name])[0]
+        let failure = #expect(throws: Failure.self) {
+            try HDF5Images.convert(paths: [path], to: scratch.file("d.h5"))
+        }
+        let folder = String(path.dropLast(name.utf8.count + 1))
+        #expect(failure?.code == .badData, "\(failure?.message ?? "")")
+        #expect(
+            failure?.message.contains(words.replacing("%", with: folder)) == true, "\(failure?.message ?? "")")
+        #expect(scratch.names().isEmpty)
+    }
+}
