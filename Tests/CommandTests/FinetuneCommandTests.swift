@@ -34,7 +34,7 @@ struct FinetuneCommandTests {
             ["finetune", "photos", "--weights", "w.safetensors", "--run-dir", "one"] + Self.short)
         #expect(outcome.code == 0, "\(outcome)")
         for words in [
-            "photos-28.h5: train 4, test 2 images", "  new             2  ", "plan: 2 steps of 4 images",
+            "photos-28.h5: train 4, test 2 images", "  new          2  ", "plan: 2 steps of 4 images",
             "test accuracy",
             " predict one PHOTOS --output p.csv",
         ] { #expect(outcome.output.contains(words), "\(words): \(outcome)") }

@@ -15,7 +15,7 @@ struct InspectCommandTests {
         let workshop = try workshop()
         let outcome = try workshop.run("inspect", "d.h5", "--check", "--threads", "2")
         #expect(outcome.code == 0 && outcome.output.contains("check     "), "\(outcome.errors)")
-        #expect(try workshop.run("inspect", "d.h5", "--check", "--json").output.contains("\"findings\": ["))
+        #expect(try workshop.run("inspect", "d.h5", "--check", "--json").output.contains("\"findings\":["))
         #expect(try workshop.run("inspect", "d.h5", "--threads", "2").code == 64)
         #expect(try workshop.run("inspect", "d.h5", "--check", "--threads", "0").code == 64)
         var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(workshop.path)/d.h5"))

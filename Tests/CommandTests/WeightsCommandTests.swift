@@ -66,7 +66,7 @@ struct WeightsCommandTests {
         let options = ["--data", "d.h5", "--weights", "w.safetensors", "--set", "epochs=1", "--threads", "1"]
         let alone = try workshop.run(options + ["--set", "head=new", "--run-dir", "run1"])
         #expect(alone.code == 0 && alone.output.contains("w.safetensors (safetensors): "), "\(alone)")
-        #expect(alone.output.contains("  new             2  "), "\(alone)")
+        #expect(alone.output.contains("  new          2  "), "\(alone)")
         let expected = try workshop.events("run1").last?["weights_sha256"]?.text
         #expect(try workshop.events("run").last?["weights_sha256"]?.text != expected)
         for ranks in [2, 4] {

@@ -189,7 +189,7 @@ struct InitialWeightsTests {
         #expect(moved.weights == one.weights && moved.header.configurationDigest == one.header.configurationDigest)
         other.head = .new
         #expect(try train(other, "new").weights != one.weights)
-        #expect(try scratch.text("new/train.log").contains("  new             2  fc.weight [10, 2]"))
+        #expect(try scratch.text("new/train.log").contains("  new          2  fc.weight [10, 2]"))
     }
 
     @Test("a run goes on without the file; a named one is compared with what it began from")
@@ -227,7 +227,7 @@ struct InitialWeightsTests {
         wrong.weights = scratch.file("part.safetensors")
         let part = failure(wrong, ranks: 2)
         #expect(part?.code == .badData && part?.message.contains("1 missing (conv.bias [2])") == true)
-        #expect(part?.message.contains("\n  missing         1  conv.bias") == true, "\(part as Any)")
+        #expect(part?.message.contains("\n  missing      1  conv.bias") == true, "\(part as Any)")
 
         try write(Self.state(classes: 1000, value: 0.5), "thousand.safetensors")
         wrong.weights = scratch.file("thousand.safetensors")
