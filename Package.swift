@@ -13,8 +13,8 @@ func systemLibrary(_ name: String, pkgConfig: String, debianPackage: String) -> 
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([debianPackage])])
 }
 
-func swiftTarget(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func swiftTarget(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 func tests(
@@ -29,6 +29,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
         // One system library each.
@@ -42,7 +43,12 @@ let package = Package(
         swiftTarget("Diagnostics", []),
         swiftTarget("Report", ["Diagnostics"]),
         swiftTarget("Files", ["Diagnostics"]),
-        swiftTarget("Interchange", ["Files", "Report", "Diagnostics", "CArchive"]),
+        swiftTarget(
+            "Interchange",
+            [
+                "Files", "Report", "Diagnostics", "CArchive",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ], exclude: ["TensorBoard/TensorBoard.proto"]),
         swiftTarget("Digests", ["CCrypto"]),
         swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
         .target(

@@ -8,12 +8,17 @@ internal import Training
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Write the weights of a checkpoint as safetensors, under torchvision's keys.",
-        discussion: "In Python: model.load_state_dict(safetensors.torch.load_file('w.safetensors'))")
+        abstract:
+            "Write the weights of a checkpoint as safetensors, under torchvision's keys, or a run's metrics as CSV.",
+        discussion: """
+            The output's name says what is written: .safetensors or .csv.
+            In Python: model.load_state_dict(safetensors.torch.load_file('w.safetensors'))
+            """)
 
     @Argument(
         help: ArgumentHelp(
-            "The checkpoint, such as RUN/checkpoints/last, or a run folder, whose best one is taken.",
+            "The checkpoint, such as RUN/checkpoints/last, or a run folder, whose best one is taken; for .csv a run folder "
+                + "or its metrics.jsonl.",
             valueName: "checkpoint"),
         completion: .file(), transform: HomePath.expanded)
     var subject: String?
@@ -24,7 +29,7 @@ struct ExportCommand: ParsableCommand {
     var checkpoint: String?
 
     @Option(
-        help: ArgumentHelp("The file to write (.safetensors).", valueName: "file"), completion: .file(),
+        help: ArgumentHelp("The file to write (.safetensors, .csv).", valueName: "file"), completion: .file(),
         transform: HomePath.expanded)
     var output: String
 
@@ -35,13 +40,17 @@ struct ExportCommand: ParsableCommand {
         guard (subject == nil) != (checkpoint == nil) else {
             throw ValidationError("expected one checkpoint or run folder, as an argument or with --checkpoint")
         }
-        guard output.lowercased().hasSuffix(".safetensors") else {
+        guard [".safetensors", ".csv"].contains(where: output.lowercased().hasSuffix) else {
             throw ValidationError(
-                "--output \(output): expected a name that ends in .safetensors, which is what is written")
+                "--output \(output): expected a name that ends in .safetensors (weights) or .csv (metrics)")
         }
+        guard !raw || !isTable else { throw ValidationError("--raw is for weights, not for metrics") }
     }
 
+    private var isTable: Bool { output.lowercased().hasSuffix(".csv") }
+
     func run() throws {
+        guard !isTable else { return try writeMetrics() }
         let choice = try GivenFile.checkpoint(subject ?? checkpoint ?? "", choices: ["best.h5", "last"])
         let path = choice.path
         try GivenFile.requireCheckpoint(path)
@@ -52,5 +61,14 @@ struct ExportCommand: ParsableCommand {
         try StandardOutput.line(
             "wrote \(output): \(export.model), \(NumberText.grouped(export.count)) values"
                 + (export.isAverage ? ", the average that the run kept" : ""))
+    }
+
+    private func writeMetrics() throws {
+        let given = subject ?? checkpoint ?? ""
+        let path = FileKind(of: given) == .folder ? given + "/metrics.jsonl" : given
+        try DurableFile.requireWritable(output, unlike: [path])
+        let table = try MetricsTable(path: path)
+        try DurableFile.write(table.csv, to: output)
+        try StandardOutput.line("wrote \(output): \(NumberText.counted(table.rowCount, "row"))")
     }
 }

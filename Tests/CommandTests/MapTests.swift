@@ -32,7 +32,7 @@ struct MapTests {
             .dropFirst()
         {
             let isLibrary = part.contains("pkgConfig:")
-            let list = part.replacing(/linkerSettings: \[.*\]/, with: "")
+            let list = part.replacing(/(linkerSettings|exclude): \[.*\]/, with: "")
             let words = list.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
                 .filter { $0.offset % 2 == 1 }.map { String($0.element) }
             found.append((words.first ?? "", isLibrary ? [] : Set(words.dropFirst())))

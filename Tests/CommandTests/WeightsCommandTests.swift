@@ -120,4 +120,34 @@ struct WeightsCommandTests {
         }
         #expect(!workshop.names.contains { $0.hasPrefix("x.") || $0.contains(".tmp") })
     }
+
+    @Test("a run's metrics are written as CSV, and for TensorBoard where that is asked for")
+    func metrics() throws {
+        let workshop = try Workshop.withData()
+        let run = try workshop.run(
+            "--data", "d.h5", "--run-dir", "run", "--set", "epochs=2", "--set", "log.every=1 step", "--set",
+            "log.tensorboard=true", "--threads", "1")
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(workshop.names.count { $0.hasPrefix("run/events.out.tfevents.") } == 1)
+        for subject in ["run", "run/metrics.jsonl"] {
+            let export = try workshop.run("export", subject, "--output", "m.csv")
+            #expect(export.code == 0 && export.output == "wrote m.csv: 18 rows\n", "\(export)")
+        }
+        let rows = try workshop.text("m.csv").split(separator: "\n").map {
+            $0.split(separator: ",", omittingEmptySubsequences: false)
+        }
+        #expect(
+            rows.count == 19 && rows.allSatisfy { $0.count == 13 } && rows[0].starts(with: ["event", "epoch", "step"]))
+        let last = try #require(try workshop.events("run").last { $0["event"]?.text == "eval" })
+        let row = try #require(rows.last { $0[0] == "eval" })
+        #expect(Double(row[4]) == last["loss"]?.number && row[7].isEmpty)
+        try workshop.write("{\"event\":\"step\"}\nx\n", "bad.jsonl")
+        for (code, arguments) in [
+            (Int32(65), ["export", "bad.jsonl", "--output", "b.csv"]), (66, ["export", "none", "--output", "b.csv"]),
+            (64, ["export", "run", "--raw", "--output", "b.csv"]),
+        ] {
+            let outcome = try workshop.run(arguments)
+            #expect(outcome.code == code && outcome.errorLines.count == 1, "\(arguments): \(outcome)")
+        }
+    }
 }

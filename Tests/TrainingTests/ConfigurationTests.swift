@@ -24,7 +24,7 @@ private let fullText = """
     evaluate: {every: 100 steps, split: val, batch_size: 17}
     best_metric: loss
     checkpoint: {every: 60 seconds, keep: 5}
-    log: {every: 1 step, samples: true}
+    log: {every: 1 step, samples: true, tensorboard: true}
     on_not_finite: skip
     watchdog: {warn: 7 seconds, stop: 9 seconds}
     compare_ranks: {every: 2 epochs}
@@ -73,6 +73,7 @@ private func full() throws -> Configuration {
     configuration.checkpoint.keep = 5
     configuration.log.every = Interval(1, .step)
     configuration.log.samples = true
+    configuration.log.tensorBoard = true
     configuration.onNotFinite = .skip
     configuration.watchdog.warnSeconds = 7
     configuration.watchdog.stopSeconds = 9
@@ -109,7 +110,7 @@ struct ConfigurationTests {
                 "schedule.name=constant", "clip=none", "ema=none",
                 "early_stopping=none", "evaluate.every=1 epoch",
                 "evaluate.split=test", "evaluate.batch_size=256", "best_metric=acc1", "checkpoint.every=1 epoch",
-                "checkpoint.keep=3", "log.every=1 second", "log.samples=false",
+                "checkpoint.keep=3", "log.every=1 second", "log.samples=false", "log.tensorboard=false",
                 "on_not_finite=stop", "watchdog.warn=60 seconds", "watchdog.stop=600 seconds",
                 "compare_ranks.every=100 steps", "runs_dir=runs",
             ])
@@ -171,7 +172,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 52)
+        #expect(assignments.count == 53)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
@@ -250,7 +251,8 @@ struct ConfigurationTests {
                 "early_stopping.metric",
                 "early_stopping.patience", "early_stopping.min_delta", "checkpoint.every", "checkpoint.keep",
                 "log.every",
-                "log.samples", "on_not_finite", "watchdog.warn", "watchdog.stop", "compare_ranks.every", "runs_dir",
+                "log.samples", "log.tensorboard", "on_not_finite", "watchdog.warn", "watchdog.stop",
+                "compare_ranks.every", "runs_dir",
             ])
     }
 

@@ -133,5 +133,7 @@ package struct Configuration: Equatable, Sendable {
     package struct Log: Equatable, Sendable {
         package var every = Interval(1, .second)
         package var samples = false
+        /// Scalars for TensorBoard in the run folder.
+        package var tensorBoard = false
     }
 }

@@ -38,6 +38,7 @@ package struct Overfit: Equatable, Sendable {
         adapted.evaluate.every = end
         adapted.checkpoint.every = end
         adapted.log.samples = false
+        adapted.log.tensorBoard = false
         return adapted
     }
 

@@ -378,7 +378,15 @@ package final class TrainingSession {
             path: folder.metricsPath,
             keeping: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0)
         let log = try RunLog(path: folder.logPath, lines: lines(for: folder, environment))
-        return recorder(folder: folder, metrics: metrics, others: [log], environment: environment)
+        var others: [any RunEventSink] = [log]
+        if configuration.log.tensorBoard {
+            // A run that goes on does the steps behind its checkpoint again.
+            others.append(
+                try TensorBoardSink(
+                    folder: folder.path, host: RankAgreement.hostName(), time: Date().timeIntervalSince1970,
+                    firstStep: options.resume.map { $0.checkpoint.header.step + 1 }))
+        }
+        return recorder(folder: folder, metrics: metrics, others: others, environment: environment)
     }
 
     private func recorder(
