@@ -73,8 +73,8 @@ let package = Package(
         swiftTarget(
             "Training",
             [
-                "Layers", "Datasets", "DataParallel", "HDF5", "Interchange", "Tensors", "Files", "Digests", "Report",
-                "Diagnostics",
+                "Layers", "Datasets", "DataParallel", "HDF5", "Interchange", "Tensors", "CKernels", "Files", "Digests",
+                "Report", "Diagnostics",
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(

@@ -1,4 +1,4 @@
-internal import CKernels
+package import CKernels
 internal import Glibc
 
 /// Everything that one family of processors provides: kernels over sixteen images at once, one in each lane of a vector, and
@@ -8,7 +8,7 @@ internal import Glibc
 /// repeats bit for bit; over plain arrays all sets give the same bits, in lanes they agree to 1e-5 relative.
 package struct KernelSet: Equatable, @unchecked Sendable {
     // A constant table of functions, which nobody writes.
-    let table: UnsafePointer<CKernels_Set>
+    package let table: UnsafePointer<CKernels_Set>
 
     package static let laneCount = Int(CKernels_laneCount)
     /// All sets of this program, the widest first.

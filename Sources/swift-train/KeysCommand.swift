@@ -52,7 +52,7 @@ struct KeysCommand: ParsableCommand {
             """
     }
 
-    /// "0.9 (sgd, lars), 0.0 (rmsprop)".
+    /// "to be given (step, exponential), 0.1 (plateau)".
     private static func defaults(_ key: ConfigurationKey) -> String {
         var texts: [(text: String, names: [String])] = []
         for (name, text) in key.defaults {

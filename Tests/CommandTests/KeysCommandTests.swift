@@ -11,7 +11,7 @@ struct KeysCommandTests {
         let lines = all.output.split(separator: "\n")
         #expect(lines.count > 50 && lines.contains { $0.hasPrefix("batch_size ") && $0.contains("over all ranks") })
         let momentum = try workshop.run("keys", "optimizer.momentum").output
-        for words in ["a number from 0, below 1", "0.9 (sgd, lars), 0.0 (rmsprop)", "must be the same"] {
+        for words in ["a number from 0, below 1", "0.9 (sgd, ", "must be the same"] {
             #expect(momentum.contains(words), "\(momentum)")
         }
         #expect(try workshop.run("keys", "data.file").output.contains("may change when a run goes on"))

@@ -46,15 +46,17 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
 
     static let sections = [
         BadConfiguration(
-            "optimizer: [sgd]", "optimizer is no mapping; expected the keys name, learning_rate, betas"),
+            "optimizer: [sgd]", "optimizer is no mapping; expected the keys name, learning_rate, "),
         BadConfiguration("optimizer: sdg", "optimizer.name = sdg, expected sgd, adam", "did you mean sgd?"),
         BadConfiguration("schedule: step", "schedule.every is missing"),
         BadConfiguration(
             "optimizer: {name: adamax}",
-            "c.yaml:3:19: optimizer.name = adamax, expected sgd, adam, adamw, rmsprop, lars", "did you mean adam?"),
+            "c.yaml:3:19: optimizer.name = adamax, expected \(OptimizerKind.all.map(\.name).joined(separator: ", "))",
+            "did you mean adam?"),
         BadConfiguration(
             "optimizer: {name: adam, momentum: 0.9}",
-            "optimizer.momentum belongs to optimizer sgd, rmsprop, lars, not to adam"),
+            "optimizer.momentum belongs to optimizer \(OptimizerKind.names(with: "momentum").joined(separator: ", ")), "
+                + "not to adam"),
         BadConfiguration(
             "optimizer: {betas: [0.9, 0.99]}", "optimizer.betas belongs to optimizer adam, adamw, not to sgd"),
         BadConfiguration("optimizer: {name: adam, betas: [0.9]}", "optimizer.betas has 1 values, expected two numbers"),
@@ -131,13 +133,12 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration(
             "optimizer: {name: adam, eps: 1e-46}", "eps = 1e-46 is 0 in float32, expected at least 1.2e-38"),
         BadConfiguration(
-            "optimizer: {name: rmsprop, eps: 1e-40}", "eps = 1e-40 is below the normal numbers of float32"),
+            "optimizer: {name: adam, eps: 1e-40}", "eps = 1e-40 is below the normal numbers of float32"),
         BadConfiguration("optimizer: {learning_rate: 1e39}", "learning_rate = 1e+39 is infinite in float32"),
         BadConfiguration("optimizer: {learning_rate: 1e-46}", "learning_rate = 1e-46 is 0 in float32"),
         BadConfiguration("optimizer: {weight_decay: 1e300}", "weight_decay = 1e+300 is infinite in float32"),
         BadConfiguration("optimizer: {momentum: 1e-50}", "momentum = 1e-50 is 0 in float32"),
         BadConfiguration("optimizer: {momentum: 0.9999999999}", "momentum = 0.9999999999 is 1 in float32, expected at"),
-        BadConfiguration("optimizer: {name: rmsprop, alpha: 0.9999999999}", "alpha = 0.9999999999 is 1 in float32"),
         BadConfiguration("optimizer: {name: adam, betas: [0.9, 0.9999999999]}", "betas holds something else than two"),
         BadConfiguration("optimizer: {name: lars, trust: 1e-60}", "trust = 1e-60 is 0 in float32"),
         BadConfiguration("clip: {norm: 1e-46}", "clip.norm = 1e-46 is 0 in float32"),

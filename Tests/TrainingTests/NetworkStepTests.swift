@@ -104,10 +104,10 @@ struct NetworkStepTests {
         let request = ModelRequest(
             name: network.name, input: Shape(network.image), classes: network.classes, dropout: 0)
         let step = try TrainingStep(
-            network: try Network(try #require(ModelRegistry.description(request))),
+            TrainingStep.Settings(), network: try Network(try #require(ModelRegistry.description(request))),
             geometry: BatchGeometry(
                 sampleCount: network.batch * Self.steps, batchSize: network.batch, shards: 1),
-            layout: try ShardLayout(shards: 1, ranks: 1, rank: 0), optimizer: Configuration.Optimizer(), seed: 1,
+            layout: try ShardLayout(shards: 1, ranks: 1, rank: 0),
             input: PixelConversion(
                 pixelType: .uint8, image: Shape(network.image), mean: [Float](repeating: 0, count: network.image[0]),
                 std: [Float](repeating: 1, count: network.image[0])),

@@ -50,10 +50,7 @@ struct OptimizerTests {
     /// where that is more.
     @Test(
         "100 steps follow PyTorch as closely as its own float32 does",
-        arguments: [
-            "sgd", "sgd-dampening", "sgd-nesterov", "adam", "adam-betas", "adamw", "adamw-groups", "rmsprop",
-            "rmsprop-centered", "lars", "clip-norm", "clip-value", "ema",
-        ])
+        arguments: try GoldenFile("optimizers.h5").cases())
     func traces(name: String) throws {
         let golden = try GoldenFile("optimizers.h5")
         let configuration = try golden.configuration(of: name)
@@ -86,28 +83,23 @@ struct OptimizerTests {
             "\(path): off by \(ourError), PyTorch by \(theirError), largest \(largest)")
     }
 
-    /// One of every kind, with whatever they keep.
+    /// Every kind with its defaults and with the settings of its traces; all of them with weight decay.
     static let every: [Configuration.Optimizer] = {
-        var nesterov = Configuration.Optimizer()
-        nesterov.nesterov = true
-        var dampened = Configuration.Optimizer()
-        dampened.dampening = 0.25
-        var plain = Configuration.Optimizer()
-        plain.momentum = 0
-        var centered = Configuration.Optimizer(.rmsprop)
-        centered.centered = true
-        centered.momentum = 0.5
-        centered.epsilon = 1e-3
-        let all = [
-            nesterov, dampened, plain, Configuration.Optimizer(.adam), Configuration.Optimizer(.adamw),
-            Configuration.Optimizer(.rmsprop), centered, Configuration.Optimizer(.lars),
-        ]
-        return all.map {
-            var optimizer = $0
-            optimizer.weightDecay = 0.01
-            return optimizer
+        let golden = try! GoldenFile("optimizers.h5")
+        let traced = try! golden.cases().map { try golden.configuration(of: $0).optimizer }
+        return (OptimizerKind.all.map { Configuration.Optimizer($0) } + traced).reduce(into: []) { every, optimizer in
+            var optimizer = optimizer
+            (optimizer.learningRate, optimizer.weightDecay) = (0.001, 0.01)
+            if !every.contains(optimizer) { every.append(optimizer) }
         }
     }()
+
+    @Test("every kind of optimizer has a trace")
+    func traced() throws {
+        let golden = try GoldenFile("optimizers.h5")
+        let traced = try golden.cases().map { try golden.configuration(of: $0).optimizer.kind.name }
+        #expect(Set(traced) == Set(OptimizerKind.all.map(\.name)))
+    }
 
     /// Every optimizer alone, and some with bounds on the gradient and an average of the weights.
     static let configurations: [Configuration] = {
@@ -153,7 +145,7 @@ struct OptimizerTests {
     @Test("every optimizer gives the same bits on 1, 2 and 4 ranks and with two threads", arguments: configurations)
     func ranks(configuration: Configuration) throws {
         let one = try train(configuration, ranks: 1, threads: 1)
-        #expect(one[0].vectors.count == configuration.optimizer.vectorNames.count)
+        #expect(one[0].vectors.count == configuration.optimizer.vectors.count)
         #expect((one[0].average == nil) == (configuration.averaging == nil) && one[0].average != one[0].weights)
         #expect(try train(configuration, ranks: 1, threads: 2) == one)
         #expect(try train(configuration, ranks: 2, threads: 1) == one + one)
@@ -193,26 +185,5 @@ struct OptimizerTests {
         var lars = Configuration.Optimizer(.lars)
         lars.weightDecay = 0.5
         #expect(roles.map(lars.weightDecay(of:)) == [0.5, 0, 0])
-    }
-
-    @Test("LARS moves a tensor of zeros, or one without a gradient, at the global rate")
-    func zeroNorms() {
-        #expect(LARSRule.localRate(trust: 0.5, weightNorm: 0, gradientNorm: 3, weightDecay: 0.1) == 1)
-        #expect(LARSRule.localRate(trust: 0.5, weightNorm: 2, gradientNorm: 0, weightDecay: 0.1) == 1)
-        #expect(LARSRule.localRate(trust: 0.5, weightNorm: 2, gradientNorm: 3, weightDecay: 0.5) == 0.25)
-    }
-
-    @Test("a centered variance that rounding makes negative moves the weight, but never to NaN")
-    func centeredVariance() {
-        let rule = RMSpropRule(
-            learningRate: 0.001, alpha: 0.5, epsilon: 1e-3, momentum: 0, weightDecay: 0, gradientScale: 1)
-        for value in stride(from: Float(0.1), to: 3, by: 0.0137) {
-            var (weight, square, mean): (Float, Float, Float) = (1, 0, 0)
-            for _ in 0..<200 {
-                rule.apply(
-                    gradients: [value], count: 1, weights: &weight, squares: &square, means: &mean, velocities: nil)
-            }
-            #expect(weight.isFinite && weight < 1)
-        }
     }
 }

@@ -40,12 +40,12 @@ struct RankEqualityTests {
         seed: UInt64 = 1, epoch: Int = 0, steps: Int = 5
     ) throws -> [Trained] {
         try InProcessWorld(size: ranks).run { communicator in
-            var options = PlanOptions()
-            options.batchStatistics = statistics
+            var settings = TrainingStep.Settings()
+            settings.options.batchStatistics = statistics
+            (settings.shardsInFlight, settings.seed) = (shardsInFlight, seed)
             let step = try TrainingStep(
-                network: Network(Self.model(dropout: dropout)), geometry: TinyModel.geometry,
+                settings, network: Network(Self.model(dropout: dropout)), geometry: TinyModel.geometry,
                 layout: ShardLayout(shards: TinyModel.shards, ranks: communicator.size, rank: communicator.rank),
-                optimizer: Configuration.Optimizer(), options: options, shardsInFlight: shardsInFlight, seed: seed,
                 input: PixelConversion(pixelType: .float32, image: TinyModel.input, mean: [0.4], std: [0.3]),
                 communicator: communicator, pool: ThreadPool(threads: threads))
             step.state.initialize(seed: 1)

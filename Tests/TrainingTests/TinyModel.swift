@@ -36,13 +36,12 @@ enum TinyModel {
         pixels: PixelConversion.PixelType = .float32,
         model: ModelDescription = description()
     ) throws -> TrainingStep {
+        var settings = configuration.map(TrainingStep.Settings.init) ?? TrainingStep.Settings()
+        if configuration == nil { settings.optimizer = optimizer }
         let step = try TrainingStep(
-            network: Network(model),
+            settings, network: Network(model),
             geometry: BatchGeometry(sampleCount: 113, batchSize: 24, shards: shards),
             layout: ShardLayout(shards: shards, ranks: communicator.size, rank: communicator.rank),
-            optimizer: configuration?.optimizer ?? optimizer, clip: configuration?.clip ?? .none,
-            averaging: configuration?.averaging, options: configuration?.planOptions ?? PlanOptions(),
-            shardsInFlight: configuration?.shardsInFlight, seed: 1,
             input: PixelConversion(pixelType: pixels, image: model.input, mean: [0.4], std: [0.3]),
             communicator: communicator, pool: ThreadPool(threads: threads))
         step.state.initialize(seed: 1)

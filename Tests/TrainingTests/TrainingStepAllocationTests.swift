@@ -16,12 +16,13 @@ struct TrainingStepAllocationTests {
         threads: Int, _ optimizer: OptimizerKind = .sgd, clip: Configuration.Clip = .none,
         averaging: Configuration.Averaging? = nil, shardsInFlight: Int? = nil
     ) throws -> Int {
+        var settings = TrainingStep.Settings()
+        settings.optimizer = Configuration.Optimizer(optimizer)
+        (settings.clip, settings.averaging, settings.shardsInFlight) = (clip, averaging, shardsInFlight)
         let step = try TrainingStep(
-            network: try Network(FashionClassifier.description(input: [1, 28, 28], classes: 10)),
+            settings, network: try Network(FashionClassifier.description(input: [1, 28, 28], classes: 10)),
             geometry: BatchGeometry(sampleCount: 1_000, batchSize: 112, shards: 4),
-            layout: try ShardLayout(shards: 4, ranks: 1, rank: 0), optimizer: Configuration.Optimizer(optimizer),
-            clip: clip,
-            averaging: averaging, shardsInFlight: shardsInFlight, seed: 1,
+            layout: try ShardLayout(shards: 4, ranks: 1, rank: 0),
             input: PixelConversion(pixelType: .uint8, image: [1, 28, 28], mean: [0], std: [1]),
             communicator: SingleCommunicator(), pool: try ThreadPool(threads: threads))
         step.state.initialize(seed: 1)

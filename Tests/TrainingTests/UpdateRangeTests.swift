@@ -71,7 +71,7 @@ struct UpdateRangeTests {
 
     @Test(
         "0/0 of a weight without gradient does not reach the weights",
-        arguments: [OptimizerKind.adam, .rmsprop])
+        arguments: OptimizerKind.all.filter { OptimizerKind.names(with: "eps").contains($0.name) })
     func noEpsilon(kind: OptimizerKind) throws {
         var optimizer = Configuration.Optimizer(kind)
         optimizer.epsilon = 0
@@ -138,13 +138,5 @@ struct UpdateRangeTests {
         let outcome = try step.run(
             OptimizerTests.batch(0, step), epoch: 0, learningRate: 0.1, stopRequested: false)
         #expect(outcome.verdict == .notFinite)
-    }
-
-    @Test("a LARS rate beyond float32 keeps a parameter without gradient finite")
-    func largeLocalRate() {
-        let rule = LARSRule(rate: 1e60, momentum: 0.9, weightDecay: 0, gradientScale: 1)
-        var (weight, velocity): (Float, Float) = (1, 0)
-        rule.apply(gradients: [0], count: 1, weights: &weight, velocities: &velocity)
-        #expect(weight == 1 && velocity == 0)
     }
 }

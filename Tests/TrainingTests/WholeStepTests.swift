@@ -83,11 +83,13 @@ struct WholeStepTests {
 
     private func makeStep(_ arrangement: Arrangement, _ optimizer: Configuration.Optimizer) throws -> TrainingStep {
         let network = try Network(FashionClassifier.description(input: [1, 28, 28], classes: 10))
+        var settings = TrainingStep.Settings()
+        settings.optimizer = optimizer
         let step = try TrainingStep(
-            network: network,
+            settings, network: network,
             geometry: BatchGeometry(
                 sampleCount: Self.batchSize * Self.batches, batchSize: Self.batchSize, shards: arrangement.shards),
-            layout: try ShardLayout(shards: arrangement.shards, ranks: 1, rank: 0), optimizer: optimizer, seed: 1,
+            layout: try ShardLayout(shards: arrangement.shards, ranks: 1, rank: 0),
             input: PixelConversion(pixelType: .uint8, image: [1, 28, 28], mean: [0], std: [1]),
             communicator: SingleCommunicator(), pool: try ThreadPool(threads: arrangement.threads))
         for parameter in network.parameterList.parameters {

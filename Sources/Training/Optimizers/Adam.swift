@@ -1,14 +1,34 @@
+internal import CKernels
 internal import Tensors
 
+extension OptimizerSetting {
+    static let betas = OptimizerSetting(
+        "betas", "what the running means of gradients and their squares keep of themselves in a step",
+        ValueForm(expected: "two numbers from 0, below 1", isList: true) { section, key in
+            let betas = try section.list(key, expected: "two numbers from 0, below 1 in float32") { text in
+                Double(text).flatMap {
+                    $0 >= 0 && Float($0) < 1 && SinglePrecision.misfit($0) == nil ? $0 : nil
+                }
+            }
+            guard betas == nil || betas?.count == 2 else {
+                throw section.failure(
+                    key, "has \(betas?.count ?? 0) values, expected two numbers from 0, below 1")
+            }
+            return betas
+        } text: {
+            "[\($0[0]), \($0[1])]"
+        }, \.optimizer.betas)
+}
+
 extension OptimizerKind {
-    private static let adamKeys = ["learning_rate", "betas", "eps", "weight_decay", "no_decay"]
-    private static let adamVectors = ["exp_avg", "exp_avg_sq"]
+    private static let adamSettings: [OptimizerSetting] = [.learningRate, .betas, .epsilon, .weightDecay, .noDecay]
+    private static let adamVectors = [OptimizerVector("exp_avg", \.means), OptimizerVector("exp_avg_sq", \.squares)]
 
     package static let adam = OptimizerKind(
-        name: "adam", keys: adamKeys, vectorNames: { _ in adamVectors }, make: Adam.init)
+        name: "adam", settings: adamSettings, vectors: { _ in adamVectors }, make: Adam.init)
 
     package static let adamw = OptimizerKind(
-        name: "adamw", keys: adamKeys, setDefaults: { $0.weightDecay = 0.01 }, vectorNames: { _ in adamVectors },
+        name: "adamw", settings: adamSettings, setDefaults: { $0.weightDecay = 0.01 }, vectors: { _ in adamVectors },
         make: Adam.init)
 }
 
@@ -20,7 +40,6 @@ final class Adam: Optimizer {
     private var update = Update(number: 1, learningRate: 0, gradientScale: 1)
 
     init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory) {
-        precondition(memory.vectors.means != nil && memory.vectors.squares != nil, "Adam without its vectors")
         self.options = options
         self.memory = memory
     }
@@ -28,20 +47,33 @@ final class Adam: Optimizer {
     func prepare(_ update: Update) { self.update = update }
 
     func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors) {
-        rule(weightDecay: memory.decays[block.parameter]).apply(
-            gradients: memory.gradients + block.start, count: block.count, weights: vectors.weights,
-            means: vectors.means!, squares: vectors.squares!)
+        var rule = rule(weightDecay: memory.decays[block.parameter])
+        KernelSet.inUse.table.pointee.adam_f32(
+            &rule, memory.gradients + block.start, Int64(block.count), vectors.weights, vectors.means, vectors.squares)
     }
 
     func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double {
-        rule(weightDecay: memory.largestDecay).bound(
-            gradient: gradient, weight: &magnitudes.weights, mean: &magnitudes.means, square: &magnitudes.squares)
+        let rule = rule(weightDecay: memory.largestDecay)
+        let step = gradient + Double(rule.weightDecay) * magnitudes.weights
+        let far = step + magnitudes.means
+        magnitudes.means = max(step, magnitudes.means)
+        magnitudes.squares = Double(rule.beta2) * magnitudes.squares + Double(rule.oneMinusBeta2) * step * step
+        let way = Double(rule.stepSize) * magnitudes.means
+        let root = magnitudes.squares.squareRoot() / Double(rule.secondCorrection)
+        magnitudes.weights = magnitudes.weights * Double(abs(rule.shrink)) + way / Double(rule.epsilon)
+        return far + way + root
     }
 
-    private func rule(weightDecay: Double) -> AdamRule {
-        AdamRule(
-            learningRate: update.learningRate, betas: (options.beta1, options.beta2), epsilon: options.epsilon,
-            weightDecay: weightDecay, decoupled: options.kind == .adamw, update: update.number,
+    private func rule(weightDecay: Double) -> CKernels_Adam {
+        let isDecoupled = options.kind == .adamw
+        let (beta1, beta2) = (options.betas[0], options.betas[1])
+        let first = 1 - Power.of(beta1, update.number)
+        let second = (1 - Power.of(beta2, update.number)).squareRoot()
+        return CKernels_Adam(
+            stepSize: Float(update.learningRate / first), oneMinusBeta1: Float(1 - beta1), beta2: Float(beta2),
+            oneMinusBeta2: Float(1 - beta2), secondCorrection: Float(second), epsilon: Float(options.epsilon),
+            weightDecay: isDecoupled ? 0 : Float(weightDecay),
+            shrink: isDecoupled ? Float(1 - update.learningRate * weightDecay) : 1,
             gradientScale: update.gradientScale)
     }
 }

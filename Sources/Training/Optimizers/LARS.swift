@@ -1,11 +1,16 @@
+internal import CKernels
 internal import Layers
 internal import Tensors
 
+extension OptimizerSetting {
+    static let trust = OptimizerSetting(
+        "trust", "how far a parameter may move in a step, as a share of its norm", .positive, \.optimizer.trust)
+}
+
 extension OptimizerKind {
     package static let lars = OptimizerKind(
-        name: "lars", keys: ["learning_rate", "momentum", "trust", "weight_decay"],
-        setDefaults: { $0.learningRate = 1 }, undecayed: [.bias, .normalization], vectorNames: { _ in ["momentum"] },
-        make: LARS.init)
+        name: "lars", settings: [.learningRate, .momentum, .trust, .weightDecay], setDefaults: { $0.learningRate = 1 },
+        undecayed: [.bias, .normalization], vectors: { _ in [.momentum] }, make: LARS.init)
 }
 
 /// Layer-wise adaptive rate scaling: each parameter moves at the global rate times trust · |w| / (|g| + decay · |w|).
@@ -31,7 +36,6 @@ final class LARS: Optimizer {
     init(_ options: Configuration.Optimizer, _ memory: OptimizerMemory) {
         self.options = options
         self.memory = memory
-        precondition(memory.vectors.velocities != nil, "LARS without its vector")
         let weights = memory.vectors.weights
         let (blocks, gradients) = (memory.blocks.blocks, memory.gradients)
         let weightSquares = UnsafeMutableBufferPointer<Double>.allocate(capacity: blocks.count)
@@ -65,12 +69,18 @@ final class LARS: Optimizer {
             let gradientNorm = norm(gradientSquares, range) * Double(update.gradientScale)
             rates[number] = update.learningRate
             if memory.blocks.parameters[number].role == .weight {
-                rates[number] *= LARSRule.localRate(
-                    trust: options.trust, weightNorm: weightNorm, gradientNorm: gradientNorm, weightDecay: decay)
+                rates[number] *= localRate(weightNorm: weightNorm, gradientNorm: gradientNorm, weightDecay: decay)
             }
             let step = rates[number] * (gradientNorm + decay * weightNorm)
             if step > longestStep || step.isNaN { longestStep = step }
         }
+    }
+
+    /// trust · |w| / (|g| + decay · |w|): how far a parameter may move, relative to its size; 1 where either norm is 0,
+    /// with or without decay.
+    func localRate(weightNorm: Double, gradientNorm: Double, weightDecay: Double) -> Double {
+        guard weightNorm > 0, gradientNorm > 0 else { return 1 }
+        return options.trust * weightNorm / (gradientNorm + weightDecay * weightNorm)
     }
 
     private func norm(_ squares: UnsafeMutableBufferPointer<Double>, _ range: Range<Int>) -> Double {
@@ -78,12 +88,13 @@ final class LARS: Optimizer {
     }
 
     func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors) {
-        let rule = LARSRule(
-            rate: rates[block.parameter], momentum: options.momentum, weightDecay: memory.decays[block.parameter],
+        // A rate beyond float32 belongs to a gradient that is next to nothing: infinity times its zeros would be NaN.
+        var rule = CKernels_LARS(
+            rate: Float(min(rates[block.parameter], Double(Float.greatestFiniteMagnitude))),
+            momentum: Float(options.momentum), weightDecay: Float(memory.decays[block.parameter]),
             gradientScale: update.gradientScale)
-        rule.apply(
-            gradients: memory.gradients + block.start, count: block.count, weights: vectors.weights,
-            velocities: vectors.velocities!)
+        KernelSet.inUse.table.pointee.lars_f32(
+            &rule, memory.gradients + block.start, Int64(block.count), vectors.weights, vectors.velocities)
     }
 
     func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double {

@@ -27,7 +27,7 @@ package struct Update: Sendable {
 package struct OptimizerVectors {
     package let weights: UnsafeMutablePointer<Float>
     /// nil where the optimizer keeps none.
-    package let means, squares, velocities: UnsafeMutablePointer<Float>?
+    package var means, squares, velocities: UnsafeMutablePointer<Float>?
 
     package static func + (vectors: OptimizerVectors, offset: Int) -> OptimizerVectors {
         OptimizerVectors(
@@ -51,6 +51,20 @@ package struct Magnitudes: Sendable {
     }
 }
 
+/// A running sum that an optimizer keeps, one element for each trained one.
+package struct OptimizerVector: Sendable {
+    /// What a checkpoint files it under: PyTorch's name, except that its momentum_buffer is `momentum` here.
+    package let name: String
+    let place: any WritableKeyPath<OptimizerVectors, UnsafeMutablePointer<Float>?> & Sendable
+
+    init(_ name: String, _ place: any WritableKeyPath<OptimizerVectors, UnsafeMutablePointer<Float>?> & Sendable) {
+        self.name = name
+        self.place = place
+    }
+
+    static let momentum = OptimizerVector("momentum", \.velocities)
+}
+
 /// The vectors that an optimizer works on, and what each parameter's weight decay is.
 struct OptimizerMemory {
     let blocks: UpdateBlocks
@@ -61,6 +75,7 @@ struct OptimizerMemory {
     let largestDecay: Double
     let pool: ThreadPool
 
+    /// `state` keeps the vectors of `options`.
     init(
         _ options: Configuration.Optimizer, blocks: UpdateBlocks, gradients: UnsafePointer<Float>, state: ModelState,
         pool: ThreadPool
@@ -68,21 +83,12 @@ struct OptimizerMemory {
         self.pool = pool
         self.blocks = blocks
         self.gradients = gradients
-        vectors = OptimizerVectors(state)
+        var vectors = OptimizerVectors(weights: state.weights.baseAddress!)
+        for (vector, kept) in zip(options.vectors, state.optimizerVectors) {
+            vectors[keyPath: vector.place] = kept.vector.baseAddress
+        }
+        self.vectors = vectors
         decays = blocks.parameters.map { options.weightDecay(of: $0.role) }
         largestDecay = decays.max() ?? 0
-    }
-}
-
-extension OptimizerVectors {
-    /// By the names that checkpoints file them under.
-    init(_ state: ModelState) {
-        func vector(_ names: String...) -> UnsafeMutablePointer<Float>? {
-            state.optimizerVectors.first { names.contains($0.name) }?.vector.baseAddress
-        }
-        weights = state.weights.baseAddress!
-        means = vector("exp_avg", "grad_avg")
-        squares = vector("exp_avg_sq", "square_avg")
-        velocities = vector("momentum")
     }
 }

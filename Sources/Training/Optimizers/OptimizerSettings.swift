@@ -16,8 +16,7 @@ extension Configuration {
         package var dampening = 0.0
         package var nesterov = false
         package var weightDecay = 0.0
-        package var beta1 = 0.9
-        package var beta2 = 0.999
+        package var betas = [0.9, 0.999]
         package var epsilon = 1e-8
         package var alpha = 0.99
         package var centered = false
@@ -40,44 +39,90 @@ extension Configuration {
             }
         }
 
-        /// The vectors that the optimizer keeps, one element for each trained one, by the names that a checkpoint files them
-        /// under: PyTorch's, except that its momentum_buffer is `momentum` here.
-        package var vectorNames: [String] { kind.vectorNames(self) }
+        /// The vectors that the optimizer keeps.
+        package var vectors: [OptimizerVector] { kind.vectors(self) }
     }
 }
 
 /// A kind of optimizer: its name, its settings and what makes it. Each stands in front of its algorithm.
 package struct OptimizerKind: Sendable {
     package let name: String
-    /// The settings that it has, besides its name.
-    let keys: [String]
+    /// What a configuration can say of it besides its name.
+    let settings: [OptimizerSetting]
     /// What its settings are before a configuration says otherwise.
     var setDefaults: @Sendable (inout Configuration.Optimizer) -> Void = { _ in }
     /// Parameters that its weight decay always leaves alone.
     var undecayed: [Configuration.Optimizer.Group] = []
     /// The vectors that it keeps with these settings.
-    let vectorNames: @Sendable (Configuration.Optimizer) -> [String]
+    let vectors: @Sendable (Configuration.Optimizer) -> [OptimizerVector]
     let make: @Sendable (Configuration.Optimizer, OptimizerMemory) -> any Optimizer
 
     /// Every kind, in the order of the documentation.
     package static let all: [OptimizerKind] = [.sgd, .adam, .adamw, .rmsprop, .lars]
+
+    /// The names of those that have a setting.
+    package static func names(with setting: String) -> [String] {
+        all.filter { $0.settings.contains { $0.name == setting } }.map(\.name)
+    }
 }
 
 extension OptimizerKind: Equatable {
     package static func == (left: OptimizerKind, right: OptimizerKind) -> Bool { left.name == right.name }
 }
 
-extension Configuration {
-    static let optimizerKeys: [ConfigurationKey] = {
-        func key<Value>(
-            _ name: String, _ meaning: String, _ form: ValueForm<Value>,
-            _ place: any WritableKeyPath<Configuration, Value> & Sendable,
-            check: @escaping ConfigurationKey.Check = { _, _ in }
-        ) -> ConfigurationKey {
-            ConfigurationKey("optimizer.\(name)", meaning, form, place, variants: kinds(with: name), check: check)
+/// A setting that kinds of optimizers have: a key of the configuration, shared by those that list it.
+struct OptimizerSetting: Sendable {
+    let name: String
+    let row: @Sendable (ConfigurationKey.Variants) -> ConfigurationKey
+
+    init<Value>(
+        _ name: String, _ meaning: String, _ form: ValueForm<Value>,
+        _ place: any WritableKeyPath<Configuration, Value> & Sendable,
+        check: @escaping ConfigurationKey.Check = { _, _ in }
+    ) {
+        self.name = name
+        row = { ConfigurationKey("optimizer.\(name)", meaning, form, place, variants: $0, check: check) }
+    }
+
+    static let learningRate = OptimizerSetting(
+        "learning_rate", "how far a step goes; schedules start from it", .notNegative, \.optimizer.learningRate)
+    static let momentum = OptimizerSetting(
+        "momentum", "what the velocity keeps of itself in a step", .fraction, \.optimizer.momentum)
+    // Nothing else keeps 0/0 from a weight without gradient.
+    static let epsilon = OptimizerSetting(
+        "eps", "what is added to the root that a step is divided by", .positive, \.optimizer.epsilon)
+    static let weightDecay = OptimizerSetting(
+        "weight_decay", "how strongly weights are drawn to 0", .notNegative, \.optimizer.weightDecay)
+    static let noDecay: OptimizerSetting = {
+        let groups = Configuration.Optimizer.Group.allCases.map(\.rawValue).joined(separator: ", ")
+        return OptimizerSetting(
+            "no_decay", "parameters that weight decay leaves alone",
+            ValueForm(expected: "a list of any of \(groups)", isList: true) {
+                try $0.list($1, expected: "any of \(groups)", Configuration.Optimizer.Group.init)
+            } text: {
+                "[\($0.map(\.rawValue).joined(separator: ", "))]"
+            }, \.optimizer.noDecay)
+    }()
+
+    /// Those of every kind, each kind's in its order.
+    fileprivate static var all: [OptimizerSetting] {
+        OptimizerKind.all.reduce(into: []) { all, kind in
+            var place = 0
+            for setting in kind.settings {
+                if let index = all.firstIndex(where: { $0.name == setting.name }) {
+                    place = index
+                } else {
+                    all.insert(setting, at: place)
+                }
+                place += 1
+            }
         }
-        let groups = Optimizer.Group.allCases.map(\.rawValue).joined(separator: ", ")
-        return [
+    }
+}
+
+extension Configuration {
+    static let optimizerKeys: [ConfigurationKey] =
+        [
             ConfigurationKey(
                 "optimizer.name", "what turns gradients into new weights; optimizer: NAME is short for it",
                 expected: ConfigurationSection.expectation(of: OptimizerKind.all.map(\.name)),
@@ -86,71 +131,18 @@ extension Configuration {
                     guard let kind = OptimizerKind.all.first(where: { $0.name == name }) else { return }
                     // Another one begins with its own defaults.
                     if kind != configuration.optimizer.kind { configuration.optimizer = Optimizer(kind) }
-                }, text: { $0.optimizer.kind.name }),
-            key(
-                "learning_rate", "how far a step goes; schedules start from it", .notNegative,
-                \.optimizer.learningRate),
-            ConfigurationKey(
-                "optimizer.betas", "what the running means of gradients and their squares keep of themselves in a step",
-                expected: "two numbers from 0, below 1", isList: true, variants: kinds(with: "betas"),
-                read: { configuration, section, _ in
-                    let betas = try section.list("betas", expected: "two numbers from 0, below 1 in float32") { text in
-                        Double(text).flatMap {
-                            $0 >= 0 && Float($0) < 1 && SinglePrecision.misfit($0) == nil ? $0 : nil
-                        }
-                    }
-                    guard let betas else { return }
-                    guard betas.count == 2 else {
-                        throw section.failure(
-                            "betas", "has \(betas.count) values, expected two numbers from 0, below 1")
-                    }
-                    (configuration.optimizer.beta1, configuration.optimizer.beta2) = (betas[0], betas[1])
-                }, text: { "[\($0.optimizer.beta1), \($0.optimizer.beta2)]" }),
-            key(
-                "alpha", "what the running mean of squared gradients keeps of itself in a step", .fraction,
-                \.optimizer.alpha),
-            // Nothing else keeps 0/0 from a weight without gradient.
-            key("eps", "what is added to the root that a step is divided by", .positive, \.optimizer.epsilon),
-            key("momentum", "what the velocity keeps of itself in a step", .fraction, \.optimizer.momentum),
-            key("dampening", "the share of the gradient that the velocity leaves out", .share, \.optimizer.dampening),
-            key(
-                "nesterov", "whether a step goes by the velocity after it", .boolean, \.optimizer.nesterov,
-                check: { configuration, section in
-                    guard configuration.optimizer.nesterov else { return }
-                    if configuration.optimizer.momentum == 0 {
-                        throw section.failure("nesterov", "= true needs a momentum above 0")
-                    }
-                    if configuration.optimizer.dampening != 0 {
-                        throw section.failure("nesterov", "= true needs dampening 0")
-                    }
-                }),
-            key(
-                "centered", "whether the mean of the gradients is taken off before they are squared", .boolean,
-                \.optimizer.centered),
-            key(
-                "trust", "how far a parameter may move in a step, as a share of its norm", .positive, \.optimizer.trust),
-            key(
-                "weight_decay", "how strongly weights are drawn to 0", .notNegative, \.optimizer.weightDecay),
-            key(
-                "no_decay", "parameters that weight decay leaves alone",
-                ValueForm(expected: "a list of any of \(groups)", isList: true) {
-                    try $0.list($1, expected: "any of \(groups)", Optimizer.Group.init)
-                } text: {
-                    "[\($0.map(\.rawValue).joined(separator: ", "))]"
-                }, \.optimizer.noDecay),
+                }, text: { $0.optimizer.kind.name })
         ]
-    }()
-
-    private static func kinds(with key: String) -> ConfigurationKey.Variants {
-        ConfigurationKey.Variants(
-            names: OptimizerKind.all.filter { $0.keys.contains(key) }.map(\.name),
-            current: { $0.optimizer.kind.name },
-            defaults: { name in
-                var configuration = Configuration()
-                if let kind = OptimizerKind.all.first(where: { $0.name == name }) {
-                    configuration.optimizer = Optimizer(kind)
-                }
-                return configuration
-            })
-    }
+        + OptimizerSetting.all.map { setting in
+            setting.row(
+                ConfigurationKey.Variants(
+                    names: OptimizerKind.names(with: setting.name), current: { $0.optimizer.kind.name },
+                    defaults: { name in
+                        var configuration = Configuration()
+                        if let kind = OptimizerKind.all.first(where: { $0.name == name }) {
+                            configuration.optimizer = Optimizer(kind)
+                        }
+                        return configuration
+                    }))
+        }
 }

@@ -1,9 +1,26 @@
+internal import CKernels
 internal import Tensors
+
+extension OptimizerSetting {
+    static let dampening = OptimizerSetting(
+        "dampening", "the share of the gradient that the velocity leaves out", .share, \.optimizer.dampening)
+    static let nesterov = OptimizerSetting(
+        "nesterov", "whether a step goes by the velocity after it", .boolean, \.optimizer.nesterov,
+        check: { configuration, section in
+            guard configuration.optimizer.nesterov else { return }
+            if configuration.optimizer.momentum == 0 {
+                throw section.failure("nesterov", "= true needs a momentum above 0")
+            }
+            if configuration.optimizer.dampening != 0 {
+                throw section.failure("nesterov", "= true needs dampening 0")
+            }
+        })
+}
 
 extension OptimizerKind {
     package static let sgd = OptimizerKind(
-        name: "sgd", keys: ["learning_rate", "momentum", "dampening", "nesterov", "weight_decay", "no_decay"],
-        vectorNames: { $0.momentum == 0 ? [] : ["momentum"] }, make: StochasticGradientDescent.init)
+        name: "sgd", settings: [.learningRate, .momentum, .dampening, .nesterov, .weightDecay, .noDecay],
+        vectors: { $0.momentum == 0 ? [] : [.momentum] }, make: StochasticGradientDescent.init)
 }
 
 /// torch.optim.SGD: momentum with dampening, Nesterov's or not.
@@ -20,21 +37,28 @@ final class StochasticGradientDescent: Optimizer {
     func prepare(_ update: Update) { self.update = update }
 
     func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors) {
-        // Without momentum the rule does not touch the velocities.
-        rule(weightDecay: memory.decays[block.parameter]).apply(
-            gradients: memory.gradients + block.start, count: block.count, weights: vectors.weights,
-            velocities: vectors.velocities ?? vectors.weights)
+        var rule = rule(weightDecay: memory.decays[block.parameter])
+        KernelSet.inUse.table.pointee.sgd_f32(
+            &rule, memory.gradients + block.start, Int64(block.count), vectors.weights, vectors.velocities)
     }
 
     func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double {
-        rule(weightDecay: memory.largestDecay).bound(
-            gradient: gradient, weight: &magnitudes.weights, velocity: &magnitudes.velocities)
+        let rule = rule(weightDecay: memory.largestDecay)
+        let step = gradient + Double(rule.weightDecay) * magnitudes.weights
+        if rule.momentum == 0 {
+            magnitudes.weights += Double(rule.rate) * step
+            return step
+        }
+        magnitudes.velocities = Double(rule.momentum) * magnitudes.velocities + Double(rule.fresh) * step
+        let way = step + magnitudes.velocities
+        magnitudes.weights += Double(rule.rate) * way
+        return way
     }
 
-    private func rule(weightDecay: Double) -> SGDRule {
-        SGDRule(
-            learningRate: Float(update.learningRate), momentum: Float(options.momentum),
-            weightDecay: Float(weightDecay), nesterov: options.nesterov, gradientScale: update.gradientScale,
-            fresh: update.number == 1 ? 1 : Float(1 - options.dampening))
+    private func rule(weightDecay: Double) -> CKernels_SGD {
+        CKernels_SGD(
+            rate: Float(update.learningRate), momentum: Float(options.momentum), weightDecay: Float(weightDecay),
+            gradientScale: update.gradientScale, fresh: update.number == 1 ? 1 : Float(1 - options.dampening),
+            nesterov: options.nesterov ? 1 : 0)
     }
 }

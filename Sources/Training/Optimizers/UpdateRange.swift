@@ -23,9 +23,9 @@ final class UpdateRange {
     private let copies: UnsafeMutablePointer<Float>
     private let measure, attempt: ThreadPool.Body
 
-    init(_ optimizer: any Optimizer, blocks: UpdateBlocks, state: ModelState, pool: ThreadPool) {
-        let (list, count) = (blocks.blocks, blocks.blocks.count)
-        let vectors = OptimizerVectors(state)
+    init(_ optimizer: any Optimizer, _ memory: OptimizerMemory) {
+        let (list, count) = (memory.blocks.blocks, memory.blocks.blocks.count)
+        let (vectors, pool) = (memory.vectors, memory.pool)
         let room = VectorBlocks.length
         let sums = UnsafeMutablePointer<Double>.allocate(capacity: 4 * count)
         sums.initialize(repeating: 0, count: 4 * count)
@@ -54,7 +54,7 @@ final class UpdateRange {
             note(number, copy)
         }
         self.optimizer = optimizer
-        self.blocks = blocks
+        blocks = memory.blocks
         self.pool = pool
         self.sums = sums
         self.copies = copies

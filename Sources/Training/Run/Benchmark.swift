@@ -114,10 +114,8 @@ package final class Benchmark {
         communicator: any Communicator, pool: ThreadPool
     ) throws -> Turn {
         let geometry = BatchGeometry(sampleCount: batchSize, batchSize: batchSize, shards: layout.shards)
-        var optimizer = Configuration.Optimizer()
-        optimizer.learningRate = 0.001
         let step = try TrainingStep(
-            network: network, geometry: geometry, layout: layout, optimizer: optimizer, seed: 1, input: input,
+            TrainingStep.Settings(), network: network, geometry: geometry, layout: layout, input: input,
             communicator: communicator, pool: pool)
         step.state.initialize(seed: 1)
         let batch = randomBatch(

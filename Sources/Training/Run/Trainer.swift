@@ -1,5 +1,5 @@
-package import DataParallel
-package import Datasets
+internal import DataParallel
+internal import Datasets
 package import Diagnostics
 internal import Report
 internal import Tensors
@@ -42,26 +42,42 @@ package final class Trainer {
     /// Before so many steps an accuracy says little of what will come; a fifth of them does at the end of a run.
     private static let stepsToLearn = 100
 
-    /// `header` holds what never changes during the run; `resume` is where it goes on. The state of the step has been
-    /// initialised or restored. Throws: `Failure`.
-    package init(
-        configuration: Configuration, step: TrainingStep, evaluator: Evaluator, training: any SampleSource,
-        augmentation: Augmentation? = nil, mixing: Mixing? = nil, readers: Int = 1,
-        plan: EpochPlan, header: Checkpoint.Header, resume: ResumePoint?, recorder: RunRecorder?,
-        communicator: any Communicator, activity: Activity, targetLoss: Double? = nil
+    /// What a run trains on: samples, in which order they come, and what becomes of them on the way.
+    struct Feed {
+        let source: any SampleSource
+        let plan: EpochPlan
+        var augmentation: Augmentation?
+        var mixing: Mixing?
+        var readers = 1
+    }
+
+    /// Where a run begins and ends besides its length.
+    struct Course {
+        /// What never changes during the run.
+        let header: Checkpoint.Header
+        /// Where it goes on.
+        let resume: ResumePoint?
+        /// A loss that is enough.
+        var targetLoss: Double?
+    }
+
+    /// The state of the step has been initialised or restored. Throws: `Failure`.
+    init(
+        configuration: Configuration, step: TrainingStep, evaluator: Evaluator, feed: Feed, course: Course,
+        recorder: RunRecorder?, communicator: any Communicator, activity: Activity
     ) throws {
-        let geometry = plan.geometry
+        let (geometry, resume) = (feed.plan.geometry, course.resume)
         progress = TrainingProgress(
             stepsPerEpoch: geometry.stepsPerEpoch,
             totalSteps: configuration.length.steps(perEpoch: geometry.stepsPerEpoch),
             evaluateEvery: configuration.evaluate.every, earlyStopping: configuration.earlyStopping,
-            targetLoss: targetLoss)
+            targetLoss: course.targetLoss)
         if let resume { progress.restore(resume.checkpoint.header) }
         foreignSteps = resume.map { $0.isSameRun ? -1 : $0.checkpoint.header.step } ?? -1
         self.configuration = configuration
         self.step = step
         self.evaluator = evaluator
-        self.header = header
+        header = course.header
         self.recorder = recorder
         self.communicator = communicator
         self.activity = activity
@@ -76,13 +92,13 @@ package final class Trainer {
         rate.observe(progress.followedEvaluations)
         lastSaved = resume?.path
         loader = try BatchLoader(
-            source: training, plan: plan, localShards: step.layout.range,
-            steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps, augmentation: augmentation,
-            mixing: mixing, classes: evaluator.classes, readers: readers)
+            source: feed.source, plan: feed.plan, localShards: step.layout.range,
+            steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps,
+            augmentation: feed.augmentation, mixing: feed.mixing, classes: evaluator.classes, readers: feed.readers)
         placeholder = {
             .placeholder(
                 shards: step.layout.shardsPerRank, imagesPerShard: geometry.imagesPerShard,
-                imageBytes: training.imageBytes, targetClasses: mixing == nil ? 0 : evaluator.classes)
+                imageBytes: feed.source.imageBytes, targetClasses: feed.mixing == nil ? 0 : evaluator.classes)
         }
         sampleLog =
             configuration.log.samples

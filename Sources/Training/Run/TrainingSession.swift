@@ -140,11 +140,14 @@ package final class TrainingSession {
         }
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
-            configuration: configuration, step: step, evaluator: evaluator, training: training,
-            augmentation: augmentation, mixing: configuration.data.mix?.mixing, readers: readers, plan: plan,
-            header: try header(engine: step.plan.engine), resume: options.resume, recorder: recorder,
-            communicator: communicator,
-            activity: activity, targetLoss: options.overfit.map { _ in Overfit.targetLoss })
+            configuration: configuration, step: step, evaluator: evaluator,
+            feed: Trainer.Feed(
+                source: training, plan: plan, augmentation: augmentation, mixing: configuration.data.mix?.mixing,
+                readers: readers),
+            course: Trainer.Course(
+                header: try header(engine: step.plan.engine), resume: options.resume,
+                targetLoss: options.overfit.map { _ in Overfit.targetLoss }),
+            recorder: recorder, communicator: communicator, activity: activity)
         recorder?.start(startFacts(step: step))
         for row in weightsRows { recorder?.line(row) }
         for warning in dataWarnings + warnings() { recorder?.warn(warning) }
@@ -308,7 +311,7 @@ package final class TrainingSession {
         let float = MemoryLayout<Float>.stride
         let shards = layout.shardsPerRank
         let inFlight = min(configuration.shardsInFlight ?? shards, shards)
-        let optimizer = configuration.optimizer.vectorNames.count * list.trainedCount * float
+        let optimizer = configuration.optimizer.vectors.count * list.trainedCount * float
         let average = configuration.averaging == nil ? 0 : list.count * float
         let saved = list.count * float + optimizer + average
         let waiting = (shards / inFlight).trailingZeroBitCount
@@ -344,9 +347,7 @@ package final class TrainingSession {
 
     private func makeStep() throws -> TrainingStep {
         try TrainingStep(
-            network: network, geometry: geometry, layout: layout, optimizer: configuration.optimizer,
-            clip: configuration.clip, averaging: configuration.averaging, options: configuration.planOptions,
-            shardsInFlight: configuration.shardsInFlight, seed: configuration.seed, input: input,
+            TrainingStep.Settings(configuration), network: network, geometry: geometry, layout: layout, input: input,
             communicator: communicator, pool: pool)
     }
 

@@ -16,7 +16,7 @@ package final class TrainingStep {
     private let optimizer: any Optimizer
     private let clipping: GradientClipping
     private let average: ExponentialMovingAverage?
-    private let blocks: UpdateBlocks
+    private let memory: OptimizerMemory
     private let range: UpdateRange
     private let seed: UInt64
     private let tree: GradientTree
@@ -73,19 +73,38 @@ package final class TrainingStep {
     package var dataWaitSeconds = 0.0
     private var communicationSeconds = 0.0
 
+    /// What of a configuration a step is made of.
+    package struct Settings: Sendable {
+        package var optimizer = Configuration.Optimizer()
+        package var clip = Configuration.Clip.none
+        package var averaging: Configuration.Averaging?
+        package var options = PlanOptions()
+        package var shardsInFlight: Int?
+        package var seed: UInt64 = 1
+
+        package init() {}
+
+        package init(_ configuration: Configuration) {
+            optimizer = configuration.optimizer
+            clip = configuration.clip
+            averaging = configuration.averaging
+            options = configuration.planOptions
+            shardsInFlight = configuration.shardsInFlight
+            seed = configuration.seed
+        }
+    }
+
     /// Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
-        network: Network, geometry: BatchGeometry, layout: ShardLayout, optimizer: Configuration.Optimizer,
-        clip: Configuration.Clip = .none, averaging: Configuration.Averaging? = nil,
-        options: PlanOptions = PlanOptions(), shardsInFlight: Int? = nil, seed: UInt64, input: PixelConversion,
-        communicator: any Communicator,
-        pool: ThreadPool
+        _ settings: Settings, network: Network, geometry: BatchGeometry, layout: ShardLayout, input: PixelConversion,
+        communicator: any Communicator, pool: ThreadPool
     ) throws {
         let count = network.parameterList.trainedCount
         state = ModelState(
-            parameterList: network.parameterList, optimizerVectors: optimizer.vectorNames, averages: averaging != nil)
+            parameterList: network.parameterList, optimizerVectors: settings.optimizer.vectors.map(\.name),
+            averages: settings.averaging != nil)
         self.network = network
-        self.seed = seed
+        seed = settings.seed
         self.layout = layout
         self.pool = pool
         tree = GradientTree(
@@ -94,19 +113,18 @@ package final class TrainingStep {
         gradients.initialize(repeating: 0)
         shards = try ShardGroups(
             network: network, imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank,
-            limit: shardsInFlight, options: options, gradients: gradients, input: input, pool: pool)
+            limit: settings.shardsInFlight, options: settings.options, gradients: gradients, input: input, pool: pool)
         statistics = .allocate(capacity: Statistic.count + network.statisticCount)
         statistics.initialize(repeating: 0)
         squares = .allocate(capacity: VectorBlocks(elements: count).count)
         squares.initialize(repeating: 0)
-        clipping = GradientClipping(clip, gradients: gradients, pool: pool)
-        average = ExponentialMovingAverage(averaging, state: state, pool: pool)
-        blocks = UpdateBlocks(network.parameterList)
-        self.optimizer = optimizer.kind.make(
-            optimizer,
-            OptimizerMemory(
-                optimizer, blocks: blocks, gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool))
-        range = UpdateRange(self.optimizer, blocks: blocks, state: state, pool: pool)
+        clipping = GradientClipping(settings.clip, gradients: gradients, pool: pool)
+        average = ExponentialMovingAverage(settings.averaging, state: state, pool: pool)
+        memory = OptimizerMemory(
+            settings.optimizer, blocks: UpdateBlocks(network.parameterList),
+            gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool)
+        optimizer = settings.optimizer.kind.make(settings.optimizer, memory)
+        range = UpdateRange(optimizer, memory)
         formerBuffers = .allocate(capacity: network.parameterList.count - count)
         formerBuffers.initialize(repeating: 0)
         makeBodies()
@@ -174,10 +192,10 @@ package final class TrainingStep {
         optimizer.prepare(Update(number: state.updates + 1, learningRate: learningRate, gradientScale: rest))
         if let parameter = range.firstParameterBeyond(gradientNorm: outcome.gradientNorm) {
             _ = state.buffers.update(from: formerBuffers)
-            return .beyondRange(key: blocks.parameters[parameter].key)
+            return .beyondRange(key: memory.blocks.parameters[parameter].key)
         }
         state.updates += 1
-        pool.run(blocks.blocks.count, updateBody)
+        pool.run(memory.blocks.blocks.count, updateBody)
         average?.follow()
         return .updated
     }
@@ -206,13 +224,12 @@ package final class TrainingStep {
 
     private func makeBodies() {
         let (gradients, squares) = (gradients, squares)
-        let (optimizer, blocks) = (optimizer, blocks.blocks)
+        let (optimizer, blocks, vectors) = (optimizer, memory.blocks.blocks, memory.vectors)
         let cut = VectorBlocks(elements: gradients.count)
         squaresBody = { block, _ in
             squares[block] = SumOfSquares.ofBlock(
                 UnsafePointer(gradients.baseAddress! + cut[block].lowerBound), count: cut[block].count)
         }
-        let vectors = OptimizerVectors(state)
         updateBody = { block, _ in optimizer.apply(to: blocks[block], vectors + blocks[block].start) }
     }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden files of TrainingTests and their README: traces of optimizers and rates of schedules from PyTorch.
+"""Writes the golden files of TrainingTests, which ../Golden/README.md describes: traces of optimizers and rates of schedules from PyTorch.
 
 Usage: generate_golden.py [--output FOLDER]      (default: ../Golden beside this file)
 Run with the environment of Benchmarks/environment. Nothing is random: the images are a formula that the tests know too
@@ -7,7 +7,6 @@ Run with the environment of Benchmarks/environment. Nothing is random: the image
 """
 
 import argparse
-import hashlib
 import pathlib
 import platform
 import re
@@ -157,25 +156,18 @@ def trace(name, kind, options, dtype):
 
 
 def write_traces(path):
-    shares = {}
     with h5py.File(path, "w") as file:
         file.attrs["steps"] = STEPS
         file.attrs["stride"] = STRIDE
         for name, assignments, kind, options in TRACES:
             group = file.create_group(name)
             group.attrs["assignments"] = lines(assignments)
-            found = {}
             for label, dtype in (("single", torch.float32), ("double", torch.float64)):
                 losses, weights = trace(name, kind, options, dtype)
                 part = group.create_group(label)
                 part["losses"] = np.array(losses, dtype=np.float64)
                 for key, value in weights.items():
                     part[f"weights/{key}"] = value.reshape(-1)[::STRIDE].astype(np.float64)
-                found[label] = np.array(losses), weights
-            share = max(np.max(np.abs(found["single"][1][k] - found["double"][1][k])) / np.max(np.abs(found["double"][1][k]))
-                        for k in found["double"][1])
-            shares[name] = found["double"][0][0], found["double"][0][-1], share
-    return shares
 
 
 def rates(make, base, steps):
@@ -259,35 +251,13 @@ def write_schedules(path):
             group["rates"] = np.array(result)
 
 
-README = """# Golden files
-
-Traces of optimizers and rates of schedules, computed by PyTorch on the CPU with one thread; TrainingTests compares ours with
-them. This page is written by the generator together with the files.
-
-| | |
-|---|---|
-| Generator | `Tests/TrainingTests/Generator/generate_golden.py` |
-| Command | `~/.cache/swift-train/venv/bin/python Tests/TrainingTests/Generator/generate_golden.py` (environment: `Benchmarks/environment`) |
-| Versions | torch {torch}, numpy {numpy}, h5py {h5py}, Python {python} |
-| Seed | none: images, labels and first weights are formulas |
-| Instruction set PyTorch chose | {isa} |
-
-| File | Bytes | SHA-256 |
-|---|---|---|
-{files}
-
-* `optimizers.h5`: a group for each trace. The network is two linear layers, 36 → 128 → 3 (a tensor of more than 4,096 elements
-  among them), trained for {steps} steps on batches of 24 and 17. `single` and `double` hold the same run in float32 and float64: the
-  `losses` of all steps and every {stride}th element of the last `weights/<key>` (of their average in `ema`). The attribute
-  `assignments` holds the options as `--set` takes them, one a line. LARS is written down in numpy from the paper; everything else is torch.optim.
-* `schedules.h5`: `rates` of 300 steps, 10 to an epoch; for `plateau…` the rate after each of 120 values of `metric`.
-
-A trace is accepted when it is no further from PyTorch's float64 than four times PyTorch's float32 is. How far that is:
-
-| Trace | first loss | last loss | max \\|float32 − float64\\| / max \\|float64\\|, worst tensor |
-|---|---|---|---|
-{traces}
-"""
+def record_versions(path):
+    """What computed a file: attributes of its root."""
+    with h5py.File(path, "a") as file:
+        for name, version in (("torch", torch.__version__), ("numpy", np.__version__), ("h5py", h5py.__version__),
+                              ("python", platform.python_version()),
+                              ("instruction_set", torch.backends.cpu.get_cpu_capability())):
+            file.attrs[name] = np.bytes_(version)
 
 
 def main():
@@ -296,17 +266,9 @@ def main():
     folder = parser.parse_args().output
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    shares = write_traces(folder / "optimizers.h5")
-    write_schedules(folder / "schedules.h5")
-    files = []
-    for name in ("optimizers.h5", "schedules.h5"):
-        data = (folder / name).read_bytes()
-        files.append(f"| `{name}` | {len(data):,} | `{hashlib.sha256(data).hexdigest()}` |")
-    traces = [f"| {name} | {first:.4f} | {last:.4f} | {share:.1e} |" for name, (first, last, share) in shares.items()]
-    (folder / "README.md").write_text(README.format(
-        torch=torch.__version__, numpy=np.__version__, h5py=h5py.__version__, python=platform.python_version(),
-        isa=torch.backends.cpu.get_cpu_capability(), files="\n".join(files), steps=STEPS, stride=STRIDE,
-        traces="\n".join(traces)))
+    for name, write in (("optimizers.h5", write_traces), ("schedules.h5", write_schedules)):
+        write(folder / name)
+        record_versions(folder / name)
 
 
 if __name__ == "__main__":
