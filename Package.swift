@@ -66,8 +66,8 @@ let package = Package(
                 "Datasets", "HDF5", "Tensors", "Files", "Digests", "Report", "Diagnostics", "CArchive", "CImages",
                 "CZlib",
             ]),
-        swiftTarget("Layers", ["Tensors", "Diagnostics"]),
-        swiftTarget("Models", ["Layers"]),
+        swiftTarget("Layers", ["Tensors"]),
+        swiftTarget("Models", ["Layers", "Tensors"]),
         .target(name: "CSignals", cSettings: cSettings),
         swiftTarget("DataParallel", ["Tensors", "Report", "Diagnostics", "CMPI", "CSignals"]),
         swiftTarget(
@@ -80,9 +80,8 @@ let package = Package(
         .executableTarget(
             name: "swift-train",
             dependencies: [
-                "Training", "Report", "Pictures", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5",
-                "Tensors",
-                "Files", "Digests", "Diagnostics",
+                "Training", "Report", "Pictures", "Models", "Layers", "Datasets", "Ingest", "DataParallel",
+                "Tensors", "Files", "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),
@@ -119,15 +118,15 @@ let package = Package(
         tests(
             "TrainingTests",
             [
-                "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Digests",
-                "Files", "Interchange", "Report", "Diagnostics", "CAllocationCounter", "CFileFaults",
+                "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Files",
+                "Interchange", "Report", "Diagnostics", "CAllocationCounter", "CFileFaults",
                 "TestSupport",
             ], exclude: ["Generator", "Golden", "NetworkGolden", "PredictionGolden"]),
-        tests("ReportTests", ["Report", "Diagnostics", "TestSupport"]),
+        tests("ReportTests", ["Report", "TestSupport"]),
         tests("PicturesTests", ["Pictures", "CImages"], exclude: ["Generator"]),
         tests(
             "FuzzTests", ["Training", "Ingest", "Datasets", "HDF5", "Diagnostics"], resources: [.copy("Corpus")]),
-        tests("CommandTests", ["HDF5", "Digests", "Diagnostics", "TestSupport", "swift-train"]),
+        tests("CommandTests", ["HDF5", "TestSupport", "swift-train"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -3,8 +3,6 @@ internal import CKernels
 /// Which places of one axis each output of a pooling reads.
 package struct PoolingSpans: Sendable {
     package let input: Int
-    /// Places from the first to the last of each window, and between windows; nil where they differ.
-    package let window: (reach: Int, stride: Int)?
     fileprivate let spans: [CKernels_Span]
 
     package var output: Int { spans.count }
@@ -21,7 +19,6 @@ package struct PoolingSpans: Sendable {
             input: input, kernel: kernel, stride: stride, dilation: dilation, padding: padding, ceilMode: ceilMode)
         let reach = WindowArithmetic.reach(kernel: kernel, dilation: dilation)
         self.input = input
-        window = (reach, stride)
         spans = (0..<outputs).map { index in
             let start = index * stride - padding
             let first = start >= 0 ? start : start + (-start + dilation - 1) / dilation * dilation
@@ -36,7 +33,6 @@ package struct PoolingSpans: Sendable {
     /// Windows that cut the input into `output` parts of about equal length, which may overlap by one place.
     package init(input: Int, adaptingTo output: Int) {
         self.input = input
-        window = input % output == 0 ? (input / output, input / output) : nil
         spans = (0..<output).map { index in
             let first = index * input / output
             let last = ((index + 1) * input + output - 1) / output

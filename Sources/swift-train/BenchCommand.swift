@@ -42,7 +42,7 @@ struct BenchCommand: Command {
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         let text = try ConfigurationFile.text(ofFile: choice.config, over: communicator)
-        let network = try RankAgreement.together(communicator) { try choice.network(configuration: text) }
+        let network = try RankAgreement.together(communicator) { try choice.network(configuration: text).network }
         guard batch % communicator.size == 0 else {
             throw Failure(
                 .usage, "--batch \(batch) on \(communicator.size) ranks: expected a multiple of the number of ranks")

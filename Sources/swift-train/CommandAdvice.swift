@@ -66,11 +66,15 @@ struct CommandAdvice {
         "import": "convert", "layers": "summary", "describe": "summary",
     ]
 
+    private static let curves =
+        "export RUN --output metrics.csv writes every number, train --set log.tensorboard=true what TensorBoard draws, "
+        + "evaluate RUN --confusion FILE.svg the mistakes"
+
     private static let absent = [
         "models": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
         "list": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
-        "report": "a run folder's metrics.jsonl has every number; evaluate --confusion FILE.svg draws the mistakes",
-        "plot": "a run folder's metrics.jsonl has every number; evaluate --confusion FILE.svg draws the mistakes",
+        "report": curves,
+        "plot": curves,
         "version": "the option is --version",
     ]
 
@@ -165,7 +169,8 @@ struct CommandAdvice {
         case ("train", "n"), ("train", "np"), ("train", "ranks"), ("train", "nproc"), ("train", "nprocpernode"):
             return "ranks are started by mpirun -np \(value) swift-train, or launch/local -n \(value)"
         case ("train", "valsplit"), ("train", "validationsplit"), ("train", "holdout"):
-            return "no samples are held out; the dataset file needs a split of its own for evaluate.split"
+            return
+                "one part of five is held out of the training images by --set data.fold=1/5 --set evaluate.split=held-out"
         case ("train", "output"), ("train", "outputdir"), ("train", "outdir"), ("train", "out"), ("train", "savedir"),
             ("train", "logdir"), ("train", "workdir"):
             return "the run folder is named with --run-dir \(value)"

@@ -217,7 +217,8 @@ struct EvaluateCommand: Command {
             ]
         }
         return [
-            "samples": .integer(Int(score.samples)), "loss": .number(score.meanLoss),
+            "weights": .string(checkpoint ?? weights ?? ""), "samples": .integer(Int(score.samples)),
+            "loss": .number(score.meanLoss),
             "acc1": .number(score.accuracy1), "acc5": .number(score.accuracy5), "classes": .array(classes),
             "confusion": matrix.classes <= Self.largestMatrix ? .array(matrix.rows.map { .integers($0) }) : .null,
         ]

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import DataParallel
 internal import Datasets
 internal import Diagnostics
-internal import Foundation
+internal import Files
 internal import Ingest
 internal import Models
 internal import Report
@@ -12,15 +12,13 @@ internal import Training
 struct FinetuneCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "finetune",
-        abstract: "Fine-tune weights to the classes of a folder of images or of a dataset; any number of ranks.",
+        abstract: "Fine-tune weights to the classes of a folder of images or of a dataset.",
         discussion: """
             A folder with a folder of images for each class is converted first, to the size that the weights' network takes. \
             Every choice is a setting: --print-config shows them, --set changes one.
 
             \(NetworkChoice.namesHelp)
             """)
-
-    static let stopsAtStepBoundary = true
 
     @Argument(
         help: ArgumentHelp(
@@ -49,34 +47,20 @@ struct FinetuneCommand: Command {
     var data: String?
 
     @Option(
-        help: ArgumentHelp("With a folder without test images: the part of each class to test on.", valueName: "part"))
-    var test = "20%"
+        help: ArgumentHelp(
+            "With a folder without test images: the part of each class to test on (20%).", valueName: "part"))
+    var test: String?
 
-    @Option(
-        name: .customLong("set"),
-        help: ArgumentHelp("Set any key of the configuration; --print-config lists them.", valueName: "key=value"),
-        completion: .list(ConfigurationKeys.paths.map { $0 + "=" }))
-    var assignments: [String] = []
-
-    @Option(
-        help: ArgumentHelp("The run folder itself, instead of a new one below runs_dir.", valueName: "dir"),
-        completion: .directory, transform: HomePath.expanded)
-    var runDir: String?
-
-    @OptionGroup var parallel: ThreadOption
+    @OptionGroup var run: RunOptions
 
     @Flag(help: "Print the effective configuration and stop; nothing is converted.")
     var printConfig = false
 
-    func validate() throws {
-        if runDir == "" { throw ValidationError("--run-dir is empty, expected the name of a folder") }
-    }
-
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         try RankAgreement.check(
             [
-                .init("images", images), .init("--weights", weights), .init("--run-dir", runDir ?? "(none)"),
-                .init("--print-config", "\(printConfig)"), .init("--set", assignments.joined(separator: "\n")),
+                .init("images", images), .init("--weights", weights), .init("--run-dir", run.runDir ?? "(none)"),
+                .init("--print-config", "\(printConfig)"), .init("--set", run.assignments.joined(separator: "\n")),
             ], over: communicator)
         // Rank 0 looks at weights and memory, and all are told what it chose.
         let localRanks = communicator.localSize
@@ -96,13 +80,23 @@ struct FinetuneCommand: Command {
             }
             return .done
         }
+        // Before the images are converted, which may take long.
+        _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         try RankAgreement.together(communicator) {
-            if let chosen { try convert(to: configuration.data.file, for: chosen.origin) }
+            guard let chosen else { return }
+            try RunFolder.requirePossible(
+                run.runDir ?? configuration.runsDirectory, mayHoldRun: run.runDir == nil, isParent: run.runDir == nil)
+            try convert(to: configuration.data.files, for: chosen.origin)
         }
-        try RankAgreement.together(communicator) { try GivenFile.requireDataset(configuration.data.file) }
+        // Up to here a signal ends the command, which leaves nothing; from here on there is something to save.
+        StopSignals.install()
+        try RankAgreement.together(communicator) {
+            for file in configuration.data.files { try GivenFile.requireDataset(file) }
+        }
         var options = TrainingSession.Options()
-        options.runDirectory = runDir
-        options.threads = parallel.threads
+        options.runDirectory = run.runDir
+        options.threads = run.parallel.threads
+        options.isQuiet = run.quiet
         options.command = CommandLine.arguments
         options.models = ModelRegistry.names
         let session = try TrainingSession(
@@ -110,24 +104,25 @@ struct FinetuneCommand: Command {
             makeModel: ModelRegistry.description)
         let plan = try session.dryRun()
         if communicator.rank == 0 {
-            StandardOutput.note(
+            say(
                 "plan: \(NumberText.grouped(plan.steps)) steps of \(configuration.batchSize) images, about "
                     + "\(NumberText.duration(seconds: plan.stepSeconds * Double(plan.steps))) and evaluations")
         }
         let code = try session.run(environment: environment)
-        try RankAgreement.together(communicator) {
-            guard code == .done, let folder = session.runFolderPath else { return }
-            let program = ShellWords.quoted([CommandLine.arguments.first ?? "swift-train"])
+        if communicator.rank == 0, code == .done, let folder = session.runFolderPath {
             let run = ShellWords.quoted([folder])
-            try StandardOutput.line(
-                """
-                next  \(program) predict \(run) PHOTOS --output p.csv
-                next  \(program) evaluate \(run) --confusion confusion.svg
-                next  \(program) export \(run) --output w.safetensors
-                """)
+            say("next  \(RunCommand.program) predict \(run) PHOTOS --output p.csv")
+            say("next  \(RunCommand.program) export \(run) --output w.safetensors")
         }
         return code
     }
+
+    /// Words beside the result, which are lost without harm.
+    private func say(_ text: String) {
+        if !run.quiet { StandardOutput.note(text) }
+    }
+
+    private static let usualTest = "20%"
 
     private var isFolder: Bool { FileGlance(images) == .folder }
 
@@ -147,6 +142,9 @@ struct FinetuneCommand: Command {
             split = names.contains("val") && !names.contains("test") ? "val" : "test"
         } else {
             try GivenFile.requireDataset(images)
+            if let option = data.map({ "--data \($0)" }) ?? test.map({ "--test \($0)" }) {
+                throw Failure(.usage, "\(option) belongs to a folder, which is converted; \(images) is a dataset file")
+            }
             file = images
             let names = try DatasetFile(path: images).splitNames
             split = names.contains("test") ? "test" : names.contains("val") ? "val" : "test"
@@ -155,29 +153,39 @@ struct FinetuneCommand: Command {
             fineTuning: origin, from: choice.path, data: file, split: split, localRanks: localRanks,
             makeModel: ModelRegistry.description)
         let configuration = try Configuration(
-            yaml: nil, file: "--set", assignments: assignments, models: ModelRegistry.names, defaults: defaults)
-        StandardError.line(
-            "note: \(choice.path) holds weights of \(origin.model.name) for images of \(origin.input)")
+            yaml: nil, file: "--set", assignments: run.assignments, models: ModelRegistry.names, defaults: defaults)
+        if !run.quiet {
+            StandardError.line(
+                "note: \(choice.path) holds weights of \(origin.model.name) for images of \(origin.input)")
+        }
         return (configuration, origin)
     }
 
     /// Converts a folder to the size of the weights' network, unless that has been done.
-    private func convert(to file: String, for origin: WeightsOrigin) throws {
+    ///
+    /// Throws: `Failure`: 64 where the settings name several files, 73 for a place that cannot be written to.
+    private func convert(to files: [String], for origin: WeightsOrigin) throws {
         guard isFolder else { return }
-        guard FileGlance(file) == .missing else {
-            return StandardError.line(
-                "note: \(file) is there and is used as it is; remove it to convert \(images) again")
+        guard files.count == 1 else {
+            throw Failure(
+                .usage, "data.file names \(files.count) files, expected the one that \(images) is converted to")
         }
+        let file = files[0]
+        guard FileGlance(file) == .missing else {
+            return say("note: \(file) is there and is used as it is; remove it to convert \(images) again")
+        }
+        try DurableFile.requireWritable(file, unlike: [images])
         var options = ConversionOptions()
-        options.showsProgress = true
+        options.showsProgress = !run.quiet
         options.invocation = ["swift-train"] + CommandLine.arguments.dropFirst()
         options.preparation = ImagePreparation(recorded: origin.preprocessing) ?? ImagePreparation()
         options.preparation.size = ImagePreparation.Size(width: origin.input[2], height: origin.input[1])
         options.preparation.channels = origin.input[0]
-        if let threads = parallel.threads { options.threads = threads }
+        if let threads = run.parallel.threads { options.threads = threads }
         let isDivided = try FolderImages.splitNames(of: images).count > 1
-        let fractions = SplitFractions(test: isDivided ? nil : try SplitFraction(test, option: "--test"))
+        let part = test ?? Self.usualTest
+        let fractions = SplitFractions(test: isDivided ? nil : try SplitFraction(part, option: "--test"))
         let report = try FolderImages.convert(folder: images, to: file, fractions: fractions, options: options)
-        StandardOutput.note(report.text)
+        say(report.text)
     }
 }

@@ -70,17 +70,23 @@ struct NetworkChoice: ParsableArguments {
         return "\(model) is no network\(near) known: \(ModelRegistry.names.joined(separator: ", "))"
     }
 
-    /// The network, or a fragment of one where that will do; `text` is the configuration's. Throws: `Failure`.
-    func network(configuration text: String?, isFragment: Bool = false) throws -> Network {
+    /// The network, or a fragment of one where that will do, and what its plans compute besides; `text` is the configuration's.
+    ///
+    /// Throws: `Failure`.
+    func network(
+        configuration text: String?, isFragment: Bool = false
+    ) throws -> (network: Network, options: PlanOptions) {
         if let weightsFile { throw Failure(.usage, Self.unknown(weightsFile)) }
         var wanted = Configuration.Model(name: model ?? "")
         var usual = model.flatMap(ModelRegistry.usual)
         var classes = classes
+        var options = PlanOptions()
         if let config {
             let configuration = try Configuration(
                 yaml: text, file: config, assignments: [], models: ModelRegistry.names, defaults: Configuration(),
                 needsData: input == nil || (classes == nil && !isFragment))
             wanted = configuration.model
+            options = configuration.planOptions
             // Layers that say nowhere `classes` are the same for any number of them.
             if isFragment, input != nil, wanted.layers.map({ !$0.usesClasses }) ?? false { classes = classes ?? 1 }
             usual = nil
@@ -97,8 +103,8 @@ struct NetworkChoice: ParsableArguments {
             throw Failure(.usage, "no image size and number of classes: give --input and --classes")
         }
         do {
-            return try Network(
-                wanted.description(input: shape, classes: count, ModelRegistry.description), isFragment: isFragment)
+            let description = try wanted.description(input: shape, classes: count, ModelRegistry.description)
+            return (try Network(description, isFragment: isFragment), options)
         } catch let error as ShapeMismatch {
             throw Failure(.configuration, "\(error); the images are \(shape)")
         }

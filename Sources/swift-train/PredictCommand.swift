@@ -151,9 +151,9 @@ private final class PredictionReport {
             if json {
                 let object: JSON = [
                     "file": .string(name), "class": .string(named[0].name),
-                    "probability": .number(Double(named[0].probability)),
+                    "probability": .number(named[0].probability),
                     "top": .array(
-                        named.map { ["class": .string($0.name), "probability": .number(Double($0.probability))] }),
+                        named.map { ["class": .string($0.name), "probability": .number($0.probability)] }),
                 ]
                 try StandardOutput.line(object.text())
             } else if output == nil {
@@ -166,9 +166,13 @@ private final class PredictionReport {
     /// Gives the table its name and says what came of the images: 65 when some could not be read.
     func finish() throws -> ExitCode {
         try showRows()
+        let predicted = counts.reduce(0, +)
+        guard predicted > 0 || !unreadable.isEmpty else {
+            throw Failure(
+                .badData, "none of the \(NumberText.counted(others, "file")) is an image; expected JPEG or PNG files")
+        }
         try file?.commit()
         let seconds = Double((ContinuousClock.now - started) / .milliseconds(1)) / 1e3
-        let predicted = counts.reduce(0, +)
         var lines: [String] = []
         if let output {
             if !json { lines += table }

@@ -32,10 +32,10 @@ struct SummaryCommand: ParsableCommand {
         if let file = choice.weightsFile, let report = try TensorFileReport(path: file) {
             return try StandardOutput.line(json ? report.json.text() : report.text)
         }
-        let network = try choice.network(
+        let (network, options) = try choice.network(
             configuration: choice.config.map(ConfigurationFile.read), isFragment: choice.config != nil)
         let summary = try NetworkSummary(network)
-        let memory = try NetworkSummary.memory(of: network, images: batch)
+        let memory = try NetworkSummary.memory(of: network, images: batch, options: options)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)
         let match = try weights.map { path in
             try WeightsFile(GivenFile.weights(path).path).match(network.parameterList, head: .auto)

@@ -39,19 +39,6 @@ struct TrainCommand: Command {
     var weights: String?
 
     @Option(
-        name: .customLong("set"),
-        help: ArgumentHelp(
-            "Set any key of the configuration; --print-config lists them. The value is all text behind =.",
-            valueName: "key=value"),
-        completion: .list(ConfigurationKeys.paths.map { $0 + "=" }))
-    var assignments: [String] = []
-
-    @Option(
-        help: ArgumentHelp("The run folder itself, instead of a new one below runs_dir.", valueName: "dir"),
-        completion: .directory, transform: HomePath.expanded)
-    var runDir: String?
-
-    @Option(
         help: ArgumentHelp(
             "auto: go on from the run folder's newest good checkpoint (the default with --run-dir); never; or a checkpoint, or "
                 + "a run folder, whose newest good one is taken.",
@@ -59,16 +46,13 @@ struct TrainCommand: Command {
         completion: .list(["auto", "never"]), transform: HomePath.expanded)
     var resume: String?
 
-    @OptionGroup var parallel: ThreadOption
+    @OptionGroup var run: RunOptions
 
     @Flag(help: "Print the effective configuration and stop.")
     var printConfig = false
 
     @Flag(help: "Check and plan everything, run one step, show shapes, memory and its time; write nothing.")
     var dryRun = false
-
-    @Flag(help: "Print nothing but warnings and errors; the run folder's train.log has all lines.")
-    var quiet = false
 
     @Option(
         parsing: .unconditional,
@@ -86,8 +70,6 @@ struct TrainCommand: Command {
                 throw ValidationError("--overfit starts anew: --resume \(resume ?? "") does not go with it")
             }
         }
-        // An empty name would put the run folder's files below the root of the file system.
-        if runDir == "" { throw ValidationError("--run-dir is empty, expected the name of a folder") }
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
@@ -95,21 +77,21 @@ struct TrainCommand: Command {
         try RankAgreement.check(
             [
                 .init("--config", config ?? "(none)"), .init("--print-config", "\(printConfig)"),
-                .init("--run-dir", runDir ?? "(none)"), .init("--resume", resume ?? "(default)"),
+                .init("--run-dir", run.runDir ?? "(none)"), .init("--resume", resume ?? "(default)"),
                 .init("--dry-run", "\(dryRun)"), .init("--overfit", overfit.map(String.init) ?? "(none)"),
             ], over: communicator)
         try RankAgreement.together(communicator) {
             if communicator.rank == 0, let resume { try Self.check(resume: resume) }
         }
-        let mode = resume.map(ResumePoint.Mode.init) ?? (runDir == nil || overfit != nil ? .never : .auto)
-        let resumePoint = try ResumePoint.find(mode, runDirectory: runDir, over: communicator)
+        let mode = resume.map(ResumePoint.Mode.init) ?? (run.runDir == nil || overfit != nil ? .never : .auto)
+        let resumePoint = try ResumePoint.find(mode, runDirectory: run.runDir, over: communicator)
         let file = try config ?? (resumePoint == nil && mode == .auto ? keptConfiguration(over: communicator) : nil)
         let text = try ConfigurationFile.text(ofFile: file, over: communicator)
         var configuration = try RankAgreement.together(communicator) {
             // Without a configuration a run goes on with its own.
             let stored = try text == nil ? resumePoint?.storedConfiguration(models: ModelRegistry.names) : nil
             var configuration = try Configuration(
-                yaml: text, file: file ?? "built-in configuration", assignments: assignments,
+                yaml: text, file: file ?? "built-in configuration", assignments: run.assignments,
                 models: ModelRegistry.names, defaults: stored ?? (text == nil ? .builtIn : Configuration()))
             if let data { configuration.data.files = [data] }
             if let weights { configuration.weights = weights }
@@ -123,7 +105,7 @@ struct TrainCommand: Command {
             return .done
         }
         _ = try ShardLayout(shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
-        let isWeightsNamed = weights != nil || config != nil || assignments.contains { $0.hasPrefix("weights=") }
+        let isWeightsNamed = weights != nil || config != nil || run.assignments.contains { $0.hasPrefix("weights=") }
         if resumePoint == nil || isWeightsNamed, let path = configuration.weights {
             configuration.weights = try self.file(ofWeights: path, mayBeMissing: resumePoint != nil, over: communicator)
         }
@@ -144,13 +126,13 @@ struct TrainCommand: Command {
         }
         defer { withExtendedLifetime(scratch) {} }
         var options = TrainingSession.Options()
-        options.runDirectory = runDir
+        options.runDirectory = run.runDir
         options.resume = resumePoint
         options.mayContinue = mode == .auto || resumePoint?.isSameRun == true
         options.namedWeights = resumePoint != nil && isWeightsNamed ? configuration.weights : nil
-        options.threads = parallel.threads
+        options.threads = run.parallel.threads
         options.overfit = overfit.map(Overfit.init)
-        options.isQuiet = quiet
+        options.isQuiet = run.quiet
         options.command = CommandLine.arguments
         options.models = ModelRegistry.names
         let session = try TrainingSession(
@@ -168,7 +150,7 @@ struct TrainCommand: Command {
 
     /// The configuration that the run folder keeps, of a run that has not saved anything yet; nil without one. Collective.
     private func keptConfiguration(over communicator: any Communicator) throws -> String? {
-        guard let path = runDir.map({ $0 + "/config.yaml" }) else { return nil }
+        guard let path = run.runDir.map({ $0 + "/config.yaml" }) else { return nil }
         let isKept = communicator.rank == 0 && access(path, F_OK) == 0
         return try communicator.broadcast([isKept ? 1 : 0], from: 0) == [1] ? path : nil
     }
@@ -208,7 +190,7 @@ struct TrainCommand: Command {
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0, !FileManager.default.fileExists(atPath: path) else { return }
             // Unbuffered, and lost without harm, like the lines of the run that follow it.
-            StandardOutput.note("drawing the synthetic dataset \(path)")
+            if !run.quiet { StandardOutput.note("drawing the synthetic dataset \(path)") }
             let folder = (path as NSString).deletingLastPathComponent
             if !folder.isEmpty { try Folder.make(folder) }
             // Another run that starts here at the same time draws the same bytes.

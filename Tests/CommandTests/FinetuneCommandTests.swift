@@ -76,11 +76,33 @@ struct FinetuneCommandTests {
             (65, ["finetune", "photos", "--weights", "w.safetensors", "--model", "lenet5"]),
             (78, ["finetune", "photos", "--weights", "w.safetensors", "--model", "lenet6"]),
             (65, ["finetune", "photos", "--weights", "d.h5"]),
+            (64, ["finetune", "d.h5", "--weights", "w.safetensors", "--data", "x-28.h5"]),
+            (64, ["finetune", "d.h5", "--weights", "w.safetensors", "--test", "10%"]),
+            (64, ["finetune", "photos", "--weights", "w.safetensors", "--set", "data.file=[a-28.h5, b-28.h5]"]),
+            (73, ["finetune", "photos", "--weights", "w.safetensors", "--run-dir", "run"]),
+            (73, ["finetune", "photos", "--weights", "w.safetensors", "--data", "none/x-28.h5"]),
         ] {
             let outcome = try workshop.run(arguments)
             #expect(outcome.code == code, "\(arguments): \(outcome)")
             #expect(outcome.errorLines.filter { !$0.hasPrefix("note: ") }.count == 1, "\(arguments): \(outcome)")
         }
+        let ranks = try workshop.run(
+            ranks: 2, "finetune", "photos", "--weights", "w.safetensors", "--set", "shards=1")
+        #expect(ranks.code == 78 && ranks.errors.contains("2 ranks with shards: 1"), "\(ranks)")
         #expect(!workshop.names.contains { $0.hasSuffix("28.h5") })
+    }
+
+    @Test("--quiet says nothing but what is wrong, and a finished run whose lines are lost ends with 0")
+    func quiet() throws {
+        let workshop = try prepared()
+        let quiet = try workshop.run(
+            ["finetune", "photos", "--weights", "w.safetensors", "--run-dir", "one", "--quiet"] + Self.short)
+        #expect(quiet.code == 0 && quiet.output.isEmpty, "\(quiet)")
+        #expect(quiet.errorLines.allSatisfy { $0.hasPrefix("warning: ") }, "\(quiet.errors)")
+        #expect(try workshop.text("one/train.log").contains("test accuracy"))
+        let lost = try workshop.shell(
+            "$program finetune photos --weights w.safetensors --run-dir two \(Self.short.joined(separator: " ")) >/dev/full"
+        )
+        #expect(lost.code == 0, "\(lost)")
     }
 }

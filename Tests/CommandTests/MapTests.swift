@@ -43,6 +43,25 @@ struct MapTests {
         }
     }
 
+    @Test("a target imports what its row names, and all of it")
+    func imports() throws {
+        let everywhere: Set = ["Foundation", "Glibc", "Synchronization"]
+        let sources = Self.root.appendingPathComponent("Sources")
+        for row in try text("ARCHITECTURE.md").split(separator: "\n") where row.hasPrefix("| `") {
+            let cells = row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard cells.count == 3, let name = quoted(cells[0]).first else { continue }
+            let folder = sources.appendingPathComponent(name)
+            let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+                .compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }
+            guard !files.isEmpty else { continue }
+            let found = try files.flatMap { file in
+                try String(contentsOf: file, encoding: .utf8)
+                    .matches(of: /(?m)^(?:[a-z]+ )?import (?:[a-z]+ )?(\w+)/).map { String($0.1) }
+            }
+            #expect(Set(found).subtracting(everywhere) == Set(quoted(cells[2])), "\(name)")
+        }
+    }
+
     @Test("every path that the pages name is there", arguments: ["ARCHITECTURE.md", "CONTRIBUTING.md"])
     func paths(page: String) throws {
         let roots = ["Sources/", "Tests/", "Benchmarks/", "launch/", "configs/"]

@@ -33,6 +33,11 @@ struct PredictCommandTests {
         #expect(alone.code == 0 && alone.output.contains("a-wide.png  "), "\(alone)")
         let json = try workshop.run("predict", "run", "\(Self.pictures)/a-wide.png", "--json")
         #expect(json.code == 0 && json.object?["class"]?.text != nil, "\(json)")
+        let first = try #require(try workshop.text("p.csv").split(separator: "\n").dropFirst().first)
+        let digits = try #require(first.split(separator: ",").dropFirst(2).first)
+        #expect(
+            json.output.contains("\"probability\":\(digits)") || json.output.contains("\"probability\": \(digits)"),
+            "\(json)")
     }
 
     @Test("a dataset gives equal tables on 1, 2 and 3 ranks, and the classes that evaluate --predictions writes")
@@ -49,7 +54,7 @@ struct PredictCommandTests {
         }
         for ranks in [1, 2] {
             let scored = try workshop.run(ranks: ranks, "evaluate", "run", "--predictions", "e\(ranks).csv", "--json")
-            #expect(scored.code == 0, "\(scored)")
+            #expect(scored.code == 0 && scored.object?["weights"]?.text == "run/checkpoints/best.h5", "\(scored)")
             let rows = try workshop.text("e\(ranks).csv").split(separator: "\n").map {
                 $0.split(separator: ",", omittingEmptySubsequences: false)
             }
@@ -70,6 +75,7 @@ struct PredictCommandTests {
             (66, ["predict", "none", "d.h5"]), (65, ["predict", "d.h5", "d.h5"]),
             (73, ["predict", "run", "d.h5", "--output", "none/p.csv"]),
             (64, ["evaluate", "run", "--predictions", "p.h5"]),
+            (65, ["predict", "run", "\(Self.pictures)/notes.txt", "--output", "p.csv"]),
         ] {
             let outcome = try workshop.run(arguments)
             #expect(outcome.code == code, "\(arguments): \(outcome)")

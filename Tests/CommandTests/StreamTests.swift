@@ -73,6 +73,8 @@ struct StreamTests {
         // Also while the built-in data is drawn.
         let drawn = try workshop.shell("$program --threads 1 --set epochs=0 >/dev/full")
         #expect(drawn.code == 0 && drawn.errors.isEmpty && workshop.names.contains("data/synthetic.h5"), "\(drawn)")
+        let quiet = try Workshop().run("--threads", "1", "--set", "epochs=0", "--quiet")
+        #expect(quiet.code == 0 && quiet.output.isEmpty && quiet.errors.isEmpty, "\(quiet)")
     }
 
     @Test("a configuration may come from a pipe, and waiting for one can be ended")

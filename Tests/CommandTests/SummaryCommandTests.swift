@@ -32,6 +32,20 @@ struct SummaryCommandTests {
         #expect(given.object?["parameters"]?.number == 239.0)
     }
 
+    @Test("the memory is that of the plan that the configuration asks for")
+    func options() throws {
+        let workshop = try Workshop()
+        func memory(_ loss: String) throws -> String {
+            try workshop.write("model: fashion-classifier\nloss: \(loss)\n", "c.yaml")
+            let outcome = try workshop.run(
+                "summary", "--config", "c.yaml", "--input", "1x28x28", "--classes", "10", "--batch", "64")
+            #expect(outcome.code == 0, "\(outcome)")
+            return outcome.output
+        }
+        // The lane engine takes plain cross-entropy alone.
+        #expect(try memory("{label_smoothing: 0.1}") != memory("{label_smoothing: 0}"))
+    }
+
     @Test("a fragment that ends in no logits is shown, in one, two and three dimensions")
     func fragments() throws {
         let workshop = try Workshop()

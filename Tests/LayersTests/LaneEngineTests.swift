@@ -42,6 +42,21 @@ struct LaneEngineTests {
         }
     }
 
+    @Test("a training that scores against targets leaves the lanes to its evaluations")
+    func targets() throws {
+        var options = PlanOptions()
+        options.takesTargets = true
+        let model = RandomNetworks.draw(0)
+        #expect(try PlanProbe(model, imagesPerShard: 4, options: options).plan.engine.hasPrefix("reference"))
+        let plain = try PlanProbe(model, imagesPerShard: 4, mode: .evaluation)
+        let scored = try PlanProbe(model, imagesPerShard: 4, mode: .evaluation, options: options)
+        #expect(scored.plan.engine.hasPrefix("lanes") && scored.plan.engine == plain.plan.engine)
+        func bytes(_ options: PlanOptions) throws -> Int {
+            try scored.network.planBytes(imagesPerShard: 4, shards: 1, mode: .evaluation, options: options, threads: 1)
+        }
+        #expect(try bytes(options) == bytes(PlanOptions()))
+    }
+
     @Test("logits, losses and gradients of random small networks", arguments: sets)
     func randomNetworks(set: String) throws {
         let kernels = try #require(KernelSet.named(set))

@@ -318,6 +318,13 @@ struct ConfigurationTests {
         #expect(built.model.name == "fashion-classifier" && built.model.classes == 10)
         let short = try read("model: tiny\ndata: {file: d.h5}", ["model.classes=10"])
         #expect(short.model.name == "tiny" && short.model.classes == 10)
+        // A key beside the name leaves the other keys of the model alone.
+        let both = try read(nil, ["model.channels=3", "model.classes=10"], defaults: .builtIn)
+        #expect(both.model.channels == 3 && both.model.classes == 10)
+        let layers = "model: {layers: [Flatten, {Linear: {out_features: classes}}]}\ndata: {file: d.h5}"
+        let own = try read(layers, ["model.classes=10"])
+        #expect(own.model.classes == 10 && own.model.layers == (try read(layers)).model.layers)
+        #expect(own.model.layers != nil)
     }
 
     @Test("an assignment without a key or a value is a usage error", arguments: ["batch_size", "=3", ""])

@@ -27,6 +27,11 @@ struct ConfiguredLayersTests {
         }
     }
 
+    @Test("every function of the table of activations is a layer that a configuration can name")
+    func activations() {
+        for activation in Activation.all { #expect(LayerRow.named[activation.layerName] != nil, "\(activation.layerName)") }
+    }
+
     private let residual = """
             - Conv2d: {out_channels: 4, kernel_size: [3, 3], padding: same, bias: false, name: stem}
             - BatchNorm2d

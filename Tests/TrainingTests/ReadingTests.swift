@@ -177,6 +177,8 @@ struct ReadingTests {
             let result = try session.run()
             #expect(result.truths.count == 50 && session.splitName == "held-out")
             #expect(result.score.meanLoss == evaluation.loss)
+            let names = try session.sampleNames()
+            #expect(names.count == 50 && Set(names).count == 50)
             found.append(evaluation.loss)
         }
         #expect(Set(found).count == 4)

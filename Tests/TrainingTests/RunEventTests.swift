@@ -82,6 +82,22 @@ struct RunEventTests {
             ])
     }
 
+    @Test("TensorBoard's curves of what steps and evaluations give do not share a name, also where both are of train")
+    func tensorBoardTags() throws {
+        let scratch = try Scratch()
+        let sink = try TensorBoardSink(folder: scratch.file("."), host: "h", time: 0, firstStep: nil)
+        let own = EvaluationFacts(split: "train", isBest: false, seconds: 1, isAtEpochEnd: true)
+        for event: RunEvent in [
+            .progress(Self.window(), Self.progress(), secondsLeft: nil), .epochEnded(Self.progress(steps: 10)),
+            .evaluated(Self.evaluation, own), .evaluated(Self.evaluation, Self.facts),
+        ] { #expect(sink.receive(event, at: Self.time) == nil) }
+        let name = try #require(try FileManager.default.contentsOfDirectory(atPath: scratch.file(".")).first)
+        let text = String(decoding: try scratch.bytes(name), as: UTF8.self)
+        for tag in ["train/loss", "train_epoch/loss", "train_evaluated/loss", "test/loss"] {
+            #expect(text.ranges(of: tag).count == 1, "\(tag)")
+        }
+    }
+
     @Test("metrics are cut to what a checkpoint knew of them, and go on from there")
     func metricsCut() throws {
         let scratch = try Scratch()

@@ -1,5 +1,6 @@
 #pragma once
-// The activations: functions of one number, applied element by element. A row is all that one needs.
+// The activations: functions of one number, applied element by element. A row is all that one needs; one with a parameter is
+// given it by a row of the configuration's layers besides.
 //
 // ROW(function, layer, parameters, readsInput, yOfX, dxOfV)
 //   function    its name in C

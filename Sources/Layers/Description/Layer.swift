@@ -82,6 +82,16 @@ package struct ParameterDescription: Sendable {
         self.role = role
         self.initializer = initializer
     }
+
+    /// The weight of a layer that multiplies, and its bias [outputs] if it has one.
+    static func weightAndBias(
+        _ shape: Shape, outputs: Int, hasBias: Bool, weight: Initialization, bias: Initialization
+    ) -> [ParameterDescription] {
+        let fans = Fans(ofWeight: shape)
+        let parameter = ParameterDescription("weight", shape, .weight, weight.initializer(fans))
+        guard hasBias else { return [parameter] }
+        return [parameter, ParameterDescription("bias", [outputs], .bias, bias.initializer(fans))]
+    }
 }
 
 /// What a tensor is for, which decides how an optimizer treats it.

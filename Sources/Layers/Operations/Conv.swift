@@ -48,10 +48,8 @@ package struct Conv<Rank: SpatialRank>: SingleInputLayer {
     package func parameters(for input: Shape) -> [ParameterDescription] {
         let kernel = (try? kernel.resolved(rank: Rank.rank)) ?? []
         let shape = Shape([outChannels, input[0] / groups] + kernel)
-        let fans = Fans(ofWeight: shape)
-        let weight = ParameterDescription("weight", shape, .weight, weightInitialization.initializer(fans))
-        guard bias else { return [weight] }
-        return [weight, ParameterDescription("bias", [outChannels], .bias, biasInitialization.initializer(fans))]
+        return ParameterDescription.weightAndBias(
+            shape, outputs: outChannels, hasBias: bias, weight: weightInitialization, bias: biasInitialization)
     }
 
     package func multiplyAdds(for input: Shape) throws -> Int {

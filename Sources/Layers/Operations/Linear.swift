@@ -28,10 +28,8 @@ package struct Linear: SingleInputLayer {
 
     package func parameters(for input: Shape) -> [ParameterDescription] {
         let shape: Shape = [outputs, input[0]]
-        let fans = Fans(ofWeight: shape)
-        let weight = ParameterDescription("weight", shape, .weight, weightInitialization.initializer(fans))
-        guard bias else { return [weight] }
-        return [weight, ParameterDescription("bias", [outputs], .bias, biasInitialization.initializer(fans))]
+        return ParameterDescription.weightAndBias(
+            shape, outputs: outputs, hasBias: bias, weight: weightInitialization, bias: biasInitialization)
     }
 
     package func multiplyAdds(for input: Shape) -> Int { Int.product(input[0], outputs) }

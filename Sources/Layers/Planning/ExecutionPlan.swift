@@ -69,7 +69,7 @@ package final class ExecutionPlan {
         self.engine = engine.name
         logitsPointer = compiled.logits
         classes = network.description.classes
-        takesTargets = mode == .training && options.takesTargets
+        takesTargets = request.takesTargets
         self.imagesPerShard = imagesPerShard
         self.shards = shards
         self.mode = mode
@@ -154,10 +154,13 @@ struct PlanRequest {
     /// They have scratch memory of their own; nothing else depends on how many there are.
     let threads: Int
 
-    /// The engine for this network and loss. Neither batch, shards nor threads have a say, so that the bits do not depend on
+    /// Evaluations score against labels, whatever the training they belong to scores against.
+    var takesTargets: Bool { mode == .training && options.takesTargets }
+
+    /// The engine for this network, its loss and what it is scored against. Neither batch, shards nor threads have a say, so that the bits do not depend on
     /// them. Throws: `ShapeMismatch`.
     func engine() throws -> any PlanEngine {
-        if options.engine == .fastest, !options.takesTargets, let program = LaneProgram(network, loss: options.loss) {
+        if options.engine == .fastest, !takesTargets, let program = LaneProgram(network, loss: options.loss) {
             return LaneEngine(program, self)
         }
         return try ReferenceEngine(self)

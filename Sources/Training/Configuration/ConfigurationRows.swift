@@ -49,8 +49,9 @@ extension Configuration {
 
     private mutating func readModelName(_ section: ConfigurationSection, _ input: ConfigurationInput) throws {
         let isDescribed = section.has("layers")
-        let fallback = isDescribed ? Model.customName : input.mustBeComplete ? nil : model.name
-        guard let name = try section.text("name") ?? fallback else {
+        // A key beside the name changes the network that is set already.
+        guard isDescribed || section.has("name") || input.mustBeComplete else { return }
+        guard let name = try section.text("name") ?? (isDescribed ? Model.customName : nil) else {
             throw section.failure("name", "is missing, and there are no layers")
         }
         model = Model(name: name)

@@ -34,6 +34,9 @@ package final class EvaluationSession {
     package let weightsTable: String?
     private let sourcePath: String
     private let dataset: Dataset
+    /// The split of the file that the samples are in, and which of it they are; nil: all.
+    private let storedSplit: String
+    private let heldOut: [Int]?
     private let evaluator: Evaluator
     private let state: ModelState
     private let communicator: any Communicator
@@ -52,17 +55,21 @@ package final class EvaluationSession {
         let paths = data.map { [$0] } ?? configuration.data.files
         let dataFile = paths.joined(separator: ", ")
         let splitName = split ?? configuration.evaluate.split
-        let (dataset, samples) = try RankAgreement.together(communicator) {
+        let (dataset, samples, storedSplit, heldOut) = try RankAgreement.together(communicator) {
             let dataset = try Self.dataset(paths, isStored: data == nil)
-            let isHeldOut = splitName == Configuration.heldOutSplit
-            let samples = try isHeldOut ? Self.heldOut(configuration.data.fold, of: dataset) : dataset.split(splitName)
-            guard communicator.localRank == 0 else { return (dataset, samples) }
+            let heldOut =
+                splitName == Configuration.heldOutSplit ? try Self.heldOut(configuration.data.fold, of: dataset) : nil
+            let storedSplit = heldOut == nil ? splitName : "train"
+            let split = try dataset.split(storedSplit)
+            let samples =
+                heldOut.map { SelectedSamples(split, samples: $0, name: splitName) as any SampleSource } ?? split
+            guard communicator.localRank == 0 else { return (dataset, samples, storedSplit, heldOut) }
             // Standard output carries the result.
             func say(_ text: String) { if communicator.rank == 0 { StandardError.line(text) } }
-            for warning in try dataset.checkPixels(of: [isHeldOut ? "train" : splitName], onLongWork: say) {
+            for warning in try dataset.checkPixels(of: [storedSplit], onLongWork: say) {
                 say("warning: \(warning)")
             }
-            return (dataset, samples)
+            return (dataset, samples, storedSplit, heldOut)
         }
         try RankAgreement.check(
             [.init("dataset digest", dataset.digest), .init("kernel set", Machine.kernelSet)], over: communicator)
@@ -114,6 +121,8 @@ package final class EvaluationSession {
         notes = [match.note(dataFile: dataFile, path: subject.path)].compactMap { $0 }
         sourcePath = subject.path
         self.dataset = dataset
+        self.storedSplit = storedSplit
+        self.heldOut = heldOut
     }
 
     /// A path that a run keeps counts from where it was started, which is said where nothing is there.
@@ -130,24 +139,25 @@ package final class EvaluationSession {
         }
     }
 
-    /// What the fold of the configuration holds out of the training images.
-    private static func heldOut(_ fold: Configuration.Fold?, of dataset: Dataset) throws -> any SampleSource {
+    /// The training images that the fold of the configuration holds out.
+    private static func heldOut(_ fold: Configuration.Fold?, of dataset: Dataset) throws -> [Int] {
         guard let fold else {
             throw Failure(
                 .configuration,
                 "the split \(Configuration.heldOutSplit) is what data.fold holds out, and none is set; set data.fold=1/5, or name "
                     + "another split: \(dataset.splitNames.joined(separator: ", "))")
         }
-        let training = try dataset.split("train")
-        let samples = try TrainingSamples.heldOut(fold, labels: training.labels, path: dataset.path)
-        return SelectedSamples(training, samples: samples, name: Configuration.heldOutSplit)
+        return try TrainingSamples.heldOut(fold, labels: dataset.split("train").labels, path: dataset.path)
     }
 
     /// The true class of each sample in file order, as the network numbers them.
     package var truths: [Int32] { evaluator.labels }
 
     /// What the samples are called in results, in file order. Throws: `Failure`.
-    package func sampleNames() throws -> [String] { try dataset.imageNames(of: splitName) }
+    package func sampleNames() throws -> [String] {
+        let names = try dataset.imageNames(of: storedSplit)
+        return heldOut.map { $0.map { names[$0] } } ?? names
+    }
 
     /// Rank 0 is handed the `top` most probable classes of every sample, in file order.
     package struct EachPrediction {

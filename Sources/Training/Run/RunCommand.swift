@@ -7,7 +7,7 @@ package enum RunCommand {
     package static let launcherVariable = "SWIFT_TRAIN_LAUNCHER"
 
     /// The program as it was called.
-    static var program: String { ShellWords.quoted(CommandLine.arguments.first ?? "swift-train") }
+    package static var program: String { ShellWords.quoted(CommandLine.arguments.first ?? "swift-train") }
 
     /// The command that goes on with the run in a folder, with the configuration that it keeps.
     ///

@@ -47,7 +47,9 @@ package final class RunFolder {
     /// `isParent`: the run folder will be a new one below.
     package static func requirePossible(_ path: String, mayHoldRun: Bool, isParent: Bool) throws {
         guard mayHoldRun || FileKind(of: path + "/config.yaml") == nil else {
-            throw Failure(.cannotCreate, "\(path): holds a run already, expected a new or empty folder")
+            throw Failure(
+                .cannotCreate,
+                "\(path): holds a run already, expected a new or empty folder; name another one with --run-dir")
         }
         if !isParent { try requireRunOrNothing(path) }
         var place = path.isEmpty ? "." : path

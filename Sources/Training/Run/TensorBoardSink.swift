@@ -1,6 +1,7 @@
 internal import Interchange
 
-/// A run's scalars for TensorBoard: under `train/` what the steps gave, under the split's name what evaluations did.
+/// A run's scalars for TensorBoard: under `train/` what the steps gave, under `train_epoch/` their sums over an epoch, under the
+/// split's name what evaluations did; those of the training split itself under `train_evaluated/`.
 final class TensorBoardSink: RunEventSink {
     private let file: EventFile
 
@@ -37,11 +38,12 @@ final class TensorBoardSink: RunEventSink {
                 [("train_epoch/loss", score.meanLoss), ("train_epoch/acc1", score.accuracy1)]
             )
         case .evaluated(let evaluation, let facts):
+            let group = facts.split == "train" ? "train_evaluated" : facts.split
             return (
                 evaluation.step,
                 [
-                    ("\(facts.split)/loss", evaluation.loss), ("\(facts.split)/acc1", evaluation.accuracy1),
-                    ("\(facts.split)/acc5", evaluation.accuracy5),
+                    ("\(group)/loss", evaluation.loss), ("\(group)/acc1", evaluation.accuracy1),
+                    ("\(group)/acc5", evaluation.accuracy5),
                 ]
             )
         case .started, .note, .warning, .step, .expected, .saved, .ended: return nil

@@ -105,7 +105,7 @@ package final class TrainingSession {
         }
         dataDigest = samples.digest(ofDataset: dataset.digest)
         try RankAgreement.check([.init("dataset digest", dataDigest)], over: communicator)
-        dataWarnings = try Self.checkPixels(of: dataset, over: communicator)
+        dataWarnings = try Self.checkPixels(of: dataset, isQuiet: options.isQuiet, over: communicator)
         try options.resume?.check(configuration, datasetDigest: dataDigest, models: options.models)
         self.dataset = dataset
         self.samples = samples
@@ -232,11 +232,13 @@ package final class TrainingSession {
     /// Compares the pixels with the stored digests, which the run's and the checkpoints' digest is made of. One rank of each
     /// host reads what the host reads: disks differ, and network file systems may show each host something else; on a shared
     /// one every host reads the file once. Collective.
-    private static func checkPixels(of dataset: Dataset, over communicator: any Communicator) throws -> [String] {
+    private static func checkPixels(
+        of dataset: Dataset, isQuiet: Bool, over communicator: any Communicator
+    ) throws -> [String] {
         try RankAgreement.together(communicator) {
             guard communicator.localRank == 0 else { return [] }
             return try dataset.checkPixels { text in
-                guard communicator.rank == 0 else { return }
+                guard communicator.rank == 0, !isQuiet else { return }
                 StandardOutput.note(text)
             }
         }
