@@ -69,7 +69,7 @@ let package = Package(
         swiftTarget("Layers", ["Tensors"]),
         swiftTarget("Models", ["Layers", "Tensors"]),
         .target(name: "CSignals", cSettings: cSettings),
-        swiftTarget("DataParallel", ["Tensors", "Report", "Diagnostics", "CMPI", "CSignals"]),
+        swiftTarget("DataParallel", ["Tensors", "Files", "Report", "Diagnostics", "CMPI", "CSignals"]),
         swiftTarget(
             "Training",
             [

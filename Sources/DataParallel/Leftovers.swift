@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 /// What killed MPI runs of this user leave on this host, and its removal.
@@ -47,7 +48,7 @@ package struct Leftovers: Equatable, Sendable {
             return endedJobs.contains(job) || isOld(status)
         }.map { "\(sharedMemory)/\($0)" }
         var removed: [String] = []
-        for session in ended where Self.removeTree(session.path) { removed.append(session.path) }
+        for session in ended where (try? Folder.removeTree(session.path)) != nil { removed.append(session.path) }
         // Ranks outlive a killed launcher for a moment.
         for segment in segments where !Self.isInUse(segment) && unlink(segment) == 0 { removed.append(segment) }
         return removed.sorted()
@@ -97,8 +98,9 @@ package struct Leftovers: Equatable, Sendable {
     private static func isInUse(_ path: String) -> Bool {
         // From <fcntl.h>, where they hide behind _GNU_SOURCE, which Swift's import of the C library does not set.
         let (setSignal, setLease): (Int32, Int32) = (10, 1024)
-        let file = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
-        guard file >= 0 else { return true }
+        guard
+            let file = try? systemCall("open", path, { open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC) })
+        else { return true }
         defer { close(file) }
         // Whoever opens the file while the lease is held breaks it; the signal for that would otherwise be deadly.
         guard fcntl(file, setSignal, SIGURG) == 0, fcntl(file, setLease, F_RDLCK) == 0 else { return true }
@@ -125,41 +127,6 @@ package struct Leftovers: Equatable, Sendable {
     }
 
     private static func entries(of path: String) -> [String] {
-        let folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        return folder < 0 ? [] : entries(ofFolder: folder)
-    }
-
-    /// Names in an open folder, which is closed.
-    private static func entries(ofFolder folder: Int32) -> [String] {
-        guard let stream = fdopendir(folder) else {
-            close(folder)
-            return []
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: $0.pointee)) {
-                    String(cString: $0)
-                }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
-    }
-
-    private static func removeTree(_ path: String) -> Bool {
-        removeContents(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
-        return rmdir(path) == 0
-    }
-
-    /// Follows no link, so nothing outside the folder can be reached.
-    private static func removeContents(_ folder: Int32) {
-        guard folder >= 0 else { return }
-        defer { close(folder) }
-        for name in entries(ofFolder: dup(folder)) where unlinkat(folder, name, 0) != 0 {
-            removeContents(openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
-            _ = unlinkat(folder, name, AT_REMOVEDIR)
-        }
+        (try? Folder(path, followingLinks: false).names()) ?? []
     }
 }

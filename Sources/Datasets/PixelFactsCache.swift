@@ -34,17 +34,9 @@ struct PixelFactsCache {
         guard let path else { return }
         let kept = lines().filter { !$0.hasPrefix(key + " ") }.suffix(Self.largestCount - 1)
         let text = (kept + ["\(key) \(facts.line)"]).map { $0 + "\n" }.joined()
-        makeFolders(of: path)
-        let temporary = "\(path).\(getpid()).tmp"
-        unlink(temporary)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return }
-        let isWhole =
-            text.utf8.count == Array(text.utf8).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        guard close(descriptor) == 0, isWhole, rename(temporary, path) == 0 else {
-            unlink(temporary)
-            return
-        }
+        // What cannot be kept is found out again.
+        try? Folder.make(FilePath.folder(of: path))
+        try? DurableFile.write(text, to: path)
     }
 
     private func lines() -> [String] {
@@ -52,13 +44,5 @@ struct PixelFactsCache {
         defer { close(descriptor) }
         let bytes = InputDescriptor.bytes(descriptor, count: Self.largestBytes, at: 0)
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
-    }
-
-    private func makeFolders(of path: String) {
-        var folder = ""
-        for name in path.split(separator: "/").dropLast() {
-            folder += "/" + name
-            mkdir(folder, 0o700)
-        }
     }
 }

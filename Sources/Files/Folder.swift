@@ -13,6 +13,11 @@ package final class Folder {
         descriptor = try systemCall("open", path) { open(path, flags) }
     }
 
+    /// Takes over an open folder; `path` is for messages.
+    private init(descriptor: Int32, _ path: String) {
+        (self.descriptor, self.path) = (descriptor, path)
+    }
+
     deinit { close(descriptor) }
 
     /// The names in the folder as they are, in no order. Throws: `SystemError`.
@@ -42,6 +47,23 @@ package final class Folder {
     /// Removes a name; never what a link of that name leads to. Throws: `SystemError`.
     package func remove(_ name: String) throws(SystemError) {
         try systemCall("unlink", "\(path)/\(name)") { unlinkat(descriptor, name, 0) }
+    }
+
+    /// Removes a folder with all that is in it; never what links lead to. Throws: `SystemError`, when it is still there.
+    package static func removeTree(_ path: String) throws(SystemError) {
+        if let folder = try? Folder(path, followingLinks: false) { folder.removeContents() }
+        try systemCall("rmdir", path) { rmdir(path) }
+    }
+
+    /// As much as can be removed.
+    private func removeContents() {
+        for name in (try? nameBytes()) ?? [] {
+            let name = name.map(CChar.init(bitPattern:)) + [0]
+            guard unlinkat(descriptor, name, 0) != 0 else { continue }
+            let inner = openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            if inner >= 0 { Folder(descriptor: inner, path).removeContents() }
+            _ = unlinkat(descriptor, name, AT_REMOVEDIR)
+        }
     }
 
     /// Makes names given and removed in the folder durable, where the file system can.

@@ -3,35 +3,49 @@ internal import Glibc
 
 /// Opening files that others made.
 package enum InputDescriptor {
+    /// Why a file was not opened.
+    package enum Refusal: Error {
+        /// `errno`.
+        case system(Int32)
+        /// It is no regular file.
+        case kind(FileKind)
+    }
+
     /// Opens a regular file for reading; a pipe that nobody writes to does not hold the program up. The caller closes it.
-    ///
-    /// Throws: `Failure`: 66 when there is no such file or it must not be read, 65 for anything but a regular file, 74 when
-    ///         the system has no room to open it.
-    package static func open(_ path: String, expected: String, advice: String = "") throws -> Int32 {
-        let descriptor = path.utf8.contains(0) ? -1 : Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    package static func open(_ path: UnsafePointer<CChar>) throws(Refusal) -> Int32 {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else {
-            let reason = path.utf8.contains(0) ? EINVAL : errno
+            switch errno {
             // Sockets and devices without a driver cannot be opened at all.
-            if reason == ENXIO || reason == ENODEV { throw other("a socket or a device") }
-            let code: ExitCode = [EIO, EMFILE, ENFILE, ENOMEM].contains(reason) ? .inputOutput : .inputMissing
-            let words = String(cString: strerror(reason))
-            throw Failure(code, "\(path): \(words)\(advice.isEmpty ? "" : ". \(advice)")")
+            case ENXIO, ENODEV: throw .kind(FileKind(of: String(cString: path)) ?? .device)
+            case let reason: throw .system(reason)
+            }
         }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
-            switch status.st_mode & S_IFMT {
-            case S_IFDIR: throw other("a folder")
-            case S_IFIFO: throw other("a named pipe")
-            case S_IFSOCK: throw other("a socket")
-            default: throw other("a device")
-            }
+            throw .kind(FileKind(mode: status.st_mode))
         }
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
         return descriptor
+    }
 
-        func other(_ kind: String) -> Failure {
-            Failure(.badData, "\(path): is \(kind), not a regular file; expected \(expected)")
+    /// The same, with words: `expected` ends those for anything but a regular file, `advice` the others.
+    ///
+    /// Throws: `Failure`: 66 when there is no such file or it must not be read, 65 for anything but a regular file, 74 when
+    ///         the system has no room to open it.
+    package static func open(_ path: String, expected: String, advice: String = "") throws -> Int32 {
+        do throws(Refusal) {
+            guard !path.utf8.contains(0) else { throw .system(EINVAL) }
+            return try open(path)
+        } catch {
+            switch error {
+            case .kind(let kind):
+                throw Failure(.badData, "\(path): is \(kind.words), not a regular file; expected \(expected)")
+            case .system(let reason):
+                let code: ExitCode = [EIO, EMFILE, ENFILE, ENOMEM].contains(reason) ? .inputOutput : .inputMissing
+                throw Failure(code, "\(path): \(SystemError.reason(reason))\(advice.isEmpty ? "" : ". \(advice)")")
+            }
         }
     }
 

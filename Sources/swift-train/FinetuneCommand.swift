@@ -172,7 +172,9 @@ struct FinetuneCommand: Command {
         }
         let file = files[0]
         guard FileGlance(file) == .missing else {
-            return say("note: \(file) is there and is used as it is; remove it to convert \(images) again")
+            guard !run.quiet else { return }
+            return StandardError.line(
+                "note: \(file) is there and is used as it is; remove it to convert \(images) again")
         }
         try DurableFile.requireWritable(file, unlike: [images])
         var options = ConversionOptions()

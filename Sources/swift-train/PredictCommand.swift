@@ -169,7 +169,7 @@ private final class PredictionReport {
         let predicted = counts.reduce(0, +)
         guard predicted > 0 || !unreadable.isEmpty else {
             throw Failure(
-                .badData, "none of the \(NumberText.counted(others, "file")) is an image; expected JPEG or PNG files")
+                .badData, "\(NumberText.counted(others, "file")), and no image among them; expected JPEG or PNG files")
         }
         try file?.commit()
         let seconds = Double((ContinuousClock.now - started) / .milliseconds(1)) / 1e3

@@ -75,12 +75,15 @@ struct PredictCommandTests {
             (66, ["predict", "none", "d.h5"]), (65, ["predict", "d.h5", "d.h5"]),
             (73, ["predict", "run", "d.h5", "--output", "none/p.csv"]),
             (64, ["evaluate", "run", "--predictions", "p.h5"]),
-            (65, ["predict", "run", "\(Self.pictures)/notes.txt", "--output", "p.csv"]),
         ] {
             let outcome = try workshop.run(arguments)
             #expect(outcome.code == code, "\(arguments): \(outcome)")
             #expect(outcome.errorLines.filter { !$0.hasPrefix("note: ") }.count == 1, "\(arguments): \(outcome)")
         }
+        try FileManager.default.createDirectory(atPath: workshop.path + "/texts", withIntermediateDirectories: false)
+        try workshop.write("nothing to see", "texts/notes.txt")
+        let texts = try workshop.run("predict", "run", "texts", "--output", "p.csv")
+        #expect(texts.code == 65 && texts.errors.contains("1 file, and no image among them"), "\(texts)")
         #expect(!workshop.names.contains { $0.hasPrefix("p.") })
     }
 }

@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Digests
+internal import Files
 internal import Glibc
 internal import Report
 
@@ -154,13 +155,10 @@ private final class RecordFile {
 
     init(_ path: String, recordBytes: Int) throws {
         self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno)))") }
+        let descriptor = try InputDescriptor.open(path, expected: "records of CIFAR's binary version")
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw Failure(.badData, "\(path): is not a regular file")
-        }
+        try systemCall("fstat", path) { fstat(descriptor, &status) }
         let size = Int(status.st_size)
         guard size > 0, size % recordBytes == 0 else {
             throw Failure(

@@ -72,13 +72,18 @@ enum ImageFile {
 
     /// Adds a regular file's bytes, or the reason why not. Never waits for a device or a pipe.
     static func read(_ path: [CChar], head: Int?, into images: FetchedImages) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else { return images.fail("cannot be read: \(String(cString: strerror(errno)))") }
+        let descriptor: Int32
+        do {
+            descriptor = try InputDescriptor.open(path)
+        } catch {
+            switch error {
+            case .system(let reason): return images.fail("cannot be read: \(SystemError.reason(reason))")
+            case .kind: return images.fail("is no regular file")
+            }
+        }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            return images.fail("is no regular file")
-        }
+        guard fstat(descriptor, &status) == 0 else { return images.fail("is no regular file") }
         let size = Int(status.st_size)
         guard size <= largestBytes else { return images.fail("has \(size) bytes, expected at most \(largestBytes)") }
         let wanted = min(size, head ?? size)

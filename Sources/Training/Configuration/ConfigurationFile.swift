@@ -1,5 +1,6 @@
 package import DataParallel
 internal import Diagnostics
+internal import Files
 internal import Foundation
 
 /// The configuration file, which rank 0 reads and brings to all ranks, whose hosts may not see it.
@@ -35,8 +36,13 @@ package enum ConfigurationFile {
     private static func bytes(of path: String) throws -> [UInt8] {
         let isInput = path == "-" || path == "/dev/stdin"
         // Without O_NONBLOCK a named pipe that nobody writes could not be left.
-        let file = isInput ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard file >= 0 else { throw failureToOpen(path) }
+        let file: Int32
+        do {
+            let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
+            file = isInput ? STDIN_FILENO : try systemCall("open", path) { open(path, flags) }
+        } catch {
+            throw failureToOpen(path, error.number)
+        }
         defer { if !isInput { close(file) } }
         var status = stat()
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
@@ -61,11 +67,10 @@ package enum ConfigurationFile {
         return bytes
     }
 
-    private static func failureToOpen(_ path: String) -> Failure {
-        guard errno == ENOENT else {
+    private static func failureToOpen(_ path: String, _ reason: Int32) -> Failure {
+        guard reason == ENOENT else {
             return Failure(
-                .inputMissing,
-                "\(path.isEmpty ? "\"\"" : path): \(String(cString: strerror(errno))); expected a YAML file")
+                .inputMissing, "\(path.isEmpty ? "\"\"" : path): \(SystemError.reason(reason)); expected a YAML file")
         }
         let name = (path as NSString).lastPathComponent
         let folder = (path as NSString).deletingLastPathComponent
