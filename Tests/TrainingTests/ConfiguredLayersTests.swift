@@ -29,7 +29,9 @@ struct ConfiguredLayersTests {
 
     @Test("every function of the table of activations is a layer that a configuration can name")
     func activations() {
-        for activation in Activation.all { #expect(LayerRow.named[activation.layerName] != nil, "\(activation.layerName)") }
+        for activation in Activation.all {
+            #expect(LayerRow.named[activation.layerName] != nil, "\(activation.layerName)")
+        }
     }
 
     private let residual = """
