@@ -85,8 +85,9 @@ struct OptimizerTests {
 
     /// Every kind with its defaults and with the settings of its traces; all of them with weight decay.
     static let every: [Configuration.Optimizer] = {
-        let golden = try! GoldenFile("optimizers.h5")
-        let traced = try! golden.cases().map { try golden.configuration(of: $0).optimizer }
+        guard let golden = try? GoldenFile("optimizers.h5"),
+            let traced = try? golden.cases().map({ try golden.configuration(of: $0).optimizer })
+        else { preconditionFailure("optimizers.h5 cannot be read") }
         return (OptimizerKind.all.map { Configuration.Optimizer($0) } + traced).reduce(into: []) { every, optimizer in
             var optimizer = optimizer
             (optimizer.learningRate, optimizer.weightDecay) = (0.001, 0.01)
