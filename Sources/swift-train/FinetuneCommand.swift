@@ -106,7 +106,7 @@ struct FinetuneCommand: Command {
         if communicator.rank == 0 {
             say(
                 "plan: \(NumberText.grouped(plan.steps)) steps of \(configuration.batchSize) images, about "
-                    + "\(NumberText.duration(seconds: plan.stepSeconds * Double(plan.steps))) and evaluations")
+                    + "\(NumberText.duration(seconds: plan.runSeconds)) and evaluations")
         }
         let code = try session.run(environment: environment)
         if communicator.rank == 0, code == .done, let folder = session.runFolderPath {

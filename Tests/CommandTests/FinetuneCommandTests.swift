@@ -23,7 +23,7 @@ struct FinetuneCommandTests {
     }
 
     private static let short = [
-        "--set", "epochs=2", "--set", "batch_size=4", "--test", "34%", "--threads", "1",
+        "--set", "epochs=3", "--set", "batch_size=4", "--test", "34%", "--threads", "1",
     ]
 
     @Test(
@@ -34,7 +34,7 @@ struct FinetuneCommandTests {
             ["finetune", "photos", "--weights", "w.safetensors", "--run-dir", "one"] + Self.short)
         #expect(outcome.code == 0, "\(outcome)")
         for words in [
-            "photos-28.h5: train 4, test 2 images", "  new          2  ", "plan: 2 steps of 4 images",
+            "photos-28.h5: train 4, test 2 images", "  new          2  ", "plan: 3 steps of 4 images",
             "test accuracy",
             " predict one PHOTOS --output p.csv",
         ] { #expect(outcome.output.contains(words), "\(words): \(outcome)") }
@@ -62,7 +62,7 @@ struct FinetuneCommandTests {
         #expect(outcome.code == 0, "\(outcome)")
         for line in [
             "  name: fashion-classifier", "weights: run/checkpoints/best.h5", "  file: photos-28.h5", "head: auto",
-            "batch_size: 32", "  name: constant", "  learning_rate: 0.008",
+            "batch_size: 32", "  name: constant", "  learning_rate: 0.008", "freeze: backbone", "unfreeze:",
         ] { #expect(outcome.output.contains(line + "\n"), "\(line): \(outcome.output)") }
         #expect(!workshop.names.contains("photos-28.h5"))
     }

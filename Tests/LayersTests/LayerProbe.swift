@@ -59,7 +59,7 @@ final class LayerProbe {
             path: "probe", number: 0, inputs: [input], output: try layer.outputShape(for: [input]),
             shards: arrangement.shards,
             imagesPerShard: arrangement.imagesPerShard, needsInputGradients: [true], isTraining: isTraining,
-            batchStatistics: batchStatistics)
+            trainsParameters: isTraining, batchStatistics: isTraining ? batchStatistics : nil)
         demand = try layer.demand(for: site)
         pool = try ThreadPool(threads: arrangement.threads)
     }

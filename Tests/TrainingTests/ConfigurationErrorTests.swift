@@ -22,7 +22,7 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
 
     static let batches = [
         BadConfiguration("batchsize: 32", "c.yaml:3:12: unknown key batchsize, did you mean batch_size?"),
-        BadConfiguration("zzz: 1", "c.yaml:3:6: unknown key zzz; known here: model, weights, head, data, batch_size"),
+        BadConfiguration("zzz: 1", "c.yaml:3:6: unknown key zzz; known here: model, weights, head, freeze, "),
         BadConfiguration("batch_size: many", "c.yaml:3:13: batch_size = many, expected a whole number 1…"),
         BadConfiguration("batch_size:", "batch_size = (empty), expected a whole number"),
         BadConfiguration("batch_size: [32]", "batch_size is no single value"),

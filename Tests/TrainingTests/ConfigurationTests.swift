@@ -8,6 +8,10 @@ private let fullText = """
     model: {name: other, classes: 7, channels: 3}
     weights: "some weights.pth"
     head: new
+    freeze: [layer1, "conv1.*"]
+    frozen_batch_norm: renewed
+    frozen_features: every_step
+    unfreeze: {layer1: 2 epochs, "*": 4 epochs}
     data: {file: "some file.h5", normalize: {mean: [0.5, 1e-3, 0.25], std: [1, 2.5, 0.1]}, augment: []}
     batch_size: 96
     shards: 8
@@ -16,7 +20,8 @@ private let fullText = """
     seed: 18446744073709551615
     loss: {name: cross_entropy, label_smoothing: 0.25, class_weights: [0.5, 1, 0]}
     batch_norm: global
-    optimizer: {name: sgd, learning_rate: 1e-3, momentum: .5, nesterov: true, weight_decay: 5e-4, no_decay: [bias]}
+    optimizer: {name: sgd, learning_rate: 1e-3, momentum: .5, nesterov: true, weight_decay: 5e-4, no_decay: [bias],
+      groups: [{match: "fc.*", learning_rate: ×10, weight_decay: 0}, {match: "*.bias", learning_rate: 0.5}]}
     schedule: {name: step, every: 30 epochs, factor: 0.1, warmup: {steps: 9, from: 0.25}}
     clip: {norm: 1.5}
     ema: {decay: 0.75}
@@ -46,6 +51,12 @@ private func full() throws -> Configuration {
     configuration.model.channels = 3
     configuration.weights = "some weights.pth"
     configuration.head = .new
+    configuration.freeze = .layers(["layer1", "conv1.*"])
+    configuration.frozenBatchNorm = .renewed
+    configuration.frozenFeatures = .everyStep
+    configuration.unfreeze = [
+        Configuration.Unfreezing(match: "layer1", epochs: 2), Configuration.Unfreezing(match: "*", epochs: 4),
+    ]
     configuration.data.file = "some file.h5"
     configuration.data.normalize = .values(mean: [0.5, 0.001, 0.25], std: [1, 2.5, 0.1])
     configuration.batchSize = 96
@@ -58,6 +69,10 @@ private func full() throws -> Configuration {
     configuration.optimizer.nesterov = true
     configuration.optimizer.weightDecay = 0.0005
     configuration.optimizer.noDecay = [.bias]
+    configuration.optimizer.groups = [
+        Configuration.ParameterGroup(match: "fc.*", learningRate: .factor(10), weightDecay: 0),
+        Configuration.ParameterGroup(match: "*.bias", learningRate: .rate(0.5)),
+    ]
     configuration.schedule = Configuration.Schedule(.step) { $0.every = Interval(30, .epoch) }
     configuration.warmup = Configuration.Warmup(length: Interval(9, .step), from: 0.25)
     configuration.clip = .norm(1.5)
@@ -155,6 +170,12 @@ struct ConfigurationTests {
             if kind != .lars { configuration.optimizer.noDecay = [.bias, .normalization] }
             configurations.append(configuration)
         }
+        for freeze in [Configuration.Freeze.backbone, .until("layer3"), .layers(["a: b", "'q'", "[x]"])] {
+            var configuration = Configuration()
+            configuration.freeze = freeze
+            configuration.unfreeze = [Configuration.Unfreezing(match: "{y}: \"z\"", epochs: 1)]
+            configurations.append(configuration)
+        }
         for schedule in everySchedule {
             var configuration = Configuration()
             configuration.schedule = schedule
@@ -172,7 +193,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 53)
+        #expect(assignments.count == 58)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
@@ -247,7 +268,8 @@ struct ConfigurationTests {
         let changing = ConfigurationKeys.all.filter { $0.resuming != .same }.map(\.path)
         #expect(
             changing == [
-                "weights", "data.file", "data.readers", "shards_in_flight", "epochs", "steps", "early_stopping",
+                "weights", "frozen_features", "data.file", "data.readers", "shards_in_flight", "epochs", "steps",
+                "early_stopping",
                 "early_stopping.metric",
                 "early_stopping.patience", "early_stopping.min_delta", "checkpoint.every", "checkpoint.keep",
                 "log.every",

@@ -46,7 +46,7 @@ struct OptimizerRuleTests {
 
     @Test(
         "what is remembered of a weight without gradient stays, or decays through normal numbers to zero",
-        arguments: OptimizerTests.every)
+        arguments: try OptimizerTests.every)
     func decay(options: Configuration.Optimizer) throws {
         var options = options
         // So that 1,200 updates pass from 1 below the smallest number there is.

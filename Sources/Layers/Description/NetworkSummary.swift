@@ -63,8 +63,8 @@ package struct NetworkSummary: Sendable {
                 parameters: own.reduce(0) { $0 + $1.count },
                 multiplyAdds: try stage.layer.multiplyAdds(for: stage.inputs[0]), receptiveField: field)
         }
-        parameters = network.parameterList.trainedCount
-        buffers = network.parameterList.count - network.parameterList.trainedCount
+        parameters = network.parameterList.parameterCount
+        buffers = network.parameterList.count - network.parameterList.parameterCount
         multiplyAdds = rows.reduce(0) { $0 + $1.multiplyAdds }
     }
 

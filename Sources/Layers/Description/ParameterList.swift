@@ -7,15 +7,21 @@ package struct Parameter: Sendable {
     package let shape: Shape
     package let role: ParameterRole
     package let initializer: Initializer
+    /// Whether it has a gradient: neither a buffer nor frozen.
+    package let isTrained: Bool
     /// Elements before this one in the vector.
     package let offset: Int
 
     package var count: Int { shape.count }
+    /// The path of the layer that it belongs to: `layer1.0.conv1` of `layer1.0.conv1.weight`.
+    package var layer: String {
+        key.split(separator: ".", omittingEmptySubsequences: false).dropLast().joined(separator: ".")
+    }
     package var range: Range<Int> { offset..<offset + count }
 }
 
 /// The one ordered list of a network's parameters and buffers, in PyTorch's order, and one vector of floats that holds
-/// them: first what is trained, in the order of the list, then the buffers.
+/// them: first what is trained, in the order of the list, then what is frozen, then the buffers.
 ///
 /// Broadcast, gradient tree, norms, optimizer, checkpoint and export all walk this list.
 package struct ParameterList: Sendable {
@@ -24,24 +30,32 @@ package struct ParameterList: Sendable {
     package let count: Int
     /// Elements that have a gradient: the first ones of the vector.
     package let trainedCount: Int
+    /// Elements of all parameters, trained and frozen; the buffers lie behind them.
+    package let parameterCount: Int
 
-    init(_ described: [(key: String, description: ParameterDescription)]) {
-        var trained = 0
-        var buffers = described.filter { $0.description.role != .buffer }.reduce(0) { $0 + $1.description.shape.count }
-        trainedCount = buffers
-        parameters = described.map { entry in
-            let (description, isBuffer) = (entry.description, entry.description.role == .buffer)
-            let offset = isBuffer ? buffers : trained
-            if isBuffer { buffers += description.shape.count } else { trained += description.shape.count }
-            return Parameter(
-                key: entry.key, shape: description.shape, role: description.role, initializer: description.initializer,
-                offset: offset)
+    /// `isFrozen` is of no meaning for buffers.
+    init(_ described: [(key: String, description: ParameterDescription, isFrozen: Bool)]) {
+        /// Trained, frozen, buffers.
+        let parts = described.map { $0.description.role == .buffer ? 2 : $0.isFrozen ? 1 : 0 }
+        var ends = [0, 0, 0]
+        for (part, entry) in zip(parts, described) {
+            for later in part..<3 { ends[later] += entry.description.shape.count }
         }
-        count = buffers
+        var next = [0, ends[0], ends[1]]
+        parameters = zip(parts, described).map { part, entry in
+            defer { next[part] += entry.description.shape.count }
+            return Parameter(
+                key: entry.key, shape: entry.description.shape, role: entry.description.role,
+                initializer: entry.description.initializer, isTrained: part == 0, offset: next[part])
+        }
+        (trainedCount, parameterCount, count) = (ends[0], ends[1], ends[2])
     }
 
     /// The parameters that have a gradient, in order; their ranges tile 0 ..< trainedCount.
-    package var trained: [Parameter] { parameters.filter { $0.role != .buffer } }
+    package var trained: [Parameter] { parameters.filter(\.isTrained) }
+
+    /// The path of the last layer that has parameters, which makes the logits of other classes from the same values.
+    package var head: String? { parameters.last { $0.role != .buffer }?.layer }
 
     /// What a vector of this many elements holds: everything, or what is trained.
     package func parameters(of vectorCount: Int) -> [Parameter] {

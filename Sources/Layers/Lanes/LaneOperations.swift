@@ -95,7 +95,7 @@ struct LaneOperations {
             if case .convolution(_, isPooled: true) = step.kind, needsInputGradient {
                 operations.append(unpooling(index))
             }
-            if step.hasParameters { operations.append(weightGradient(index)) }
+            if step.isTrained { operations.append(weightGradient(index)) }
             if needsInputGradient { operations.append(inputGradient(index)) }
             return operations
         }

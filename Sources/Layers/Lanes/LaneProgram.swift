@@ -25,6 +25,8 @@ struct LaneProgram {
         let unpooledCount: Int
         /// In the vector of parameters: weights, then biases.
         let parameterOffset, weightCount, biasCount: Int
+        /// Whether gradients of its parameters are asked for.
+        let isTrained: Bool
 
         var biasOffset: Int? { biasCount > 0 ? parameterOffset + weightCount : nil }
         var hasParameters: Bool { weightCount > 0 }
@@ -46,12 +48,12 @@ struct LaneProgram {
     static let maximumParameters = 1 << 18
     static let maximumBytesOfGroup = 4 << 20
 
-    /// nil where the network is not small, where a layer has no lane kernel or the layers are no chain, and where nothing is to
-    /// be trained or something without gradient is: a matter of the network's description and loss alone.
+    /// nil where the network is not small, where a layer has no lane kernel or the layers are no chain, and where there are no
+    /// parameters or there are buffers: a matter of the network's description and loss alone.
     init?(_ network: Network, loss: Loss) {
         guard loss == .crossEntropy(), network.description.input.rank == 3,
-            network.parameterList.trainedCount <= Self.maximumParameters,
-            network.parameterList.trainedCount == network.parameterList.count
+            network.parameterList.parameterCount <= Self.maximumParameters,
+            network.parameterList.parameterCount == network.parameterList.count
         else { return nil }
         for (index, stage) in network.stages.enumerated() {
             guard stage.inputValues == [index], join(stage, in: network) else { return nil }
@@ -127,11 +129,11 @@ struct LaneProgram {
                 path: stage.path, kind: kind, activation: activation, inputCount: stage.inputs[0].count,
                 outputCount: stage.output.count, unpooledCount: stage.output.count,
                 parameterOffset: parameters.first?.offset ?? 0, weightCount: parameters.first?.count ?? 0,
-                biasCount: parameters.count > 1 ? parameters[1].count : 0))
+                biasCount: parameters.count > 1 ? parameters[1].count : 0, isTrained: stage.isTrained))
     }
 
-    /// Whether parameters lie before a value, so that its gradient is of use.
-    func dependsOnParameters(_ value: Int) -> Bool { steps[..<value].contains(where: \.hasParameters) }
+    /// Whether trained parameters lie before a value, so that its gradient is of use.
+    func dependsOnParameters(_ value: Int) -> Bool { steps[..<value].contains(where: \.isTrained) }
 
     /// What the input gradient of a step is multiplied with.
     func activationBefore(_ index: Int) -> LaneActivation {

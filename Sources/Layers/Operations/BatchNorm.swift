@@ -8,7 +8,8 @@ package typealias BatchNorm3d = BatchNorm<ThreeAxes>
 ///
 /// Shapes: x [N, C, …] (also [N, C] in one dimension) · weight [C] · bias [C] · running_mean [C] · running_var [C] → y as x.
 /// Training takes mean and biased variance of the samples of each logical shard, or of the whole batch
-/// (`BatchStatistics`); evaluation takes the running statistics. A single value in a channel has variance 0.
+/// (`BatchStatistics`); evaluation takes the running statistics, and so does training where the layer is frozen and leaves
+/// them alone. A single value in a channel has variance 0.
 /// Buffers: running = (1 − momentum) · running + momentum · (mean, unbiased variance) of the whole batch, once a step.
 /// Numerics: sums in float64 around the running mean before the step, in an order fixed by shard and shape.
 /// Source: layout and defaults of torch.nn.BatchNorm2d; Ioffe, Szegedy 2015.
@@ -44,7 +45,7 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
 
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
-        if site.isTraining {
+        if site.batchStatistics != nil {
             demand.backwardReadsInput = true
             demand.savedBytes = BatchNormMemory.byteCount(site)
             demand.partialGradientBytes = Int.product(2 * site.shards, site.input[0], MemoryLayout<Float>.stride)
@@ -55,10 +56,10 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
     }
 
     package func forwardPasses(at site: BoundSite) -> [Pass] {
-        guard site.plan.isTraining else { return [evaluationPass(at: site)] }
+        guard let statistics = site.plan.batchStatistics else { return [runningPass(at: site)] }
         let work = BatchNormWork(site, epsilon: epsilon)
         let name = "\(site.plan.path) forward"
-        switch site.plan.batchStatistics {
+        switch statistics {
         case .shard:
             return [
                 Pass(name, units: work.units) { unit, _ in
@@ -92,10 +93,15 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
 
     package func backwardPasses(at site: BoundSite) -> [Pass] {
         guard let dy = site.dy else { return [] }
+        guard let statistics = site.plan.batchStatistics else {
+            return site.dx.map { [runningBackwardPass(at: site, dy: dy, dx: $0)] } ?? []
+        }
         let work = BatchNormWork(site, epsilon: epsilon)
         let name = "\(site.plan.path) backward"
-        let tree = PartialGradients(leaves: site.plan.shards, count: 2 * work.channels).pass(at: site)
-        switch site.plan.batchStatistics {
+        let tree =
+            site.plan.trainsParameters
+            ? [PartialGradients(leaves: site.plan.shards, count: 2 * work.channels).pass(at: site)] : []
+        switch statistics {
         case .shard:
             let pass = Pass(name, units: work.units) { unit, _ in
                 work.forEachChannel(of: unit) { shard, channel in
@@ -105,7 +111,7 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
                         samples: work.samples(of: shard))
                 }
             }
-            return [pass, tree]
+            return [pass] + tree
         case .global:
             let sums = Pass("\(name): sums", units: work.units, exchange: { try work.addGradientSumsOverRanks() }) {
                 unit, _ in
@@ -118,24 +124,43 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
                         samples: work.memory.shared[2 * work.channels])
                 }
             }
-            return [sums, gradients, tree]
+            return [sums, gradients] + tree
         }
     }
 
-    private func evaluationPass(at site: BoundSite) -> Pass {
+    /// y from x by the running statistics.
+    private func runningPass(at site: BoundSite) -> Pass {
+        runningPass("forward", at: site, from: site.x, to: site.y) { ($0.mean, $0.shift) }
+    }
+
+    /// dx = dy · weight / deviation, where the statistics do not depend on x.
+    private func runningBackwardPass(
+        at site: BoundSite, dy: UnsafeMutablePointer<Float>, dx: UnsafeMutablePointer<Float>
+    ) -> Pass {
+        runningPass("backward", at: site, from: dy, to: dx) { _ in (0, 0) }
+    }
+
+    /// target = (source − mean) · weight / deviation + shift, by the running statistics of each channel; `terms` says what
+    /// mean and shift are.
+    private func runningPass(
+        _ name: String, at site: BoundSite, from source: UnsafeMutablePointer<Float>,
+        to target: UnsafeMutablePointer<Float>,
+        _ terms: @escaping ((mean: Double, shift: Double)) -> (mean: Double, shift: Double)
+    ) -> Pass {
         let (context, epsilon) = (site.context, epsilon)
         let (channels, count) = (site.plan.input[0], site.plan.input.count)
         let offsets = site.parameterOffsets
-        return site.pass("forward", elementsPerImage: count) { slots in
+        return site.pass(name, elementsPerImage: count) { slots in
             let area = count / channels
             let group = ChannelNormalization(images: slots.count, stride: count, area: area)
             let values = offsets.map4 { context.weights + $0 }
             for channel in 0..<channels {
                 let start = slots.lowerBound * count + channel * area
                 let deviation = (Double(values.3[channel]) + epsilon).squareRoot()
+                let (mean, shift) = terms((Double(values.2[channel]), Double(values.1[channel])))
                 group.forward(
-                    site.x + start, mean: Double(values.2[channel]), scale: Double(values.0[channel]) / deviation,
-                    shift: Double(values.1[channel]), y: site.y + start)
+                    source + start, mean: mean, scale: Double(values.0[channel]) / deviation, shift: shift,
+                    y: target + start)
             }
         }
     }

@@ -57,10 +57,10 @@ package struct ConvTranspose<Rank: SpatialRank>: SingleInputLayer {
 
     package func demand(for site: PlanSite) throws -> MemoryDemand {
         var demand = MemoryDemand()
-        demand.backwardReadsInput = true
+        demand.backwardReadsInput = site.trainsParameters
         demand.workspaceBytes = Int.product(
             try geometry(on: site.input).workspaceCount, MemoryLayout<Float>.stride)
-        if site.isTraining { demand.partialGradientBytes = gradients(at: site).byteCount }
+        if site.trainsParameters { demand.partialGradientBytes = gradients(at: site).byteCount }
         return demand
     }
 
@@ -91,6 +91,19 @@ package struct ConvTranspose<Rank: SpatialRank>: SingleInputLayer {
         guard let dy = site.dy else { return [] }
         let operation = try geometry(on: site.plan.input)
         let (inCount, outCount) = (site.plan.input.count, site.plan.output.count)
+        guard site.plan.trainsParameters else {
+            let (context, offset) = (site.context, site.parameterOffsets[0])
+            guard let dx = site.dx else { return [] }
+            return [
+                site.pass("input gradient", imagesPerChunk: 4) { slots, worker in
+                    for slot in slots {
+                        operation.forward(
+                            x: dy + slot * outCount, weight: context.weights + offset, bias: nil,
+                            y: dx + slot * inCount, workspace: site.workspace(of: worker))
+                    }
+                }
+            ]
+        }
         let (outChannels, area, hasBias) = (outChannels, operation.window.inputVolume, bias)
         return gradients(at: site.plan).passes(at: site) { slot, weight, gradient, workspace in
             operation.addWeightGradient(

@@ -40,8 +40,8 @@ package struct Linear: SingleInputLayer {
 
     package func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
-        demand.backwardReadsInput = true
-        if site.isTraining {
+        demand.backwardReadsInput = site.trainsParameters
+        if site.trainsParameters {
             let rows = min(rowsPerUnit(inputs: site.input[0]), outputs)
             demand.workspaceBytes = Int.product(site.shards * rows, site.input[0] + 1, MemoryLayout<Float>.stride)
         }
@@ -70,7 +70,7 @@ package struct Linear: SingleInputLayer {
 
     package func backwardPasses(at site: BoundSite) -> [Pass] {
         guard let dy = site.dy else { return [] }
-        var passes = [weightGradientPass(at: site, dy: dy)]
+        var passes = site.plan.trainsParameters ? [weightGradientPass(at: site, dy: dy)] : []
         if let dx = site.dx { passes.append(inputGradientPass(at: site, dy: dy, dx: dx)) }
         return passes
     }

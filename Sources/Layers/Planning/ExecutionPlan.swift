@@ -7,10 +7,36 @@ package struct PlanOptions: Equatable, Sendable {
     /// Whether training scores against targets, the shares that classes have of an image, and not labels alone.
     package var takesTargets = false
     package var engine = EngineChoice.fastest
+    package var part = NetworkPart.whole
     /// Takes the place of the lane kernels in use.
     package var kernels: KernelSet?
 
     package init() {}
+}
+
+extension PlanOptions {
+    /// What the lane engine would run of a network that is scored against labels; nil where it does not take it.
+    func laneProgram(_ network: Network) -> LaneProgram? {
+        engine == .fastest ? LaneProgram(network, loss: loss) : nil
+    }
+}
+
+/// The part of a network that a plan computes. All but the whole is the reference engine's.
+package enum NetworkPart: Equatable, Sendable {
+    case whole
+    /// From the images to a value, which takes the place of the logits; nothing is scored.
+    case front(until: Int)
+    /// From a value, which takes the place of the images, to the end.
+    case rest(from: Int)
+
+    /// Values are numbered as in `ModelDescription.Value`: stage i makes value i + 1.
+    func stages(of network: Network) -> Range<Int> {
+        switch self {
+        case .whole: 0..<network.stages.count
+        case .front(let value): 0..<value
+        case .rest(let value): value..<network.stages.count
+        }
+    }
 }
 
 /// Which engines a plan may use.
@@ -68,7 +94,7 @@ package final class ExecutionPlan {
         passes = compiled.passes
         self.engine = engine.name
         logitsPointer = compiled.logits
-        classes = network.description.classes
+        classes = network.shape(ofValue: options.part.stages(of: network).upperBound).count
         takesTargets = request.takesTargets
         self.imagesPerShard = imagesPerShard
         self.shards = shards
@@ -120,7 +146,7 @@ package final class ExecutionPlan {
     /// The loss of one slot in the last run.
     package func loss(ofSlot slot: Int) -> Double { context.losses[slot] }
 
-    /// The logits of one slot after a run: [classes].
+    /// The logits of one slot after a run: [classes]; of a network's front, the value that it ends in.
     package func logits(ofSlot slot: Int) -> UnsafeBufferPointer<Float> {
         UnsafeBufferPointer(start: logitsPointer + slot * classes, count: classes)
     }
@@ -157,10 +183,10 @@ struct PlanRequest {
     /// Evaluations score against labels, whatever the training they belong to scores against.
     var takesTargets: Bool { mode == .training && options.takesTargets }
 
-    /// The engine for this network, its loss and what it is scored against. Neither batch, shards nor threads have a say, so that the bits do not depend on
-    /// them. Throws: `ShapeMismatch`.
+    /// The engine for this network, its loss and what it is scored against. Neither batch, shards nor threads have a say, so
+    /// that the bits do not depend on them. Throws: `ShapeMismatch`.
     func engine() throws -> any PlanEngine {
-        if options.engine == .fastest, !takesTargets, let program = LaneProgram(network, loss: options.loss) {
+        if options.part == .whole, !takesTargets, let program = options.laneProgram(network) {
             return LaneEngine(program, self)
         }
         return try ReferenceEngine(self)

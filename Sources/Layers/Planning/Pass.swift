@@ -96,7 +96,10 @@ package struct PlanSite: Sendable {
     package let imagesPerShard: Int
     package let needsInputGradients: [Bool]
     package let isTraining: Bool
-    package let batchStatistics: BatchStatistics
+    /// Whether gradients of the layer's parameters are asked for.
+    package let trainsParameters: Bool
+    /// nil where batch normalisation takes its running statistics: outside training, and frozen.
+    package let batchStatistics: BatchStatistics?
 
     package var slots: Int { shards * imagesPerShard }
     /// The only input of layers that have one.
@@ -111,7 +114,7 @@ package struct BoundSite {
     package let context: StepContext
     package let xs: [UnsafeMutablePointer<Float>]
     package let y: UnsafeMutablePointer<Float>
-    /// nil where no one asks for the gradient: no parameters lie before that input.
+    /// nil where no one asks for the gradient: no trained parameters lie before that input.
     package let dxs: [UnsafeMutablePointer<Float>?]
     package let dy: UnsafeMutablePointer<Float>?
     package let saved: UnsafeMutableRawPointer

@@ -2,7 +2,7 @@
 struct ValueGraph {
     /// Stages that read each value, ascending; a stage that reads it twice is there twice.
     let consumers: [[Int]]
-    /// Whether parameters lie before each value, so that its gradient is of use.
+    /// Whether trained parameters lie before each value, so that its gradient is of use.
     let dependsOnParameters: [Bool]
     private let stages: [Network.Stage]
 
@@ -11,7 +11,7 @@ struct ValueGraph {
         var depends = [Bool](repeating: false, count: stages.count + 1)
         for (index, stage) in stages.enumerated() {
             for value in stage.inputValues { consumers[value].append(index) }
-            depends[index + 1] = !stage.parameters.isEmpty || stage.inputValues.contains { depends[$0] }
+            depends[index + 1] = stage.isTrained || stage.inputValues.contains { depends[$0] }
         }
         self.consumers = consumers
         dependsOnParameters = depends

@@ -8,8 +8,10 @@ struct PlanMemory {
     private let network: Network
     private let sites: [PlanSite]
     private let workspaceStride: Int
-    /// Buffers by value; values that share bytes share a buffer.
-    private let values: [ArenaLayout.Buffer]
+    /// The first value and the last one.
+    private let ends: (input: Int, output: Int)
+    /// Buffers by value, nil outside the part that is computed; values that share bytes share a buffer.
+    private let values: [ArenaLayout.Buffer?]
     /// nil for values whose gradient nobody asks for.
     private let gradients: [ArenaLayout.Buffer?]
     /// Buffers by stage and input, where the gradient cannot be written to its place but is added to it.
@@ -24,7 +26,9 @@ struct PlanMemory {
         network: Network, imagesPerShard: Int, shards: Int, mode: ExecutionPlan.Mode, options: PlanOptions, threads: Int
     ) throws {
         let stages = network.stages
-        let count = stages.count
+        let part = options.part.stages(of: network)
+        // The loss, or the end, has the time behind the last stage.
+        let count = part.upperBound
         let isTraining = mode == .training
         let slots = shards * imagesPerShard
         let graph = ValueGraph(stages)
@@ -33,31 +37,44 @@ struct PlanMemory {
                 path: stages[index].path, number: index, inputs: stages[index].inputs, output: stages[index].output,
                 shards: shards, imagesPerShard: imagesPerShard,
                 needsInputGradients: stages[index].inputValues.map { isTraining && graph.dependsOnParameters[$0] },
-                isTraining: isTraining, batchStatistics: options.batchStatistics)
+                isTraining: isTraining, trainsParameters: isTraining && stages[index].isTrained,
+                batchStatistics: !isTraining || stages[index].isFrozen && stages[index].statisticCount == 0
+                    ? nil : options.batchStatistics)
         }
-        let demands = try zip(stages, sites).map { try $0.layer.demand(for: $1) }
+        let hasBackward = stages.indices.map { isTraining && graph.dependsOnParameters[$0 + 1] }
+        let demands = try zip(stages, sites).map { stage, site in
+            guard part.contains(site.number) else { return MemoryDemand() }
+            var demand = try stage.layer.demand(for: site)
+            if !hasBackward[site.number] {
+                (demand.backwardReadsInput, demand.backwardReadsOutput) = (false, false)
+                demand.partialGradientBytes = 0
+            }
+            return demand
+        }
         let sharing = ValueSharing(graph, stages, demands)
 
         var layout = ArenaLayout()
-        func shape(_ value: Int) -> Shape { value == 0 ? network.description.input : stages[value - 1].output }
-        func bytes(_ value: Int) -> Int { Int.product(slots, shape(value).count, MemoryLayout<Float>.stride) }
+        func bytes(_ value: Int) -> Int {
+            Int.product(slots, network.shape(ofValue: value).count, MemoryLayout<Float>.stride)
+        }
 
         // A value is alive from the stage that makes it to the last pass that reads it, forward or backward.
-        let lifetimes: [ClosedRange<Int>?] = (0...count).map { value in
+        let lifetimes: [ClosedRange<Int>?] = (0...stages.count).map { value in
+            guard value >= part.lowerBound, value <= count else { return nil }
             var last = value == count ? count : value
-            for consumer in graph.consumers[value] {
+            for consumer in graph.consumers[value] where part.contains(consumer) {
                 last = max(last, consumer)
-                if isTraining && demands[consumer].backwardReadsInput { last = max(last, 2 * count - consumer) }
+                if demands[consumer].backwardReadsInput { last = max(last, 2 * count - consumer) }
             }
-            if isTraining, value > 0, demands[value - 1].backwardReadsOutput { last = max(last, 2 * count - value + 1) }
+            if value > 0, demands[value - 1].backwardReadsOutput { last = max(last, 2 * count - value + 1) }
             // The logits stay for whoever asks for them after the run.
             if isTraining, value == count { last = 2 * count }
             return max(0, value - 1)...max(last, max(0, value - 1))
         }
-        values = Self.buffers(sharing.ofValues, lifetimes: lifetimes, bytes: bytes, in: &layout).compactMap { $0 }
+        values = Self.buffers(sharing.ofValues, lifetimes: lifetimes, bytes: bytes, in: &layout)
 
         // A gradient is alive from the first backward pass that writes it to the one that consumes it.
-        let gradientLifetimes: [ClosedRange<Int>?] = (0...count).map { value in
+        let gradientLifetimes: [ClosedRange<Int>?] = (0...stages.count).map { value in
             guard isTraining, graph.dependsOnParameters[value] else { return nil }
             let first = value == count ? count : 2 * count - (graph.consumers[value].last ?? count)
             return first...2 * count - value + 1
@@ -72,7 +89,8 @@ struct PlanMemory {
             }
         }
         saved = demands.enumerated().map { index, demand in
-            layout.request(byteCount: demand.savedBytes, lifetime: index...(isTraining ? 2 * count - index : index))
+            layout.request(
+                byteCount: demand.savedBytes, lifetime: index...(hasBackward[index] ? 2 * count - index : index))
         }
         partialGradients = demands.enumerated().map { index, demand in
             layout.request(byteCount: demand.partialGradientBytes, lifetime: 2 * count - index...2 * count - index)
@@ -82,6 +100,7 @@ struct PlanMemory {
         workspace = layout.request(byteCount: Int.product(workspaceStride, threads), lifetime: 0...2 * count)
         solution = layout.solve()
         self.network = network
+        ends = (part.lowerBound, count)
     }
 
     /// One buffer for each group of values that share bytes, as large as the largest and alive as long as any.
@@ -98,10 +117,13 @@ struct PlanMemory {
         return groups.indices.map { lifetimes[$0] == nil ? nil : byGroup[groups[$0]] }
     }
 
-    func input(in arena: Arena) -> UnsafeMutablePointer<Float> { arena.pointer(at: solution[values[0]]) }
+    func input(in arena: Arena) -> UnsafeMutablePointer<Float> { value(ends.input, in: arena) }
 
-    func logits(in arena: Arena) -> UnsafeMutablePointer<Float> {
-        arena.pointer(at: solution[values[values.count - 1]])
+    func logits(in arena: Arena) -> UnsafeMutablePointer<Float> { value(ends.output, in: arena) }
+
+    private func value(_ value: Int, in arena: Arena) -> UnsafeMutablePointer<Float> {
+        guard let buffer = values[value] else { preconditionFailure("value \(value) lies outside the plan") }
+        return arena.pointer(at: solution[buffer])
     }
 
     func logitsGradient(in arena: Arena) -> UnsafeMutablePointer<Float>? {
@@ -123,7 +145,7 @@ struct PlanMemory {
         }
         let site = BoundSite(
             plan: sites[index], context: context, xs: stage.inputValues.compactMap { pointer(values[$0]) },
-            y: arena.pointer(at: solution[values[index + 1]]), dxs: inputGradients,
+            y: value(index + 1, in: arena), dxs: inputGradients,
             dy: pointer(gradients[index + 1]), saved: arena.base + solution[saved[index]],
             partialGradients: arena.base + solution[partialGradients[index]],
             workspace: arena.base + solution[workspace], workspaceStride: workspaceStride,

@@ -19,7 +19,7 @@ struct ReferenceEngine: PlanEngine {
         let (network, imagesPerShard, shards) = (request.network, request.imagesPerShard, request.shards)
         var forward = [Self.inputPass(input, into: memory.input(in: arena), imagesPerShard, shards, context)]
         var backward: [Pass] = []
-        for index in network.stages.indices {
+        for index in request.options.part.stages(of: network) {
             let (site, additions) = memory.site(index, in: arena, context: context)
             forward += try network.stages[index].layer.forwardPasses(at: site)
             if request.mode == .training {
@@ -28,6 +28,7 @@ struct ReferenceEngine: PlanEngine {
             }
         }
         let logits = memory.logits(in: arena)
+        if case .front = request.options.part { return CompiledPlan(passes: forward, logits: logits) }
         let loss = Self.lossPass(
             request.options.loss, logits: logits, dlogits: memory.logitsGradient(in: arena),
             classes: network.description.classes, imagesPerShard, shards, context)

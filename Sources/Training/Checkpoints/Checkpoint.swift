@@ -38,6 +38,8 @@ package struct Checkpoint: Sendable {
         package var epochScore = Score()
         /// Steps that were left out because they were not finite.
         package var skippedSteps = 0
+        /// Updates that each trained parameter has missed, since it was frozen; empty: none.
+        package var updatesMissed: [Int] = []
         /// The run was stopped before the evaluation that was due at this step; it comes first when it goes on.
         package var hasPendingEvaluation = false
         /// Length of metrics.jsonl when the checkpoint was made.
@@ -80,7 +82,7 @@ extension Checkpoint {
                 Tensor(key: $0.key, shape: $0.shape, values: Array(vector[$0.range]))
             }
         }
-        self.header = header
+        self.header = Self.header(header, of: state)
         weights = tensors(state.weights)
         optimizer = state.optimizerVectors.map { ($0.name, tensors($0.vector)) }
         average = state.average.map(tensors) ?? []
@@ -88,12 +90,23 @@ extension Checkpoint {
 
     /// Copies the state of the same model once more, into the memory of the last copy unless someone else still holds it.
     package mutating func capture(header: Header, state: ModelState) {
-        self.header = header
+        // Layers that were frozen may be trained by now.
+        guard optimizer.allSatisfy({ $0.tensors.count == state.updatesMissed.count }) else {
+            self = Checkpoint(header: header, state: state)
+            return
+        }
+        self.header = Self.header(header, of: state)
         Self.copy(state.weights, state.parameterList, to: &weights)
         if let vector = state.average { Self.copy(vector, state.parameterList, to: &average) }
         for (index, kept) in state.optimizerVectors.enumerated() {
             Self.copy(kept.vector, state.parameterList, to: &optimizer[index].tensors)
         }
+    }
+
+    private static func header(_ header: Header, of state: ModelState) -> Header {
+        var header = header
+        header.updatesMissed = state.updatesMissed.allSatisfy { $0 == 0 } ? [] : state.updatesMissed
+        return header
     }
 
     private static func copy(
@@ -115,6 +128,13 @@ extension Checkpoint {
             try copy(average, to: vector, state.parameterList, path: "\(path):/ema")
         }
         state.updates = header.step - header.skippedSteps
+        guard header.updatesMissed.isEmpty || header.updatesMissed.count == state.updatesMissed.count else {
+            throw Failure(
+                .badData,
+                "\(path): attribute updates_missed has \(header.updatesMissed.count) values, expected one for each of "
+                    + "\(state.updatesMissed.count) trained parameters")
+        }
+        for (index, missed) in header.updatesMissed.enumerated() { state.updatesMissed[index] = missed }
         for kept in state.optimizerVectors {
             guard let stored = optimizer.first(where: { $0.name == kept.name }) else {
                 throw Failure(.badData, "\(path):/optimizer/\(kept.name) is missing")

@@ -35,6 +35,10 @@ extension Checkpoint.Header {
         try require(step, "step", in: 0...Self.mostSteps)
         try require(epoch, "epoch", in: 0...step, " (step)")
         try require(skippedSteps, "skipped_steps", in: 0...step, " (step)")
+        let updates = step - skippedSteps
+        try require(
+            updatesMissed.allSatisfy { (0...updates).contains($0) }, "updates_missed", updatesMissed,
+            "0…\(updates) (updates) for each trained parameter")
         try require(batchSize, "batch_size", in: 1...Self.largestBatch)
         try require(shards, "shards", in: 1...batchSize, " (batch_size)")
         try require(

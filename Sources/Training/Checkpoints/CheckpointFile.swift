@@ -115,6 +115,9 @@ extension CheckpointFile {
         if !header.initialWeights.isEmpty {
             attributes.append(("initial_weights_sha256", .string(header.initialWeights)))
         }
+        if !header.updatesMissed.isEmpty {
+            attributes.append(("updates_missed", .integers(header.updatesMissed.map(Int64.init))))
+        }
         if let best = header.best {
             attributes += [
                 ("best_epoch", .integer(Int64(best.epoch))), ("best_step", .integer(Int64(best.step))),
@@ -168,6 +171,9 @@ extension CheckpointFile {
         }
         if try file.attribute("initial_weights_sha256", on: "/") != nil {
             header.initialWeights = try attributes.text("initial_weights_sha256")
+        }
+        if try file.attribute("updates_missed", on: "/") != nil {
+            header.updatesMissed = try attributes.integers("updates_missed")
         }
         header.build = try attributes.text("build")
         header.libraries = try attributes.text("libraries")

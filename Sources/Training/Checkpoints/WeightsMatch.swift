@@ -9,7 +9,7 @@ internal import Tensors
 /// Keys match as they are, or without what wrappers put in front of them. Counters of batch normalisation and averaging are
 /// not needed.
 package struct WeightsMatch {
-    /// What becomes of the head: the last layer that has trained parameters.
+    /// What becomes of the head: the last layer that has parameters.
     package enum Head: String, CaseIterable, Sendable {
         /// Taken, unless the file's has another number of classes, or there is none.
         case auto
@@ -38,7 +38,7 @@ package struct WeightsMatch {
     /// `source` is for messages.
     init(_ list: ParameterList, _ entries: [TensorEntry], head: Head, source: String) {
         self.source = source
-        let headPrefix = list.trained.last.map { Self.layer(of: $0.key) + "." } ?? ""
+        let headPrefix = list.head.map { $0 + "." } ?? ""
         let known = Set(list.parameters.map(\.key))
         let isNeeded = { (entry: TensorEntry) in !Self.counters.contains(Self.name(of: entry.key)) }
         notNeeded = entries.filter { !isNeeded($0) }
@@ -98,11 +98,6 @@ package struct WeightsMatch {
         }
         let most = matches.max() ?? 0
         return candidates[matches.firstIndex(of: most) ?? 0]
-    }
-
-    /// `layer1.0.conv1` of `layer1.0.conv1.weight`.
-    private static func layer(of key: String) -> String {
-        key.split(separator: ".", omittingEmptySubsequences: false).dropLast().joined(separator: ".")
     }
 
     private static func name(of key: String) -> String {

@@ -9,6 +9,10 @@ package struct Configuration: Equatable, Sendable {
     package var weights: String?
     /// With `weights`: what becomes of the last layer's.
     package var head = WeightsMatch.Head.auto
+    package var freeze = Freeze.none
+    package var frozenBatchNorm = FrozenBatchNorm.fixed
+    package var unfreeze: [Unfreezing] = []
+    package var frozenFeatures = FrozenFeatures.once
     package var data = Data()
     /// Samples of an update, over all ranks.
     package var batchSize = 32

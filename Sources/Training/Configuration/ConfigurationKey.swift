@@ -36,6 +36,8 @@ package struct ConfigurationKey: Sendable {
     package let expected: String
     package let resuming: Resuming
     let isList: Bool
+    /// Whether it is a mapping whose keys are no keys of the configuration.
+    let isMapping: Bool
     let variants: Variants?
     /// Reads the key from its section, if it is there, and holds it against the keys in front of it.
     let read: Reader
@@ -49,7 +51,7 @@ package struct ConfigurationKey: Sendable {
     /// A key with a reader of its own.
     init(
         _ path: String, _ meaning: String, expected: String, resuming: Resuming = .same, isList: Bool = false,
-        variants: Variants? = nil, read: @escaping Reader = { _, _, _ in },
+        isMapping: Bool = false, variants: Variants? = nil, read: @escaping Reader = { _, _, _ in },
         text: @escaping @Sendable (Configuration) -> String?
     ) {
         self.path = path
@@ -57,6 +59,7 @@ package struct ConfigurationKey: Sendable {
         self.expected = expected
         self.resuming = resuming
         self.isList = isList
+        self.isMapping = isMapping
         self.variants = variants
         self.read = read
         self.text = text

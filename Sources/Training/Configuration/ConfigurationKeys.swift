@@ -4,7 +4,9 @@ internal import Diagnostics
 package enum ConfigurationKeys {
     /// Every key, in the order of the documentation; it is read, compared and printed in this order.
     package static let all: [ConfigurationKey] =
-        Configuration.modelKeys + Configuration.weightsKeys + Configuration.dataKeys + Configuration.batchKeys
+        Configuration.modelKeys + Configuration.weightsKeys + Configuration.freezeKeys
+        + Configuration.featureKeys + Configuration.dataKeys
+        + Configuration.batchKeys
         + Configuration.lengthKeys
         + Configuration.lossKeys + Configuration.batchNormKeys + Configuration.optimizerKeys
         + Configuration.scheduleKeys + Configuration.warmupKeys + Configuration.clipKeys + Configuration.averagingKeys
@@ -52,7 +54,9 @@ package enum ConfigurationKeys {
         "backbone": "model.name", "modelname": "model.name", "numclasses": "model.classes",
         "nclasses": "model.classes", "inchannels": "model.channels", "drop": "model.dropout",
         "pretrained": "weights", "init": "weights", "initialweights": "weights", "pretrainedweights": "weights",
-        "classifier": "head",
+        "classifier": "head", "frozen": "freeze", "freezelayers": "freeze", "requiresgrad": "freeze",
+        "freezebackbone": "freeze", "freezebn": "frozen_batch_norm", "paramgroups": "optimizer.groups",
+        "parametergroups": "optimizer.groups",
         "dataset": "data.file", "datafile": "data.file", "datapath": "data.file", "path": "data.file",
         "datadir": "data.file",
         "datasetfile": "data.file", "inputfile": "data.file", "normalization": "data.normalize",
@@ -83,7 +87,6 @@ package enum ConfigurationKeys {
 
     /// What this version has no key for, with the way that there is.
     private static let absent: [String: String] = [
-        "freeze": "this version trains all layers; --weights FILE starts from weights",
         "finetune": "--weights FILE starts from weights, with a new head where the classes are others",
         "threads": "threads are no setting of a run: --threads N",
         "numthreads": "threads are no setting of a run: --threads N",

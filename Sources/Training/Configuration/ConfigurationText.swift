@@ -34,8 +34,11 @@ extension Configuration {
             let path = prefix + name
             if first.key == path {
                 rest = rest.dropFirst()
-                // Lists are written as lists, everything else as the plain text it was read from.
-                let isList = ConfigurationKeys.row(at: path)?.isList == true && first.value.hasPrefix("[")
+                // Lists and mappings are written as such, everything else as the plain text it was read from.
+                let row = ConfigurationKeys.row(at: path)
+                let isList =
+                    row?.isList == true && first.value.hasPrefix("[")
+                    || row?.isMapping == true && first.value.hasPrefix("{")
                 let value = isList ? try Yams.compose(yaml: first.value) : Node(first.value)
                 pairs.append((Node(String(name)), value ?? Node(first.value)))
             } else {

@@ -116,6 +116,12 @@ private struct LayerReader {
 }
 
 extension ConfigurationNode {
+    /// Nodes to be written.
+    static func word(_ text: String) -> ConfigurationNode { ConfigurationNode(place: "", content: .scalar(text)) }
+    static func list(_ items: [ConfigurationNode]) -> ConfigurationNode {
+        ConfigurationNode(place: "", content: .sequence(items))
+    }
+
     /// The node in YAML's flow style: one line.
     var flowText: String {
         switch content {

@@ -33,11 +33,11 @@ package final class Evaluator {
         _ round: Int, _ samples: Range<Int>, _ logits: (_ place: Int) -> UnsafeBufferPointer<Float>
     ) throws -> Void
 
-    /// `labels` are the split's own unless the network numbers its classes otherwise. Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
+    /// `labels` are the split's own unless the network numbers its classes otherwise; `part` is the one that the split's samples
+    /// are for. Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
         network: Network, split: any SampleSource, labels: [Int32]? = nil, batchSize: Int,
-        loss: Loss = .crossEntropy(),
-        input: PixelConversion,
+        loss: Loss = .crossEntropy(), part: NetworkPart = .whole, input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
         // What a batch has room for beyond the split decides no bits.
@@ -52,6 +52,7 @@ package final class Evaluator {
             shards: 1, imagesPerShard: min(batchSize, split.count), imageBytes: split.imageBytes)
         var options = PlanOptions()
         options.loss = loss
+        options.part = part
         plan = try network.plan(
             imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)
     }
@@ -97,28 +98,35 @@ package final class Evaluator {
     }
 
     private func readBatch(_ samples: Range<Int>) throws {
-        let (split, batch) = (split, batch)
-        let failure = Mutex<(any Error)?>(nil)
-        pool.run(samples.count) { slot, _ in
-            do {
-                try split.fill(batch.images + slot * batch.imageBytes, sample: samples.lowerBound + slot)
-            } catch {
-                failure.withLock { $0 = $0 ?? error }
-            }
-        }
-        if let error = failure.withLock({ $0 }) { throw error }
+        try batch.read(samples, of: split, pool: pool)
         for (slot, sample) in samples.enumerated() {
             batch.labels[slot] = labels[sample]
             batch.ids[slot] = Int64(sample)
         }
-        batch.counts[0] = Int32(samples.count)
-        try split.confirm()
     }
 
     private func scoreBatch(weights: UnsafeMutableBufferPointer<Float>) throws -> Score {
         try plan.run(
             images: batch.images, labels: batch.labels, counts: batch.counts,
             weights: UnsafePointer(weights.baseAddress!), gradients: nil)[0]
+    }
+}
+
+extension Batch {
+    /// Fills the first slots of its only shard with the images of samples. Throws: `Failure`.
+    func read(_ samples: Range<Int>, of source: any SampleSource, pool: ThreadPool) throws {
+        let (images, bytes) = (images, imageBytes)
+        let failure = Mutex<(any Error)?>(nil)
+        pool.run(samples.count) { slot, _ in
+            do {
+                try source.fill(images + slot * bytes, sample: samples.lowerBound + slot)
+            } catch {
+                failure.withLock { $0 = $0 ?? error }
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+        counts[0] = Int32(samples.count)
+        try source.confirm()
     }
 }
 

@@ -75,8 +75,8 @@ package struct WeightsOrigin {
 }
 
 extension Configuration {
-    /// A run that fine-tunes weights: everything trained at a low rate that falls to nothing, from a warm-up that spares what the
-    /// weights know while the head is new.
+    /// A run that fine-tunes weights in two stages: the head alone first, which spares what the weights know while it is new, then
+    /// everything, at a low rate that falls to nothing.
     ///
     /// The batch is as large as the memory of a rank allows, 32 at most. Throws: `Failure(.internalError)` where there is not
     /// enough for the smallest.
@@ -95,7 +95,8 @@ extension Configuration {
         // In proportion, so that a smaller batch does not go farther.
         optimizer.learningRate = Self.fineTuningRate * Double(batchSize) / Double(Self.fineTuningBatches[0])
         schedule = Schedule(.cosine)
-        warmup = Warmup(length: Interval(1, .epoch), from: 0.1)
+        freeze = .backbone
+        unfreeze = [Unfreezing(match: "*", epochs: 2)]
         length = .epochs(10)
     }
 

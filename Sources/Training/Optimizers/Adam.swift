@@ -47,13 +47,13 @@ final class Adam: Optimizer {
     func prepare(_ update: Update) { self.update = update }
 
     func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors) {
-        var rule = rule(weightDecay: memory.decays[block.parameter])
+        var rule = rule(of: block.parameter)
         KernelSet.inUse.table.pointee.adam_f32(
             &rule, memory.gradients + block.start, Int64(block.count), vectors.weights, vectors.means, vectors.squares)
     }
 
-    func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double {
-        let rule = rule(weightDecay: memory.largestDecay)
+    func bound(gradient: Double, parameter: Int, _ magnitudes: inout Magnitudes) -> Double {
+        let rule = rule(of: parameter)
         let step = gradient + Double(rule.weightDecay) * magnitudes.weights
         let far = step + magnitudes.means
         magnitudes.means = max(step, magnitudes.means)
@@ -64,7 +64,8 @@ final class Adam: Optimizer {
         return far + way + root
     }
 
-    private func rule(weightDecay: Double) -> CKernels_Adam {
+    private func rule(of parameter: Int) -> CKernels_Adam {
+        let (update, weightDecay) = (memory.update(update, of: parameter), memory.weightDecay(of: parameter))
         let isDecoupled = options.kind == .adamw
         let (beta1, beta2) = (options.betas[0], options.betas[1])
         let first = 1 - Power.of(beta1, update.number)

@@ -62,8 +62,7 @@ final class ExponentialMovingAverage {
             return
         }
         pool.run(blocks.count, body)
-        let trained = blocks.elements
-        _ = UnsafeMutableBufferPointer(rebasing: average[trained...])
-            .update(from: UnsafeMutableBufferPointer(rebasing: state.weights[trained...]))
+        _ = UnsafeMutableBufferPointer(rebasing: average[state.parameterList.parameterCount...])
+            .update(from: state.buffers)
     }
 }

@@ -64,10 +64,10 @@ final class LARS: Optimizer {
         longestStep = 0
         for number in rates.indices {
             let range = memory.blocks.ranges[number]
-            let decay = memory.decays[number]
+            let decay = memory.weightDecay(of: number)
             let weightNorm = norm(weightSquares, range)
             let gradientNorm = norm(gradientSquares, range) * Double(update.gradientScale)
-            rates[number] = update.learningRate
+            rates[number] = memory.update(update, of: number).learningRate
             if memory.blocks.parameters[number].role == .weight {
                 rates[number] *= localRate(weightNorm: weightNorm, gradientNorm: gradientNorm, weightDecay: decay)
             }
@@ -91,15 +91,15 @@ final class LARS: Optimizer {
         // A rate beyond float32 belongs to a gradient that is next to nothing: infinity times its zeros would be NaN.
         var rule = CKernels_LARS(
             rate: Float(min(rates[block.parameter], Double(Float.greatestFiniteMagnitude))),
-            momentum: Float(options.momentum), weightDecay: Float(memory.decays[block.parameter]),
+            momentum: Float(options.momentum), weightDecay: Float(memory.weightDecay(of: block.parameter)),
             gradientScale: update.gradientScale)
         KernelSet.inUse.table.pointee.lars_f32(
             &rule, memory.gradients + block.start, Int64(block.count), vectors.weights, vectors.velocities)
     }
 
-    func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double {
+    func bound(gradient: Double, parameter: Int, _ magnitudes: inout Magnitudes) -> Double {
         magnitudes.velocities = options.momentum * magnitudes.velocities + longestStep
         magnitudes.weights += magnitudes.velocities
-        return gradient + memory.largestDecay * magnitudes.weights
+        return gradient + memory.weightDecay(of: parameter) * magnitudes.weights
     }
 }

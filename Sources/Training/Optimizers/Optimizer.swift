@@ -9,9 +9,9 @@ package protocol Optimizer: AnyObject {
     func prepare(_ update: Update)
     /// Updates the weights and the optimizer's own vectors of one block, whose first elements `vectors` points at.
     func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors)
-    /// Raises bounds of the largest magnitudes to those after the prepared update, whose mean gradient has no element
-    /// beyond `gradient`; returns a bound of every other number on the way. NaN where there is none.
-    func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double
+    /// Raises bounds of the largest magnitudes to those after the prepared update of a trained parameter, whose mean gradient
+    /// has no element beyond `gradient`; returns a bound of every other number on the way. NaN where there is none.
+    func bound(gradient: Double, parameter: Int, _ magnitudes: inout Magnitudes) -> Double
 }
 
 /// The numbers of one update.
@@ -40,6 +40,14 @@ package struct OptimizerVectors {
 package struct Magnitudes: Sendable {
     package var weights = 0.0, means = 0.0, squares = 0.0, velocities = 0.0
 
+    /// The larger of each two; NaN if one is.
+    func largest(_ other: Magnitudes) -> Magnitudes {
+        func larger(_ a: Double, _ b: Double) -> Double { a.isNaN || a > b ? a : b }
+        return Magnitudes(
+            weights: larger(weights, other.weights), means: larger(means, other.means),
+            squares: larger(squares, other.squares), velocities: larger(velocities, other.velocities))
+    }
+
     /// At least each of them; NaN if one is.
     var sum: Double { weights + means + squares + velocities }
 
@@ -65,15 +73,16 @@ package struct OptimizerVector: Sendable {
     static let momentum = OptimizerVector("momentum", \.velocities)
 }
 
-/// The vectors that an optimizer works on, and what each parameter's weight decay is.
+/// The vectors that an optimizer works on, and what its numbers are for each trained parameter.
 struct OptimizerMemory {
     let blocks: UpdateBlocks
     let gradients: UnsafePointer<Float>
     let vectors: OptimizerVectors
-    /// One for each trained parameter.
-    let decays: [Double]
-    let largestDecay: Double
     let pool: ThreadPool
+    private let decays: [Double]
+    /// What the learning rate is multiplied by.
+    private let rateFactors: [Double]
+    private let state: ModelState
 
     /// `state` keeps the vectors of `options`.
     init(
@@ -88,7 +97,17 @@ struct OptimizerMemory {
             vectors[keyPath: vector.place] = kept.vector.baseAddress
         }
         self.vectors = vectors
-        decays = blocks.parameters.map { options.weightDecay(of: $0.role) }
-        largestDecay = decays.max() ?? 0
+        self.state = state
+        decays = blocks.parameters.map(options.weightDecay(of:))
+        rateFactors = blocks.parameters.map(options.rateFactor(of:))
+    }
+
+    func weightDecay(of parameter: Int) -> Double { decays[parameter] }
+
+    /// An update as it is for one parameter, which counts only those that it takes part in.
+    func update(_ update: Update, of parameter: Int) -> Update {
+        Update(
+            number: update.number - state.updatesMissed[parameter],
+            learningRate: update.learningRate * rateFactors[parameter], gradientScale: update.gradientScale)
     }
 }

@@ -25,18 +25,34 @@ extension Configuration {
         /// Parameters that weight decay leaves alone.
         package var noDecay: [Group] = []
 
+        /// Parameters with numbers of their own; the first that fits a parameter holds.
+        package var groups: [ParameterGroup] = []
+
         package init(_ kind: OptimizerKind = .sgd) {
             self.kind = kind
             kind.setDefaults(&self)
         }
 
-        /// The decay of a parameter with this role.
-        package func weightDecay(of role: ParameterRole) -> Double {
-            switch role {
+        /// The decay of a parameter.
+        package func weightDecay(of parameter: Parameter) -> Double {
+            switch parameter.role {
             case .bias where noDecay.contains(.bias) || kind.undecayed.contains(.bias): 0
             case .normalization where noDecay.contains(.normalization) || kind.undecayed.contains(.normalization): 0
-            default: weightDecay
+            default: group(of: parameter)?.weightDecay ?? weightDecay
             }
+        }
+
+        /// What the learning rate is multiplied by for a parameter.
+        package func rateFactor(of parameter: Parameter) -> Double {
+            switch group(of: parameter)?.learningRate {
+            case .factor(let factor): factor
+            case .rate(let rate): rate / learningRate
+            case nil: 1
+            }
+        }
+
+        private func group(of parameter: Parameter) -> ParameterGroup? {
+            groups.first { ParameterPattern($0.match).fits(parameter) }
         }
 
         /// The vectors that the optimizer keeps.
@@ -144,5 +160,5 @@ extension Configuration {
                         }
                         return configuration
                     }))
-        }
+        } + [groupsKey]
 }

@@ -37,14 +37,14 @@ final class RMSprop: Optimizer {
     func prepare(_ update: Update) { self.update = update }
 
     func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors) {
-        var rule = rule(weightDecay: memory.decays[block.parameter])
+        var rule = rule(of: block.parameter)
         KernelSet.inUse.table.pointee.rmsprop_f32(
             &rule, memory.gradients + block.start, Int64(block.count), vectors.weights, vectors.squares, vectors.means,
             vectors.velocities)
     }
 
-    func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double {
-        let rule = rule(weightDecay: memory.largestDecay)
+    func bound(gradient: Double, parameter: Int, _ magnitudes: inout Magnitudes) -> Double {
+        let rule = rule(of: parameter)
         let step = gradient + Double(rule.weightDecay) * magnitudes.weights
         let far = step + magnitudes.means
         magnitudes.means = max(step, magnitudes.means)
@@ -61,10 +61,11 @@ final class RMSprop: Optimizer {
         return far + way + share + magnitudes.means * magnitudes.means
     }
 
-    private func rule(weightDecay: Double) -> CKernels_RMSprop {
-        CKernels_RMSprop(
+    private func rule(of parameter: Int) -> CKernels_RMSprop {
+        let update = memory.update(update, of: parameter)
+        return CKernels_RMSprop(
             rate: Float(update.learningRate), alpha: Float(options.alpha), oneMinusAlpha: Float(1 - options.alpha),
-            epsilon: Float(options.epsilon), momentum: Float(options.momentum), weightDecay: Float(weightDecay),
-            gradientScale: update.gradientScale)
+            epsilon: Float(options.epsilon), momentum: Float(options.momentum),
+            weightDecay: Float(memory.weightDecay(of: parameter)), gradientScale: update.gradientScale)
     }
 }

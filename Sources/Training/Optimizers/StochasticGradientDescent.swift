@@ -37,13 +37,13 @@ final class StochasticGradientDescent: Optimizer {
     func prepare(_ update: Update) { self.update = update }
 
     func apply(to block: UpdateBlocks.Block, _ vectors: OptimizerVectors) {
-        var rule = rule(weightDecay: memory.decays[block.parameter])
+        var rule = rule(of: block.parameter)
         KernelSet.inUse.table.pointee.sgd_f32(
             &rule, memory.gradients + block.start, Int64(block.count), vectors.weights, vectors.velocities)
     }
 
-    func bound(gradient: Double, _ magnitudes: inout Magnitudes) -> Double {
-        let rule = rule(weightDecay: memory.largestDecay)
+    func bound(gradient: Double, parameter: Int, _ magnitudes: inout Magnitudes) -> Double {
+        let rule = rule(of: parameter)
         let step = gradient + Double(rule.weightDecay) * magnitudes.weights
         if rule.momentum == 0 {
             magnitudes.weights += Double(rule.rate) * step
@@ -55,10 +55,12 @@ final class StochasticGradientDescent: Optimizer {
         return way
     }
 
-    private func rule(weightDecay: Double) -> CKernels_SGD {
-        CKernels_SGD(
-            rate: Float(update.learningRate), momentum: Float(options.momentum), weightDecay: Float(weightDecay),
-            gradientScale: update.gradientScale, fresh: update.number == 1 ? 1 : Float(1 - options.dampening),
+    private func rule(of parameter: Int) -> CKernels_SGD {
+        let update = memory.update(update, of: parameter)
+        return CKernels_SGD(
+            rate: Float(update.learningRate), momentum: Float(options.momentum),
+            weightDecay: Float(memory.weightDecay(of: parameter)), gradientScale: update.gradientScale,
+            fresh: update.number == 1 ? 1 : Float(1 - options.dampening),
             nesterov: options.nesterov ? 1 : 0)
     }
 }

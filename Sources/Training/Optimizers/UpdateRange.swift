@@ -86,8 +86,13 @@ final class UpdateRange {
 
     /// Takes the bounds over the prepared update, unless they say nothing there.
     private func follow(_ gradientNorm: Double) -> Bool {
-        var next = magnitudes
-        let way = optimizer.bound(gradient: gradientNorm * Self.rounding, &next)
+        var (next, way) = (Magnitudes(), 0.0)
+        for parameter in blocks.parameters.indices {
+            var own = magnitudes
+            let bound = optimizer.bound(gradient: gradientNorm * Self.rounding, parameter: parameter, &own)
+            next = next.largest(own)
+            if bound.isNaN || bound > way { way = bound }
+        }
         next.scale(by: Self.rounding)
         guard next.sum + way * Self.rounding <= Self.safe else { return false }
         magnitudes = next

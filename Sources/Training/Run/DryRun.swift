@@ -18,12 +18,15 @@ package struct DryRun {
     package let gradientNorm: Double
     /// Steps that the run has left, this one included.
     package let steps: Int
-    /// Of the slowest rank.
+    /// Of the slowest rank, with all the layers trained that the run will train in the end.
     package let stepSeconds: Double
+    /// What the steps that are left take.
+    package let runSeconds: Double
 }
 
 extension TrainingSession {
-    /// Prepares the run like `run`, then runs one step on its first batch. Collective.
+    /// Prepares the run like `run`, then runs one step on its first batch, with the layers trained that are trained in the end.
+    /// Collective.
     ///
     /// Throws: what the run would throw up to there; `Failure(.notFinite)` when loss or gradient is not finite.
     package func dryRun() throws -> DryRun {
@@ -34,12 +37,14 @@ extension TrainingSession {
                 mayHoldRun: options.runDirectory == nil || options.mayContinue,
                 isParent: options.runDirectory == nil)
         }
-        let (step, _) = try prepare()
+        let last = stages.stages.count - 1
+        let machinery = try prepare(last)
+        let step = machinery.step
         let totalSteps = configuration.length.steps(perEpoch: geometry.stepsPerEpoch)
         // Of a run that has all its steps, the last one again.
         let first = min(options.resume?.checkpoint.header.step ?? 0, max(0, totalSteps - 1))
         let loader = try BatchLoader(
-            source: training, plan: plan, localShards: layout.range, steps: first..<first + 1,
+            source: machinery.samples, plan: plan, localShards: layout.range, steps: first..<first + 1,
             augmentation: augmentation, mixing: configuration.data.mix?.mixing,
             classes: dataset.classes.count, readers: readers)
         var rate = LearningRate(
@@ -68,6 +73,24 @@ extension TrainingSession {
             summary: try NetworkSummary(network),
             images: layout.shardsPerRank * geometry.imagesPerShard, memory: try memoryNeed(),
             peakResidentBytes: Machine.peakResidentBytes(), loss: outcome.score.meanLoss,
-            gradientNorm: outcome.gradientNorm, steps: max(0, totalSteps - first), stepSeconds: seconds)
+            gradientNorm: outcome.gradientNorm, steps: max(0, totalSteps - first), stepSeconds: seconds,
+            runSeconds: try runSeconds(stepSeconds: seconds, from: first))
+    }
+
+    /// The time of the steps from one on, given that of a step of the last stage: others take theirs in proportion to their
+    /// operations.
+    private func runSeconds(stepSeconds: Double, from first: Int) throws -> Double {
+        let operations = try stages.stages.indices.map { stage in
+            Double(
+                try stages.stages[stage].network.trainingOperations(
+                    steadyValue(stage).map { .rest(from: $0) } ?? .whole))
+        }
+        let perEpoch = geometry.stepsPerEpoch
+        return stages.stages.indices.reduce(0) { sum, stage in
+            let steps = stages.steps(of: stage, length: configuration.length, perEpoch: perEpoch)
+            let done = min(steps, max(0, first - Int.product(stages.stages[stage].firstEpoch, perEpoch)))
+            return sum + Double(steps - done) * stepSeconds * operations[stage]
+                / max(1, operations[operations.count - 1])
+        }
     }
 }

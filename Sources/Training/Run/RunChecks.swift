@@ -1,6 +1,7 @@
 internal import Datasets
 internal import Diagnostics
 internal import Layers
+internal import Report
 
 /// What configuration, data and network together say of a run before it begins: what cannot work, and what may waste it.
 struct RunChecks {
@@ -72,7 +73,8 @@ struct RunChecks {
 
     var warnings: [String] {
         guard totalSteps > 0 else { return [] }
-        return batchWarnings + normalizationWarnings + scheduleWarnings + evaluationWarnings + averageWarnings
+        return batchWarnings + freezingWarnings + normalizationWarnings + scheduleWarnings + evaluationWarnings
+            + averageWarnings
     }
 
     private var batchWarnings: [String] {
@@ -93,6 +95,14 @@ struct RunChecks {
             warnings.append("model.dropout = 1 drops everything: nothing behind it can be learnt")
         }
         return warnings
+    }
+
+    private var freezingWarnings: [String] {
+        guard configuration.freeze != .none else { return [] }
+        return configuration.unfreeze.filter { Int.product($0.epochs, geometry.stepsPerEpoch) >= totalSteps }.map {
+            "unfreeze: \($0.match) after \(NumberText.counted($0.epochs, "epoch")) is not reached in \(totalSteps) steps, "
+                + "\(geometry.stepsPerEpoch) an epoch: it stays frozen"
+        }
     }
 
     private var normalizationWarnings: [String] {

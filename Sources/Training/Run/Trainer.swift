@@ -8,9 +8,10 @@ internal import Tensors
 package final class Trainer {
     package private(set) var progress: TrainingProgress
     private let configuration: Configuration
-    private let step: TrainingStep
-    private let evaluator: Evaluator
-    private let loader: BatchLoader
+    private var machinery: Machinery!
+    private let stages: Stages
+    private let feed: Feed
+    private var loader: BatchLoader
     private var rate: LearningRate
     private let header: Checkpoint.Header
     private let sampleLog: SampleLog?
@@ -26,8 +27,6 @@ package final class Trainer {
     /// A failure of this rank alone, which all ranks learn of at the next step boundary: of its saves, of its data.
     private var alarm: Failure?
     private var dataFailure: Failure?
-    /// What takes the place of a batch that cannot be read.
-    private let placeholder: () -> Batch
     /// The newest checkpoint of this process, or the one it goes on from.
     private var lastSaved: String?
     private var leftOutInRow = 0
@@ -42,9 +41,8 @@ package final class Trainer {
     /// Before so many steps an accuracy says little of what will come; a fifth of them does at the end of a run.
     private static let stepsToLearn = 100
 
-    /// What a run trains on: samples, in which order they come, and what becomes of them on the way.
+    /// In which order samples come, and what becomes of them on the way.
     struct Feed {
-        let source: any SampleSource
         let plan: EpochPlan
         var augmentation: Augmentation?
         var mixing: Mixing?
@@ -61,9 +59,24 @@ package final class Trainer {
         var targetLoss: Double?
     }
 
+    /// What computes while the same layers are trained.
+    struct Machinery {
+        let stage: Int
+        let step: TrainingStep
+        let evaluator: Evaluator
+        /// What the step takes.
+        let samples: any SampleSource
+    }
+
+    /// The layers that are trained in each epoch, and what makes a stage's machinery, with the state of the stage before.
+    struct Stages {
+        let plan: TrainingStages
+        let make: (_ stage: Int, _ former: ModelState) throws -> Machinery
+    }
+
     /// The state of the step has been initialised or restored. Throws: `Failure`.
     init(
-        configuration: Configuration, step: TrainingStep, evaluator: Evaluator, feed: Feed, course: Course,
+        configuration: Configuration, machinery: Machinery, stages: Stages, feed: Feed, course: Course,
         recorder: RunRecorder?, communicator: any Communicator, activity: Activity
     ) throws {
         let (geometry, resume) = (feed.plan.geometry, course.resume)
@@ -75,8 +88,8 @@ package final class Trainer {
         if let resume { progress.restore(resume.checkpoint.header) }
         foreignSteps = resume.map { $0.isSameRun ? -1 : $0.checkpoint.header.step } ?? -1
         self.configuration = configuration
-        self.step = step
-        self.evaluator = evaluator
+        self.machinery = machinery
+        self.stages = stages
         header = course.header
         self.recorder = recorder
         self.communicator = communicator
@@ -84,30 +97,65 @@ package final class Trainer {
         saver = recorder?.folder.map {
             CheckpointSaver(
                 keeper: CheckpointKeeper(folder: $0.checkpointsFolder, keep: configuration.checkpoint.keep),
-                state: step.state)
+                state: machinery.step.state)
         }
         rate = LearningRate(
             base: configuration.optimizer.learningRate, schedule: configuration.schedule,
             warmup: configuration.warmup, stepsPerEpoch: geometry.stepsPerEpoch, totalSteps: progress.totalSteps)
         rate.observe(progress.followedEvaluations)
         lastSaved = resume?.path
-        loader = try BatchLoader(
-            source: feed.source, plan: feed.plan, localShards: step.layout.range,
-            steps: min(progress.stepsDone, progress.totalSteps)..<progress.totalSteps,
-            augmentation: feed.augmentation, mixing: feed.mixing, classes: evaluator.classes, readers: feed.readers)
-        placeholder = {
-            .placeholder(
-                shards: step.layout.shardsPerRank, imagesPerShard: geometry.imagesPerShard,
-                imageBytes: feed.source.imageBytes, targetClasses: feed.mixing == nil ? 0 : evaluator.classes)
-        }
+        self.feed = feed
+        loader = try Self.loader(machinery, stages.plan, feed, progress)
         sampleLog =
             configuration.log.samples
             ? try SampleLog(
                 path: recorder?.folder?.samplesPath,
                 keepingSamples: resume?.isSameRun == true ? progress.samplesSeen : 0,
-                slotsPerRank: step.layout.shardsPerRank * geometry.imagesPerShard, communicator: communicator) : nil
+                slotsPerRank: machinery.step.layout.shardsPerRank * geometry.imagesPerShard, communicator: communicator)
+            : nil
+        watch()
+    }
+
+    private var step: TrainingStep { machinery.step }
+    private var evaluator: Evaluator { machinery.evaluator }
+
+    /// What gathers the batches of the stage's steps that are left.
+    private static func loader(
+        _ machinery: Machinery, _ stages: TrainingStages, _ feed: Feed, _ progress: TrainingProgress
+    ) throws -> BatchLoader {
+        let next = stages.stages.dropFirst(machinery.stage + 1).first?.firstEpoch
+        let end = min(progress.totalSteps, next.map { Int.product($0, progress.stepsPerEpoch) } ?? .max)
+        return try BatchLoader(
+            source: machinery.samples, plan: feed.plan, localShards: machinery.step.layout.range,
+            steps: min(progress.stepsDone, end)..<end, augmentation: feed.augmentation, mixing: feed.mixing,
+            classes: machinery.evaluator.classes, readers: feed.readers)
+    }
+
+    /// What takes the place of a batch that cannot be read.
+    private var placeholder: Batch {
+        .placeholder(
+            shards: step.layout.shardsPerRank, imagesPerShard: feed.plan.geometry.imagesPerShard,
+            imageBytes: machinery.samples.imageBytes, targetClasses: feed.mixing == nil ? 0 : evaluator.classes)
+    }
+
+    private func watch() {
+        let activity = activity
         step.plan.afterPass = { activity.beat() }
         evaluator.afterPass = { activity.beat() }
+    }
+
+    /// Goes over to the next stage where one begins. The machinery of the last one is gone before there is a new one: memory is
+    /// counted for one of them. Collective.
+    private func enterStage() throws {
+        let next = stages.plan.number(inEpoch: progress.stepsDone / progress.stepsPerEpoch)
+        guard next != machinery.stage else { return }
+        takeSaveResult(waiting: true)
+        let former = step.state
+        machinery = nil
+        machinery = try stages.make(next, former)
+        loader = try Self.loader(machinery, stages.plan, feed, progress)
+        watch()
+        recorder?.line("epoch \(progress.stepsDone / progress.stepsPerEpoch + 1) trains \(stages.plan.words(next))")
     }
 
     /// Trains to the end, or until a rank is asked to stop. Collective.
@@ -130,6 +178,7 @@ package final class Trainer {
             try save(isBest: isBest, isFinal: progress.isFinished)
         }
         while !progress.isFinished {
+            try enterStage()
             activity.enter(.reading, step: progress.stepsDone + 1)
             let waitStart = Machine.now()
             let batch = nextBatch()
@@ -166,7 +215,7 @@ package final class Trainer {
             return try loader.next()
         } catch {
             dataFailure = error as? Failure ?? Failure(.inputOutput, "\(error)")
-            return placeholder()
+            return placeholder
         }
     }
 

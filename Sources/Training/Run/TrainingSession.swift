@@ -36,7 +36,12 @@ package final class TrainingSession {
     let dataset: Dataset
     let training: any SampleSource
     let evaluation: any SampleSource
-    let network: Network
+    /// Which layers are trained in which epoch.
+    let stages: TrainingStages
+    /// The stage that the run begins or goes on in.
+    private let firstStage: Int
+    /// That stage's.
+    var network: Network { stages.stages[firstStage].network }
     let layout: ShardLayout
     /// Which samples the steps take.
     private let samples: TrainingSamples
@@ -57,6 +62,8 @@ package final class TrainingSession {
     let readers: Int
     /// Where rank 0 keeps the run, once it has begun.
     package private(set) var runFolderPath: String?
+    /// What frozen layers make of the images of a stage, once it is computed.
+    private var features: [Int: (training: FeatureSamples, evaluation: FeatureSamples)] = [:]
     /// What the user should hear of the data.
     private let dataWarnings: [String]
 
@@ -118,18 +125,24 @@ package final class TrainingSession {
                 .configuration,
                 "data.mix: the images of \(dataset.path) are float32, expected uint8, which it works on")
         }
-        network = try Self.network(configuration, dataset: dataset, makeModel)
+        stages = try TrainingStages(configuration, try Self.network(configuration, dataset: dataset, makeModel))
+        firstStage = stages.number(
+            afterSteps: options.resume?.checkpoint.header.step ?? 0, perEpoch: samples.plan.geometry.stepsPerEpoch)
+        let network = stages.stages[firstStage].network
         initialWeights = try Self.initialWeights(
             configuration, options, network: network, classes: dataset.classes, over: communicator)
         input = normalization.conversion(for: training)
-        try RunChecks(configuration, geometry: samples.plan.geometry, network: network).check()
+        for stage in stages.stages {
+            try RunChecks(configuration, geometry: samples.plan.geometry, network: stage.network).check()
+        }
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
     }
 
     /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
     package func run(environment: [String: String]) throws -> ExitCode {
-        let (step, evaluator) = try prepare()
+        let machinery = try prepare()
+        let step = machinery.step
         let recorder = try RankAgreement.together(communicator) {
             try makeRecorder(engine: step.plan.engine, environment: environment)
         }
@@ -140,9 +153,12 @@ package final class TrainingSession {
         }
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
-            configuration: configuration, step: step, evaluator: evaluator,
+            configuration: configuration, machinery: machinery,
+            stages: Trainer.Stages(plan: stages) { [self] stage, former in
+                try makeMachinery(stage) { $0.takeOver(former) }
+            },
             feed: Trainer.Feed(
-                source: training, plan: plan, augmentation: augmentation, mixing: configuration.data.mix?.mixing,
+                plan: plan, augmentation: augmentation, mixing: configuration.data.mix?.mixing,
                 readers: readers),
             course: Trainer.Course(
                 header: try header(engine: step.plan.engine), resume: options.resume,
@@ -158,26 +174,99 @@ package final class TrainingSession {
     }
 
     /// Allocates what training needs and gives the state its first values, or those of the checkpoint. Collective.
-    func prepare() throws -> (step: TrainingStep, evaluator: Evaluator) {
-        let (step, evaluator) = try RankAgreement.together(communicator) {
+    ///
+    /// `stage` is the one that the run begins or goes on in, or a later one, which takes over from that.
+    func prepare(_ stage: Int? = nil) throws -> Trainer.Machinery {
+        guard let stage, stage != firstStage else { return try makeMachinery(firstStage, fill: begin) }
+        try RankAgreement.together(communicator) {
+            try MemoryLimit.check(try memoryNeed(from: stage), localRanks: communicator.localSize)
+        }
+        let former = ModelState(
+            parameterList: network.parameterList, optimizerVectors: configuration.optimizer.vectors.map(\.name),
+            averages: configuration.averaging != nil)
+        try begin(former)
+        return try makeMachinery(stage) { $0.takeOver(former) }
+    }
+
+    private func begin(_ state: ModelState) throws {
+        if let resume = options.resume {
+            try resume.checkpoint.restore(state, path: resume.path)
+            initialWeightsDigest = resume.checkpoint.header.initialWeights
+        } else {
+            state.initialize(seed: configuration.seed)
+            if configuration.weights != nil { try loadInitialWeights(into: state) }
+        }
+    }
+
+    /// Allocates what trains the layers of a stage, fills its state, and computes the values that stay. Collective.
+    private func makeMachinery(_ stage: Int, fill: (ModelState) throws -> Void) throws -> Trainer.Machinery {
+        let network = stages.stages[stage].network
+        let value = steadyValue(stage)
+        features = features.filter { $0.key >= stage }
+        let machinery = try RankAgreement.together(communicator) {
             do {
-                try MemoryLimit.check(try memoryNeed(), localRanks: communicator.localSize)
-                return (try makeStep(), try makeEvaluator())
+                try MemoryLimit.check(try memoryNeed(from: stage), localRanks: communicator.localSize)
+                if let value, features[stage] == nil {
+                    features[stage] = (
+                        FeatureSamples(training, network: network, value: value, ranks: communicator.size),
+                        FeatureSamples(evaluation, network: network, value: value, ranks: communicator.size)
+                    )
+                }
+                return Trainer.Machinery(
+                    stage: stage, step: try makeStep(network, stage), evaluator: try makeEvaluator(network, stage),
+                    samples: features[stage]?.training ?? training)
             } catch let error as Arena.OutOfMemory {
                 throw Failure(.internalError, "\(error); lower batch_size or use more ranks")
             } catch let error as ShapeMismatch {
                 throw Failure(.configuration, "\(error)")
             }
         }
-        if let resume = options.resume {
-            try resume.checkpoint.restore(step.state, path: resume.path)
-            initialWeightsDigest = resume.checkpoint.header.initialWeights
-        } else {
-            step.state.initialize(seed: configuration.seed)
-            if configuration.weights != nil { try loadInitialWeights(into: step.state) }
-        }
-        return (step, evaluator)
+        let state = machinery.step.state
+        try fill(state)
+        if let features = features[stage] { try compute(features, state) }
+        return machinery
     }
+
+    /// Computes the values behind frozen layers, unless that has been done. Collective.
+    private func compute(_ features: (training: FeatureSamples, evaluation: FeatureSamples), _ state: ModelState) throws
+    {
+        guard !features.evaluation.isComputed else { return }
+        if communicator.rank == 0, !options.isQuiet {
+            StandardOutput.note(
+                "computing the values behind frozen layers once, for \(NumberText.counted(training.count + evaluation.count, "image"))"
+            )
+        }
+        let conversion = normalization.conversion(for: evaluation)
+        for (samples, input) in [(features.training, input), (features.evaluation, conversion)] {
+            try samples.compute(
+                weights: UnsafePointer(state.evaluated.baseAddress!), input: input, communicator: communicator,
+                pool: pool,
+                afterPass: { [activity] in activity.beat() })
+        }
+    }
+
+    /// The value that the frozen beginning of a stage's network makes of an image, the same in every step; nil where there is
+    /// none, where images change from step to step, where the stage takes no image twice, or where there is no room for the values
+    /// of all images.
+    func steadyValue(_ stage: Int) -> Int? {
+        let network = stages.stages[stage].network
+        guard configuration.freeze != .none, configuration.frozenFeatures == .once, augmentation == nil,
+            configuration.data.mix == nil, let value = network.steadyValue(configuration.planOptions),
+            featureBytes(network, value: value) <= Self.mostFeatureBytes,
+            // What is used once need not be kept.
+            stages.steps(of: stage, length: configuration.length, perEpoch: geometry.stepsPerEpoch)
+                > geometry.stepsPerEpoch
+        else { return nil }
+        return value
+    }
+
+    /// Of the values of all images. They are held by every rank.
+    private func featureBytes(_ network: Network, value: Int) -> Int {
+        FeatureSamples.byteCount(training, network: network, value: value)
+            + FeatureSamples.byteCount(evaluation, network: network, value: value)
+    }
+
+    private static let mostFeatureBytes = 2 << 30
 
     /// Rank 0 reads the file, which the hosts of the others may not see, and all have what it read. Collective.
     private func loadInitialWeights(into state: ModelState) throws {
@@ -307,9 +396,22 @@ package final class TrainingSession {
         }
     }
 
-    /// Bytes on this rank, by what they are for; nothing is allocated. Throws: `ShapeMismatch`.
-    func memoryNeed() throws -> [(name: String, bytes: Int)] {
+    /// Bytes on this rank, by what they are for, in that stage of the rest of the run which needs most; nothing is allocated.
+    /// Throws: `ShapeMismatch`.
+    func memoryNeed(from stage: Int? = nil) throws -> [(name: String, bytes: Int)] {
+        func total(_ parts: [(name: String, bytes: Int)]) -> Int {
+            parts.reduce(0) { $0 + min($1.bytes, .largestProduct) }
+        }
+        let needs = try stages.stages.indices[(stage ?? firstStage)...].map(memoryNeed(ofStage:))
+        return needs.max { total($0) < total($1) } ?? []
+    }
+
+    private func memoryNeed(ofStage stage: Int) throws -> [(name: String, bytes: Int)] {
+        let network = stages.stages[stage].network
         let list = network.parameterList
+        let value = steadyValue(stage)
+        var planOptions = configuration.planOptions
+        if let value { planOptions.part = .rest(from: value) }
         let float = MemoryLayout<Float>.stride
         let shards = layout.shardsPerRank
         let inFlight = min(configuration.shardsInFlight ?? shards, shards)
@@ -319,14 +421,16 @@ package final class TrainingSession {
         let waiting = (shards / inFlight).trailingZeroBitCount
         // No sample ever comes to the slots of a batch beyond the split.
         let images = min(geometry.imagesPerShard, geometry.sampleCount)
-        let batch = Int.product(min(shards * geometry.imagesPerShard, geometry.sampleCount), training.imageBytes)
+        let imageBytes =
+            value.map { network.shape(ofValue: $0).count * MemoryLayout<Float>.stride } ?? training.imageBytes
+        let batch = Int.product(min(shards * geometry.imagesPerShard, geometry.sampleCount), imageBytes)
         return [
             ("parameters and buffers", list.count * float), ("gradients", (1 + waiting) * list.trainedCount * float),
             ("optimizer state", optimizer), ("average of the weights", average),
             (
                 "activations and scratch, training",
                 try network.planBytes(
-                    imagesPerShard: images, shards: inFlight, mode: .training, options: configuration.planOptions,
+                    imagesPerShard: images, shards: inFlight, mode: .training, options: planOptions,
                     threads: pool.threads)
             ),
             (
@@ -334,29 +438,38 @@ package final class TrainingSession {
                 try network.planBytes(
                     imagesPerShard: min(configuration.evaluate.batchSize, evaluation.count), shards: 1,
                     mode: .evaluation,
-                    options: configuration.planOptions, threads: pool.threads)
+                    options: planOptions, threads: pool.threads)
             ),
             ("batches", Int.product(BatchLoader.depth(batchBytes: batch), batch)),
             ("images at hand", Int.product(plan.samplesAtHand(localShards: shards), training.imageBytes)),
+            ("values behind frozen layers", value.map { featureBytes(network, value: $0) } ?? 0),
             ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
         ]
     }
 
     func warnings() -> [String] {
         guard options.overfit == nil else { return [] }
-        return RunChecks(configuration, geometry: samples.plan.geometry, network: network).warnings
+        let checks = stages.stages.map {
+            RunChecks(configuration, geometry: samples.plan.geometry, network: $0.network).warnings
+        }
+        return checks.flatMap(\.self).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
-    private func makeStep() throws -> TrainingStep {
-        try TrainingStep(
-            TrainingStep.Settings(configuration), network: network, geometry: geometry, layout: layout, input: input,
+    private func makeStep(_ network: Network, _ stage: Int) throws -> TrainingStep {
+        var settings = TrainingStep.Settings(configuration)
+        if let value = steadyValue(stage) { settings.options.part = .rest(from: value) }
+        return try TrainingStep(
+            settings, network: network, geometry: geometry, layout: layout,
+            input: features[stage]?.training.input ?? input,
             communicator: communicator, pool: pool)
     }
 
-    private func makeEvaluator() throws -> Evaluator {
+    private func makeEvaluator(_ network: Network, _ stage: Int) throws -> Evaluator {
         try Evaluator(
-            network: network, split: evaluation, batchSize: configuration.evaluate.batchSize,
-            loss: configuration.planOptions.loss, input: normalization.conversion(for: evaluation),
+            network: network, split: features[stage]?.evaluation ?? evaluation,
+            batchSize: configuration.evaluate.batchSize, loss: configuration.planOptions.loss,
+            part: steadyValue(stage).map { .rest(from: $0) } ?? .whole,
+            input: features[stage]?.evaluation.input ?? normalization.conversion(for: evaluation),
             communicator: communicator, pool: pool)
     }
 
@@ -467,6 +580,41 @@ package final class TrainingSession {
     /// How the file of weights and the network go together; nothing where all of it was taken.
     var weightsRows: [String] { initialWeights.map { $0.match.isWhole ? [] : $0.match.rows } ?? [] }
 
+    /// What is trained, and what that saves; nothing where all of it is.
+    private var trainedFacts: [(key: String, value: String)] {
+        guard configuration.freeze != .none else { return [] }
+        let (bytes, ranks) = (network.parameterList.trainedCount * MemoryLayout<Float>.stride, communicator.size)
+        let later = stages.stages.indices.dropFirst(firstStage + 1).map {
+            "\(NumberText.grouped(stages.stages[$0].network.parameterList.trainedCount)) from epoch "
+                + "\(stages.stages[$0].firstEpoch + 1)"
+        }
+        return [
+            (
+                "trained",
+                ([
+                    stages.words(firstStage),
+                    "\(NumberText.counted(configuration.optimizer.vectors.count * bytes, "byte")) of optimizer state",
+                    "\(NumberText.counted(2 * (ranks - 1) * bytes / ranks, "byte")) of gradients sent a step and rank",
+                ] + later).joined(separator: ", ")
+            )
+        ] + featureFacts
+    }
+
+    /// What is computed once instead of in every step.
+    private var featureFacts: [(key: String, value: String)] {
+        guard let value = steadyValue(firstStage), let whole = try? network.multiplyAdds() else { return [] }
+        let spared = network.stages[..<value].reduce(0) { $0 + ((try? $1.layer.multiplyAdds(for: $1.inputs[0])) ?? 0) }
+        return [
+            (
+                "features",
+                "the values behind \(network.stages[value - 1].path) are computed once for \(training.count) + "
+                    + "\(evaluation.count) images, \(NumberText.megabytes(featureBytes(network, value: value))); spares "
+                    + "\(NumberText.decimal(100 * Double(spared) / Double(max(1, whole)), 1)) % of the forward pass of each step "
+                    + "and evaluation"
+            )
+        ]
+    }
+
     func startFacts(step: TrainingStep) -> [(key: String, value: String)] {
         let ranks = communicator.size
         let cores = Machine.coresOfAffinityMask()
@@ -509,10 +657,10 @@ package final class TrainingSession {
             [
                 (
                     "model",
-                    "\(configuration.model.name), \(NumberText.grouped(network.parameterList.trainedCount)) parameters, "
+                    "\(configuration.model.name), \(NumberText.grouped(network.parameterList.parameterCount)) parameters, "
                         + "\(NumberText.megabytes(step.plan.arenaBytes)) of activations and scratch a rank"
                 )
-            ] + weights + [
+            ] + trainedFacts + weights + [
                 (
                     "length",
                     "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"

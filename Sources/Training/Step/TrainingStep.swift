@@ -84,6 +84,7 @@ package final class TrainingStep {
 
         package init() {}
 
+        /// `options.part` is the whole network unless it is set.
         package init(_ configuration: Configuration) {
             optimizer = configuration.optimizer
             clip = configuration.clip
@@ -125,7 +126,7 @@ package final class TrainingStep {
             gradients: UnsafePointer(gradients.baseAddress!), state: state, pool: pool)
         optimizer = settings.optimizer.kind.make(settings.optimizer, memory)
         range = UpdateRange(optimizer, memory)
-        formerBuffers = .allocate(capacity: network.parameterList.count - count)
+        formerBuffers = .allocate(capacity: state.buffers.count)
         formerBuffers.initialize(repeating: 0)
         makeBodies()
         let tree = tree
@@ -208,7 +209,7 @@ package final class TrainingStep {
             state.weights.baseAddress!, statistics: statistics.baseAddress! + Statistic.count, samples: samples)
         guard let place = buffers.indices.first(where: { !buffers[$0].isFinite }) else { return nil }
         _ = buffers.update(from: formerBuffers)
-        let element = state.parameterList.trainedCount + place
+        let element = state.parameterList.parameterCount + place
         return state.parameterList.parameters.first { $0.range.contains(element) }?.key
     }
 

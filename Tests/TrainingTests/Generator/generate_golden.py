@@ -56,8 +56,8 @@ TRACES = [
 
 
 def lines(assignments):
-    """One assignment a line; an underscore between a number and its unit becomes the blank that it stands for above."""
-    return np.bytes_(re.sub(r"(\d)_(step|epoch)", r"\1 \2", assignments.replace(" ", "\n")))
+    """One assignment a line; an underscore behind a number, a colon or `until` becomes the blank that it stands for above."""
+    return np.bytes_(re.sub(r"(\d(?=_step|_epoch)|:|until)_", r"\1 ", assignments.replace(" ", "\n")))
 
 
 def pixels(step, samples):
@@ -170,6 +170,100 @@ def write_traces(path):
                     part[f"weights/{key}"] = value.reshape(-1)[::STRIDE].astype(np.float64)
 
 
+# ---- Frozen layers and groups of parameters
+
+# name, options of the configuration, optimizer and its options, frozen layers from each of some epochs on,
+# whether frozen batch normalisation renews its statistics, groups of parameters: beginning of their keys, options
+BACKBONE = ("conv1", "bn1", "conv2", "bn2")
+SGD = (torch.optim.SGD, dict(lr=0.05, momentum=0.9, weight_decay=0.01))
+SGD_OPTIONS = "optimizer.learning_rate=0.05 optimizer.momentum=0.9 optimizer.weight_decay=0.01"
+FREEZINGS = [
+    ("backbone", f"{SGD_OPTIONS} freeze=backbone", *SGD, {0: BACKBONE}, False, []),
+    ("backbone-renewed", f"{SGD_OPTIONS} freeze=backbone frozen_batch_norm=renewed", *SGD, {0: BACKBONE}, True, []),
+    ("until", f"{SGD_OPTIONS} freeze=until_conv2", *SGD, {0: ("conv1", "bn1")}, False, []),
+    ("middle", f'{SGD_OPTIONS} freeze=[conv2,"bn2.*"]', *SGD, {0: ("conv2", "bn2")}, False, []),
+    ("middle-renewed", f"{SGD_OPTIONS} freeze=[bn1,bn2] frozen_batch_norm=renewed", *SGD, {0: ("bn1", "bn2")}, True, []),
+    ("head", f"{SGD_OPTIONS} freeze=[fc]", *SGD, {0: ("fc",)}, False, []),
+    ("groups",
+     f'{SGD_OPTIONS} optimizer.groups=[{{match:_"fc.*",learning_rate:_x2,weight_decay:_0}},'
+     '{match:_conv?,learning_rate:_0.01}]',
+     *SGD, {}, False, [("fc.", dict(lr=0.1, weight_decay=0)), ("conv", dict(lr=0.01))]),
+    ("clip", f"{SGD_OPTIONS} freeze=[conv1] clip.norm=0.3", *SGD, {0: ("conv1",)}, False, []),
+    ("unfreeze",
+     'optimizer.name=adam optimizer.learning_rate=0.01 freeze=backbone unfreeze={conv2:_1_epoch,"*":_2_epochs}',
+     torch.optim.Adam, dict(lr=0.01), {0: BACKBONE, 1: ("conv1", "bn1", "bn2"), 2: ()}, False, []),
+]
+FREEZING_STEPS = 20
+
+
+class Small(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(1, 4, 3, padding=1)
+        self.bn1 = torch.nn.BatchNorm2d(4)
+        self.conv2 = torch.nn.Conv2d(4, 6, 3)
+        self.bn2 = torch.nn.BatchNorm2d(6)
+        self.fc = torch.nn.Linear(24, CLASSES)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x.reshape(-1, 1, 6, 6))))
+        x = F.max_pool2d(F.relu(self.bn2(self.conv2(x))), 2)
+        return self.fc(x.flatten(1))
+
+
+def formula(number, shape):
+    index = np.arange(np.prod(shape), dtype=np.uint64) + np.uint64(1_000_000 * (number + 1))
+    values = (index * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+    return ((values - np.float32(0.5)) * np.float32(0.25)).reshape(shape)
+
+
+def freezing_trace(kind, options, frozen, renews, groups, clip, dtype):
+    """Losses of all steps and the last weights and statistics of a network of which parts are frozen."""
+    model = Small().to(dtype)
+    tensors = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    for number, (key, tensor) in enumerate(tensors.items()):
+        values = torch.from_numpy(formula(number + 1, tuple(tensor.shape))).to(dtype)
+        # Scales and variances are around 1.
+        tensor.copy_(values + 1 if key.startswith("bn") and not key.endswith(("bias", "mean")) else values)
+    named, sets = dict(model.named_parameters()), []
+    for prefix, own in groups:
+        sets.append({"params": [p for k, p in named.items() if k.startswith(prefix)], **own})
+    sets.append({"params": [p for k, p in named.items() if not any(k.startswith(prefix) for prefix, _ in groups)]})
+    optimizer = kind(sets, **options, foreach=False)
+    losses = []
+    for step in range(FREEZING_STEPS):
+        if step % 5 == 0 and step // 5 in frozen:
+            for name, module in model.named_children():
+                is_frozen = name in frozen[step // 5]
+                module.requires_grad_(not is_frozen)
+                module.train(renews or not is_frozen)
+        samples = samples_in(step)
+        loss = F.cross_entropy(model(torch.from_numpy(pixels(step, samples)).to(dtype)),
+                               torch.from_numpy(labels(step, samples)))
+        optimizer.zero_grad()
+        loss.backward()
+        if clip:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, {k: v.detach().numpy() for k, v in tensors.items()}
+
+
+def write_freezings(path):
+    with h5py.File(path, "w") as file:
+        file.attrs["steps"] = FREEZING_STEPS
+        for name, assignments, kind, options, frozen, renews, groups in FREEZINGS:
+            group = file.create_group(name)
+            group.attrs["assignments"] = lines(assignments)
+            for label, dtype in (("single", torch.float32), ("double", torch.float64)):
+                clip = 0.3 if name == "clip" else None
+                losses, weights = freezing_trace(kind, options, frozen, renews, groups, clip, dtype)
+                part = group.create_group(label)
+                part["losses"] = np.array(losses, dtype=np.float64)
+                for key, value in weights.items():
+                    part[f"weights/{key}"] = value.reshape(-1).astype(np.float64)
+
+
 def rates(make, base, steps):
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=base)
@@ -266,7 +360,8 @@ def main():
     folder = parser.parse_args().output
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for name, write in (("optimizers.h5", write_traces), ("schedules.h5", write_schedules)):
+    for name, write in (("optimizers.h5", write_traces), ("freezing.h5", write_freezings),
+                        ("schedules.h5", write_schedules)):
         write(folder / name)
         record_versions(folder / name)
 

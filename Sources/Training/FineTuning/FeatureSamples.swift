@@ -1,0 +1,119 @@
+internal import DataParallel
+internal import Datasets
+internal import Diagnostics
+internal import Layers
+internal import Tensors
+
+extension Configuration {
+    /// `frozen_features: …`: when the values that frozen layers make of the images are computed.
+    package enum FrozenFeatures: String, CaseIterable, Equatable, Sendable {
+        /// Before the first step, where they cannot change and there is room for them.
+        case once
+        case everyStep = "every_step"
+    }
+
+    static let featureKeys = [
+        ConfigurationKey(
+            "frozen_features",
+            "when the values behind frozen layers are computed: once for all images where that gives the "
+                + "same bits, or in every step",
+            expected: ConfigurationSection.expectation(of: FrozenFeatures.allCases.map(\.rawValue)), resuming: .free,
+            read: { configuration, top, _ in
+                let choice = try top.choice("frozen_features", FrozenFeatures.self)
+                configuration.frozenFeatures = choice ?? configuration.frozenFeatures
+            },
+            text: { $0.freeze == .none ? nil : $0.frozenFeatures.rawValue })
+    ]
+}
+
+/// What the frozen beginning of a network makes of the samples of a source: computed once, kept in memory, and read in the
+/// place of their images.
+///
+/// Each rank computes a part of the samples, and all ranks hold all of them. The bits do not depend on who computes what: in
+/// that beginning an image never meets another one.
+/// Memory: allocated when it is made.
+final class FeatureSamples: SampleSource, @unchecked Sendable {
+    /// Samples that are computed together.
+    private static let batchSize = 16
+
+    private let source: any SampleSource
+    private let network: Network
+    private let value: Int
+    private let elements: Int
+    /// [ranks, samples of a rank, elements]. `compute` writes it before anyone else has the source; then it is only read.
+    private let values: UnsafeMutableBufferPointer<Float>
+    private let samplesPerRank: Int
+    private(set) var isComputed = false
+
+    init(_ source: any SampleSource, network: Network, value: Int, ranks: Int) {
+        self.source = source
+        self.network = network
+        self.value = value
+        elements = network.shape(ofValue: value).count
+        samplesPerRank = (source.count + ranks - 1) / ranks
+        values = .allocate(capacity: ranks * samplesPerRank * elements)
+    }
+
+    deinit { values.deallocate() }
+
+    static func byteCount(_ source: any SampleSource, network: Network, value: Int) -> Int {
+        Int.product(source.count, network.shape(ofValue: value).count, MemoryLayout<Float>.stride)
+    }
+
+    var name: String { source.name }
+    var count: Int { source.count }
+    var height: Int { 1 }
+    var width: Int { 1 }
+    var channels: Int { elements }
+    var pixelType: Datasets.PixelType { .float32 }
+    var labels: [Int32] { source.labels }
+
+    /// What a plan of the rest of the network reads the samples by.
+    var input: PixelConversion {
+        PixelConversion(
+            pixelType: .float32, image: [elements, 1, 1], mean: [Float](repeating: 0, count: elements),
+            std: [Float](repeating: 1, count: elements))
+    }
+
+    func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws {
+        precondition(sample < count, "sample \(sample) of \(count)")
+        slot.copyMemory(from: values.baseAddress! + sample * elements, byteCount: imageBytes)
+    }
+
+    func confirm() throws { try source.confirm() }
+
+    /// Computes the values from the source's images with these weights. Collective.
+    ///
+    /// Throws: `Failure`, the same on all ranks, when one of them cannot read its samples; the communicator's errors.
+    func compute(
+        weights: UnsafePointer<Float>, input: PixelConversion, communicator: any Communicator, pool: ThreadPool,
+        afterPass: @escaping () -> Void
+    ) throws {
+        let first = communicator.rank * samplesPerRank
+        let own = min(first, count)..<min(first + samplesPerRank, count)
+        let part = UnsafeMutableBufferPointer<Float>.allocate(capacity: samplesPerRank * elements)
+        part.initialize(repeating: 0)
+        defer { part.deallocate() }
+        try RankAgreement.together(communicator) {
+            var options = PlanOptions()
+            options.part = .front(until: value)
+            let plan = try network.plan(
+                imagesPerShard: Self.batchSize, shards: 1, mode: .evaluation, options: options, input: input, pool: pool
+            )
+            plan.afterPass = afterPass
+            let batch = Batch(shards: 1, imagesPerShard: Self.batchSize, imageBytes: source.imageBytes)
+            for start in stride(from: own.lowerBound, to: own.upperBound, by: Self.batchSize) {
+                let samples = start..<min(start + Self.batchSize, own.upperBound)
+                try batch.read(samples, of: source, pool: pool)
+                _ = try plan.run(
+                    images: batch.images, labels: batch.labels, counts: batch.counts, weights: weights, gradients: nil)
+                for (slot, sample) in samples.enumerated() {
+                    _ = UnsafeMutableBufferPointer(rebasing: part[((sample - first) * elements)...])
+                        .update(from: plan.logits(ofSlot: slot))
+                }
+            }
+        }
+        isComputed = true
+        try communicator.allGather(UnsafeRawBufferPointer(part), into: UnsafeMutableRawBufferPointer(values))
+    }
+}

@@ -1,0 +1,209 @@
+internal import Diagnostics
+internal import Layers
+internal import Report
+internal import Tensors
+
+extension Configuration {
+    /// `freeze: …`: the layers that training leaves as they are.
+    package enum Freeze: Equatable, Sendable {
+        case none
+        /// All but the head.
+        case backbone
+        /// All in front of the first layer that a pattern fits, in the order of the parameters.
+        case until(String)
+        /// All that one of the patterns fits.
+        case layers([String])
+    }
+
+    /// `frozen_batch_norm: …`: what frozen batch normalisations take for statistics.
+    package enum FrozenBatchNorm: String, CaseIterable, Equatable, Sendable {
+        /// Their running ones, which stay as they are.
+        case fixed
+        /// The batch's, and the running ones are renewed.
+        case renewed
+    }
+
+    /// `unfreeze: {layer4: 2 epochs}`: what is trained from the end of an epoch on.
+    package struct Unfreezing: Equatable, Sendable {
+        package let match: String
+        package let epochs: Int
+
+        package init(match: String, epochs: Int) {
+            self.match = match
+            self.epochs = epochs
+        }
+    }
+
+    static let freezeKeys = [
+        ConfigurationKey(
+            "freeze", "the layers that training leaves as they are; backbone: all but the last one",
+            expected: freezeExpectation, isList: true,
+            read: { configuration, top, _ in
+                guard let node = top.node("freeze") else { return }
+                if case .sequence = node.content {
+                    let patterns = try top.list("freeze", expected: "names or patterns of layers") {
+                        $0.isEmpty ? nil : $0
+                    }
+                    configuration.freeze = patterns.map { $0.isEmpty ? .none : .layers($0) } ?? .none
+                    return
+                }
+                configuration.freeze =
+                    try top.value("freeze", expected: freezeExpectation, names: ["none", "backbone"]) { text in
+                        let words = text.split(separator: " ")
+                        if words.count == 2, words[0] == "until" { return .until(String(words[1])) }
+                        return text == "none" ? Freeze.none : text == "backbone" ? .backbone : nil
+                    } ?? .none
+            },
+            text: {
+                switch $0.freeze {
+                case .none: nil
+                case .backbone: "backbone"
+                case .until(let pattern): "until \(pattern)"
+                case .layers(let patterns): ConfigurationNode.list(patterns.map(ConfigurationNode.word)).flowText
+                }
+            }),
+        ConfigurationKey(
+            "frozen_batch_norm",
+            "what frozen batch normalisations take for statistics: their running ones, or the batch's",
+            expected: ConfigurationSection.expectation(of: FrozenBatchNorm.allCases.map(\.rawValue)),
+            read: { configuration, top, _ in
+                let choice = try top.choice("frozen_batch_norm", FrozenBatchNorm.self)
+                configuration.frozenBatchNorm = choice ?? configuration.frozenBatchNorm
+            },
+            text: { $0.freeze == .none ? nil : $0.frozenBatchNorm.rawValue }),
+        ConfigurationKey(
+            "unfreeze", "frozen layers that are trained from the end of an epoch on",
+            expected: "a mapping such as {layer4: 2 epochs, \"*\": 4 epochs}", isMapping: true,
+            read: { configuration, top, _ in
+                guard let node = top.node("unfreeze") else { return }
+                configuration.unfreeze = top.isNone("unfreeze") ? [] : try unfreezings(node)
+                guard configuration.unfreeze.isEmpty || configuration.freeze != .none else {
+                    throw top.failure("unfreeze", "needs frozen layers: freeze")
+                }
+            },
+            text: {
+                let items =
+                    $0.freeze == .none
+                    ? []
+                    : $0.unfreeze.map {
+                        (key: $0.match, value: ConfigurationNode.word("\(Interval($0.epochs, .epoch))"))
+                    }
+                return items.isEmpty ? nil : ConfigurationNode(place: "", content: .mapping(items)).flowText
+            }),
+    ]
+
+    private static let freezeExpectation = "none, backbone, until LAYER, or a list of names and patterns of layers"
+
+    private static func unfreezings(_ node: ConfigurationNode) throws -> [Unfreezing] {
+        guard case .mapping(let pairs) = node.content else {
+            throw Failure(.configuration, "\(node.place): unfreeze is no mapping, expected {layer4: 2 epochs}")
+        }
+        return try pairs.map { name, value in
+            guard case .scalar(let text) = value.content, let interval = Interval(text), interval.unit == .epoch else {
+                throw Failure(.configuration, "\(value.place): unfreeze.\(name), expected N epochs, N from 1")
+            }
+            return Unfreezing(match: name, epochs: interval.count)
+        }
+    }
+}
+
+/// Which layers a run trains in which epoch: a function of the epoch alone.
+///
+/// A stage is a run of epochs that train the same layers; it has a network of its own, whose plans leave out what is frozen.
+struct TrainingStages {
+    struct Stage {
+        /// Counted from 0.
+        let firstEpoch: Int
+        let network: Network
+    }
+
+    let stages: [Stage]
+
+    /// `network` is the one without frozen layers. Throws: `Failure(.configuration)` for patterns that fit nothing, and where
+    /// nothing is left to train.
+    init(_ configuration: Configuration, _ network: Network) throws {
+        let list = network.parameterList
+        try configuration.optimizer.checkGroups(list)
+        var freezing = Freezing(
+            layers: try Self.frozenLayers(configuration.freeze, of: list),
+            renewsStatistics: configuration.frozenBatchNorm == .renewed)
+        guard !freezing.layers.isEmpty else {
+            stages = [Stage(firstEpoch: 0, network: network)]
+            return
+        }
+        var stages = [Stage(firstEpoch: 0, network: try Network(network.description, freezing: freezing))]
+        guard stages[0].network.parameterList.trainedCount > 0 else {
+            throw Failure(.configuration, "freeze: nothing is left to train, expected fewer layers")
+        }
+        for epoch in Set(configuration.unfreeze.map(\.epochs)).sorted() {
+            for item in configuration.unfreeze where item.epochs == epoch {
+                let layers = try Self.layers(fitting: item.match, of: list, key: "unfreeze")
+                guard !freezing.layers.isDisjoint(with: layers) else {
+                    throw Failure(
+                        .configuration,
+                        "unfreeze: \(item.match) is not frozen after \(epoch) epochs, expected layers that are")
+                }
+                freezing.layers.subtract(layers)
+            }
+            stages.append(
+                Stage(firstEpoch: epoch, network: try Network(network.description, freezing: freezing)))
+        }
+        self.stages = stages
+    }
+
+    /// The stage that an epoch, counted from 0, belongs to.
+    func number(inEpoch epoch: Int) -> Int { stages.lastIndex { $0.firstEpoch <= epoch } ?? 0 }
+
+    /// The stage that the state after so many steps belongs to: that of the last one.
+    func number(afterSteps steps: Int, perEpoch stepsPerEpoch: Int) -> Int {
+        number(inEpoch: max(0, steps - 1) / stepsPerEpoch)
+    }
+
+    /// How many steps of a run of some length belong to a stage.
+    func steps(of stage: Int, length: Configuration.Length, perEpoch stepsPerEpoch: Int) -> Int {
+        let total = length.steps(perEpoch: stepsPerEpoch)
+        let ends = [stage, stage + 1].map {
+            $0 < stages.count ? min(total, Int.product(stages[$0].firstEpoch, stepsPerEpoch)) : total
+        }
+        return ends[1] - ends[0]
+    }
+
+    /// "5,130 of 11,181,642 parameters".
+    func words(_ number: Int) -> String {
+        let list = stages[number].network.parameterList
+        return "\(NumberText.grouped(list.trainedCount)) of \(NumberText.grouped(list.parameterCount)) parameters"
+    }
+
+    private static func frozenLayers(_ freeze: Configuration.Freeze, of list: ParameterList) throws -> Set<String> {
+        let layers = list.parameters.filter { $0.role != .buffer }.map(\.layer)
+        switch freeze {
+        case .none: return []
+        case .backbone: return Set(layers.filter { $0 != list.head })
+        case .until(let pattern):
+            let first = try ParameterPattern(pattern).parameters(of: list, key: "freeze: until")[0].layer
+            let frozen = Set(layers.prefix { $0 != first })
+            guard !frozen.isEmpty else {
+                throw Failure(.configuration, "freeze: until \(pattern), but no layer comes before \(first)")
+            }
+            return frozen
+        case .layers(let patterns):
+            return try patterns.reduce(into: []) {
+                $0.formUnion(try Self.layers(fitting: $1, of: list, key: "freeze"))
+            }
+        }
+    }
+
+    /// The layers that a pattern fits with all their parameters.
+    private static func layers(fitting pattern: String, of list: ParameterList, key: String) throws -> Set<String> {
+        let fitting = try ParameterPattern(pattern).parameters(of: list, key: key)
+        let (keys, layers) = (Set(fitting.map(\.key)), Set(fitting.map(\.layer)))
+        let others = list.parameters.filter { $0.role != .buffer && layers.contains($0.layer) }
+        if let other = others.first(where: { !keys.contains($0.key) }) {
+            throw Failure(
+                .configuration,
+                "\(key): \(pattern) fits a part of \(other.layer), without \(other.key); layers are frozen as wholes: "
+                    + "\(other.layer)")
+        }
+        return layers
+    }
+}

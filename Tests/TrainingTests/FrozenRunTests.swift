@@ -1,0 +1,149 @@
+import DataParallel
+import Diagnostics
+import Foundation
+import Ingest
+import Layers
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// With a dropout behind the frozen layers, whose random numbers must not change by what is computed once.
+@Sendable private func makeModel(_ request: ModelRequest) -> ModelDescription? {
+    guard request.name == "tiny" else { return nil }
+    var model = ModelDescription(name: "tiny", input: request.input, classes: request.classes)
+    model.append("conv1", Conv2d(outChannels: 3, kernel: 3, stride: 2))
+    model.append("bn1", BatchNorm2d())
+    model.append("relu1", ActivationLayer(.relu))
+    let start = model.append("pool", MaxPool2d(kernel: 2))
+    let main = model.append("conv2", Conv2d(outChannels: 3, kernel: 3, padding: 1))
+    model.append("add", ResidualAdd(), from: [main, start])
+    model.append("bn2", BatchNorm2d())
+    model.append("flatten", Flatten())
+    model.append("dropout", Dropout(probability: 0.25))
+    model.append("fc", Linear(outputs: request.classes))
+    return model
+}
+
+/// Runs with frozen layers from end to end.
+@Suite("Runs with frozen layers")
+struct FrozenRunTests {
+    private let scratch: Scratch
+
+    init() throws {
+        scratch = try Scratch()
+        try SyntheticDataset.write(to: scratch.file("d.h5"), train: 200, test: 50)
+    }
+
+    /// Seven steps an epoch.
+    private func makeConfiguration(_ assignments: [String]) throws -> Configuration {
+        var configuration = Configuration()
+        configuration.model = Configuration.Model(name: "tiny")
+        configuration.data.file = scratch.file("d.h5")
+        configuration.length = .steps(24)
+        configuration.optimizer = Configuration.Optimizer(.adam)
+        configuration.optimizer.learningRate = 0.01
+        configuration.evaluate.every = Interval(4, .step)
+        configuration.evaluate.batchSize = 16
+        configuration.checkpoint.every = Interval(5, .step)
+        configuration.checkpoint.keep = 100
+        return try Configuration(
+            yaml: nil, file: "test", assignments: assignments, models: ["tiny"], defaults: configuration)
+    }
+
+    @discardableResult
+    private func train(
+        _ configuration: Configuration, _ folder: String, from checkpoint: String? = nil, ranks: Int = 1,
+        threads: Int = 1, afterDryRun: Bool = false
+    ) throws -> Checkpoint {
+        let directory = scratch.file(folder)
+        let codes = try InProcessWorld(size: ranks).run { communicator in
+            var options = TrainingSession.Options()
+            options.runDirectory = directory
+            options.threads = threads
+            options.models = ["tiny"]
+            if let checkpoint {
+                options.resume = try ResumePoint.find(
+                    .checkpoint(path: checkpoint), runDirectory: directory, over: communicator)
+            }
+            let session = try TrainingSession(
+                configuration: configuration, options: options, communicator: communicator, makeModel: makeModel)
+            if afterDryRun {
+                let plan = try session.dryRun()
+                #expect(plan.steps == 24 && plan.runSeconds > 0)
+                if !configuration.unfreeze.isEmpty { #expect(plan.runSeconds < 24 * plan.stepSeconds) }
+            }
+            return try session.run(environment: [:])
+        }
+        #expect(codes.allSatisfy { $0 == .done })
+        return try CheckpointFile.read("\(directory)/checkpoints/last")
+    }
+
+    private func expectEqual(_ found: Checkpoint, _ expected: Checkpoint, _ what: String) {
+        #expect(found.weights == expected.weights && found.average == expected.average, "\(what)")
+        #expect(found.optimizer.map(\.tensors) == expected.optimizer.map(\.tensors), "\(what)")
+        #expect(found.header.evaluations == expected.header.evaluations, "\(what)")
+        #expect(found.header.updatesMissed == expected.header.updatesMissed, "\(what)")
+    }
+
+    @Test(
+        "values behind frozen layers that are computed once give the same run, on any ranks and threads and after a stop",
+        arguments: [
+            ["freeze=backbone"], ["freeze=until conv2", "ema.decay=0.9"],
+            ["freeze=backbone", "unfreeze={conv2: 2 epochs, \"*\": 3 epochs}"],
+        ])
+    func once(assignments: [String]) throws {
+        let once = try makeConfiguration(assignments)
+        let expected = try train(makeConfiguration(assignments + ["frozen_features=every_step"]), "each")
+        #expect(try scratch.text("each/train.log").contains("features") == false)
+        expectEqual(try train(once, "once"), expected, "once")
+        #expect(try scratch.text("once/train.log").contains("are computed once for 200 + 50 images"))
+        expectEqual(try train(once, "threads", threads: 2), expected, "two threads")
+        expectEqual(try train(once, "dry", afterDryRun: true), expected, "after a dry run")
+        for ranks in [2, 4] { expectEqual(try train(once, "ranks\(ranks)", ranks: ranks), expected, "\(ranks) ranks") }
+        for stop in [5, 10, 15, 20] {
+            let path = scratch.file("once/checkpoints/step-0000000\(stop < 10 ? "0" : "")\(stop).h5")
+            expectEqual(try train(once, "again\(stop)", from: path), expected, "after a stop at \(stop)")
+        }
+    }
+
+    @Test(
+        "only what stays and comes again is computed once",
+        arguments: [
+            ("freeze=backbone", "the values behind flatten are computed once"),
+            ("frozen_batch_norm=renewed", "the values behind conv1 are computed once"),
+            ("freeze=[conv1]", "the values behind conv1 are computed once"), ("freeze=[fc]", nil),
+            ("data.augment=[RandomHorizontalFlip]", nil), ("data.mix=[MixUp]", nil), ("steps=7", nil),
+        ] as [(String, String?)])
+    func once(assignment: String, words: String?) throws {
+        try train(makeConfiguration(["freeze=backbone", "steps=8", assignment]), "run")
+        let log = try scratch.text("run/train.log")
+        #expect(log.contains(words ?? "are computed once") == (words != nil), "\(log)")
+    }
+
+    @Test("frozen layers are the same bytes before and after, and the first lines say what is trained")
+    func unchanged() throws {
+        let found = try train(makeConfiguration(["freeze=backbone"]), "run", ranks: 2)
+        let first = try train(makeConfiguration(["freeze=backbone", "steps=1"]), "first")
+        for (now, before) in zip(found.weights, first.weights) {
+            #expect((now == before) == !now.key.hasPrefix("fc."), "\(now.key)")
+        }
+        #expect(found.optimizer.allSatisfy { $0.tensors.map(\.key) == ["fc.weight", "fc.bias"] })
+        #expect(
+            try scratch.text("run/train.log").contains(
+                /trained +1,090 of 1,216 parameters, 8,720 bytes of optimizer state, 4,360 bytes of gradients sent/))
+    }
+
+    @Test("other frozen layers make another run, which does not go on")
+    func resuming() throws {
+        try train(makeConfiguration(["freeze=backbone", "steps=5"]), "run")
+        let failure = #expect(throws: Failure.self) {
+            try train(
+                makeConfiguration(["freeze=until conv2", "steps=5"]), "other",
+                from: scratch.file("run/checkpoints/last"))
+        }
+        #expect(
+            failure?.code == .configuration && failure?.message.contains("freeze was backbone, is until conv2") == true)
+    }
+}
