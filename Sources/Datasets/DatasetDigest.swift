@@ -3,17 +3,17 @@ internal import Digests
 /// The digest that says whether two dataset files hold the same data; `DatasetFile.digest` describes its lines.
 enum DatasetDigest {
     static func compute(
-        classes: [String], headers: [DatasetSplitHeader], imageDigest: (DatasetSplitHeader) -> String
+        classes: [String], headers: [DatasetSplitHeader], imageDigests: [String]
     ) -> String {
         var hash = SHA256()
         hash.update("\(DatasetFileFormat.name) \(DatasetFileFormat.version)\nclasses \(classes.count)\n")
         for name in classes { hash.update("\(name.utf8.count) \(name)\n") }
-        for header in headers {
+        for (header, imageDigest) in zip(headers, imageDigests) {
             hash.update("split \(header.name)\n")
             hash.update("images \(header.count) \(header.height) \(header.width) \(header.channels) ")
             hash.update("\(header.pixelType.rawValue)\n")
             hash.update("mean\(bits(header.mean))\nstd\(bits(header.std))\n")
-            hash.update("images-sha256 \(imageDigest(header))\nlabels-sha256 \(header.labelDigest)\n")
+            hash.update("images-sha256 \(imageDigest)\nlabels-sha256 \(header.labelDigest)\n")
             header.labels.map { Int64($0).littleEndian }.withUnsafeBytes { hash.update($0) }
         }
         return hash.hexadecimal()

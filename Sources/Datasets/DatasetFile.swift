@@ -37,10 +37,8 @@ package final class DatasetFile {
     }
 
     private let file: HDF5File
-    private let chunks: ChunkAccess
-    private let cache: PixelFactsCache
-    /// Of the splits without a stored digest.
-    private let computedDigests: [String: String]
+    /// In the order of `headers`.
+    private let pixels: [SplitPixels]
     private var opened: [String: DatasetSplit] = [:]
     private static let largestClassCount = 1 << 20
 
@@ -72,28 +70,27 @@ package final class DatasetFile {
     init(foreign paths: [String], roles: DatasetRoles, chunks: ChunkAccess, cache: PixelFactsCache) throws {
         precondition(!paths.isEmpty, "a dataset of no files")
         path = paths.joined(separator: ", ")
-        self.chunks = chunks
-        self.cache = cache
         ignoredNames = []
         for path in paths { try Self.requireHDF5(path) }
         let opened = try translatingErrors { () throws -> ([HDF5File], [String], [DatasetSplitHeader]) in
             let files = try paths.map { try HDF5File.open($0) }
             let detection = try RoleDetection(files)
             var parts: [(name: String, images: ForeignImages, labels: [Int64])] = []
-            for found in try detection.splits(roles) {
+            let splits = try detection.splits(roles)
+            for found in splits {
                 let images = try ForeignImages(try detection.dataset(found.images), roles)
                 let labels = try ForeignLabels.read(try detection.dataset(found.labels), count: images.count, roles)
                 parts.append((found.name, images, labels))
             }
-            let most = Int(parts.lazy.compactMap { $0.labels.max() }.max() ?? 0)
-            let names = try detection.classes(roles)
-            guard most < (names?.count ?? Self.largestClassCount) else {
-                let limit = names.map { "\($0.count) class names" } ?? "at most \(Self.largestClassCount) classes"
-                throw Failure(.badData, "\(paths[0]): has label \(most + roles.labelBase), expected \(limit)")
+            let (most, base) = (Int(parts.lazy.compactMap { $0.labels.max() }.max() ?? 0), Int(roles.labelBase))
+            let names = try detection.classes(roles, of: splits)
+            if let names, most >= names.count {
+                throw Failure(
+                    .badData, "\(paths[0]): has label \(most + base), expected \(names.count) class names, one a class")
             }
             let headers = parts.map { DatasetSplitHeader(name: $0.name, images: $0.images, labels: $0.labels) }
                 .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-            return (files, names ?? (0...most).map { "\($0 + roles.labelBase)" }, headers)
+            return (files, names ?? (0...most).map { "\($0 + base)" }, headers)
         }
         (file, classes, headers) = (opened.0[0], opened.1, opened.2)
         guard let first = headers.first else { throw Failure(.badData, "\(path): no images were named") }
@@ -108,20 +105,11 @@ package final class DatasetFile {
                     + "(\(header.pixelType)), \(first.imagesPath.printable) \(height)×\(width)×\(channels) "
                     + "(\(first.pixelType)); expected one kind")
         }
-        var digests: [String: String] = [:]
-        for header in headers {
-            digests[header.name] = try Self.facts(
-                of: header, in: file, try Self.pixels(of: header, in: file, chunks), cache
-            ).digest
-        }
-        computedDigests = digests
-        digest = DatasetDigest.compute(classes: classes, headers: headers) { digests[$0.name] ?? "" }
+        (pixels, digest) = try Self.pixels(of: headers, in: file, classes: classes, chunks, cache)
     }
 
     init(path: String, chunks: ChunkAccess = .streamed, cache: PixelFactsCache) throws {
         self.path = path
-        self.chunks = chunks
-        self.cache = cache
         let name = path
         func bad(_ text: String) -> Failure { Failure(.badData, "\(name)\(text)") }
         try Self.requireHDF5(path)
@@ -157,32 +145,32 @@ package final class DatasetFile {
                 ":\(header.imagesPath) holds \(header.height)×\(header.width)×\(header.channels) images, "
                     + "\(first.imagesPath) \(height)×\(width)×\(channels); expected one size")
         }
-        var digests: [String: String] = [:]
-        for header in headers where header.storedImageDigest == nil {
-            digests[header.name] = try Self.facts(
-                of: header, in: file, try Self.pixels(of: header, in: file, chunks), cache
-            )
-            .digest
-        }
-        computedDigests = digests
-        digest = DatasetDigest.compute(classes: classes, headers: headers) { header in
-            header.storedImageDigest ?? digests[header.name] ?? ""
-        }
+        (pixels, digest) = try Self.pixels(of: headers, in: file, classes: classes, chunks, cache)
+    }
+
+    /// The pixels of the splits, not read where their digests are stored, and the digest of all.
+    private static func pixels(
+        of headers: [DatasetSplitHeader], in file: HDF5File, classes: [String], _ chunks: ChunkAccess,
+        _ cache: PixelFactsCache
+    ) throws -> ([SplitPixels], digest: String) {
+        let pixels = try headers.map { try SplitPixels($0, in: file, chunks, cache) }
+        let digests = try zip(headers, pixels).map { try $0.storedImageDigest ?? $1.facts().digest }
+        return (pixels, DatasetDigest.compute(classes: classes, headers: headers, imageDigests: digests))
     }
 
     /// The images and labels of a split.
     package func split(_ name: String) throws -> DatasetSplit {
         if let split = opened[name] { return split }
-        guard let header = headers.first(where: { $0.name == name }) else {
+        guard let place = headers.firstIndex(where: { $0.name == name }) else {
             throw Failure(
                 .configuration,
                 "\(path): has no split \(name), expected one of \(splitNames.joined(separator: ", ")); evaluate.split "
                     + "(--set evaluate.split=\(splitNames.first ?? "train"), or evaluate --split) names the one to score"
             )
         }
-        let pixels = try Self.pixels(of: header, in: file, chunks)
-        if let digest = header.storedImageDigest ?? computedDigests[name] { pixels.expect(digest: digest) }
-        let split = DatasetSplit(header, storage: pixels)
+        let (header, storage) = (headers[place], try pixels[place].storage())
+        storage.expect(digest: try header.storedImageDigest ?? pixels[place].facts().digest)
+        let split = DatasetSplit(header, storage: storage)
         opened[name] = split
         return split
     }
@@ -204,11 +192,11 @@ package final class DatasetFile {
     package func checkPixels(
         of names: [String]? = nil, onLongWork: @escaping (String) -> Void = { _ in }
     ) throws -> [String] {
-        let checked = headers.filter { names?.contains($0.name) ?? true }
+        let checked = zip(headers, pixels).filter { names?.contains($0.0.name) ?? true }
         let work = LongWork(onLongWork)
-        return try checked.flatMap { header in
+        return try checked.flatMap { header, pixels in
             let place = "\(path):\(header.imagesPath.printable)"
-            let facts = try Self.facts(of: header, in: file, try split(header.name).storage, cache) { done in
+            let facts = try pixels.facts { done in
                 work.note("checking the pixels of \(path) once", done: done, of: header.byteCount)
             }
             if let stored = header.storedImageDigest, facts.digest != stored {
@@ -222,14 +210,9 @@ package final class DatasetFile {
 
     /// What the images of a split are called in results: `FILE/test/NAME` as the file names them, or by number.
     func imageNames(of split: String) throws -> [String] {
-        let count = try self.split(split).count
-        let stored: [String]? = try translatingErrors {
-            guard file.exists("/\(split)/names"), case let names = try file.dataset("/\(split)/names"),
-                names.shape == [count]
-            else { return nil }
-            return try names.readStrings()
-        }
-        return (stored ?? (0..<count).map(String.init)).map { "\(path)/\(split)/\($0)" }
+        let stored = try sampleNames(of: split)
+        let names = stored.isEmpty ? (0..<(header(split)?.count ?? 0)).map(String.init) : stored
+        return names.map { "\(path)/\(split)/\($0)" }
     }
 
     /// An attribute of the file itself (`command`, `sources`, `preprocessing`), nil when absent.
@@ -242,124 +225,16 @@ package final class DatasetFile {
 
     /// What the images of a split were called in their source; empty where the file does not say it.
     package func sampleNames(of split: String) throws -> [String] {
-        try translatingErrors {
-            let path = "/\(split)/names"
-            guard file.exists(path), let count = headers.first(where: { $0.name == split })?.count else { return [] }
-            let names = try file.dataset(path)
-            guard names.elementType == .string, names.shape == [count] else { return [] }
-            return try names.readStrings()
-        }
+        try translatingErrors { try header(split)?.sampleNames(in: file) ?? [] }
     }
 
     /// Height and width that the images of a split had before they were brought to one size; empty where the file does not say
     /// it.
     package func sourceSizes(of split: String) throws -> [(height: Int, width: Int)] {
-        try translatingErrors {
-            let path = "/\(split)/source_sizes"
-            guard file.exists(path), let count = headers.first(where: { $0.name == split })?.count else { return [] }
-            let sizes = try file.dataset(path)
-            guard sizes.elementType.isInteger, sizes.shape == [count, 2] else { return [] }
-            let numbers = try sizes.readIntegers()
-            return (0..<count).map { (max(1, Int(numbers[2 * $0])), max(1, Int(numbers[2 * $0 + 1]))) }
-        }
+        try translatingErrors { try header(split)?.sourceSizes(in: file) ?? [] }
     }
 
-    /// Contiguous pixels are mapped, or read where they lie if there are very many; chunks are read as `chunks` says; what only
-    /// the library understands goes to memory through it.
-    private static func pixels(
-        of header: DatasetSplitHeader, in file: HDF5File, _ chunks: ChunkAccess
-    ) throws -> any PixelStorage {
-        if let images = header.foreign {
-            let file = images.dataset.file
-            let watch = try FileWatch(path: file.path, descriptor: try translatingErrors { try file.descriptor() })
-            if images.isPlain { return try pixels(of: header, in: file, watch, chunks) }
-            return ConvertedPixels(images, raw: try raw(images, watch), watch: watch)
-        }
-        let watch = try FileWatch(path: file.path, descriptor: try translatingErrors { try file.descriptor() })
-        return try pixels(of: header, in: file, watch, chunks)
-    }
-
-    /// The elements of images as they lie in the file; nil where only the library understands them.
-    private static func raw(_ images: ForeignImages, _ watch: FileWatch) throws -> (any PixelStorage)? {
-        let dataset = images.dataset
-        guard dataset.elementType == .uint8 || dataset.elementType == .float32 else { return nil }
-        let elementBytes = dataset.elementType == .uint8 ? 1 : 4
-        if let offset = dataset.fileOffset, offset % elementBytes == 0 {
-            let count = dataset.count * elementBytes
-            return count < FileBytes.leastBytes
-                ? try MappedBytes(watch, offset: offset, count: count)
-                : try FileBytes(watch, offset: offset, count: count)
-        }
-        return try translatingErrors { try dataset.chunkTable() }
-            .map { ChunkedBytes(watch, table: $0, place: dataset.place) }
-    }
-
-    private static func pixels(
-        of header: DatasetSplitHeader, in file: HDF5File, _ watch: FileWatch, _ chunks: ChunkAccess
-    ) throws -> any PixelStorage {
-        if header.canBeMapped, let offset = header.fileOffset {
-            return header.byteCount < FileBytes.leastBytes
-                ? try MappedBytes(watch, offset: offset, count: header.byteCount)
-                : try FileBytes(watch, offset: offset, count: header.byteCount)
-        }
-        if let table = try translatingErrors({ try file.dataset(header.imagesPath).chunkTable() }) {
-            let place = "\(file.path):\(header.imagesPath.printable)"
-            let bytes = ChunkedBytes(watch, table: table, place: place)
-            guard case .inMemory(let threads) = chunks else { return bytes }
-            return try MappedBytes(count: header.byteCount, identity: watch.identity) {
-                try bytes.readAll(into: $0, threads: threads)
-            }
-        }
-        return try MappedBytes(count: header.byteCount, identity: watch.identity) { memory in
-            try translatingErrors {
-                let images = try file.dataset(header.imagesPath)
-                switch images.elementType {
-                case .uint8: try images.read(into: memory.bindMemory(to: UInt8.self))
-                case .float64: try readNarrowing(images, into: memory.bindMemory(to: Float.self))
-                default: try images.read(into: memory.bindMemory(to: Float.self))
-                }
-            }
-        }
-    }
-
-    /// Reads float64 images as float32, a few at a time. Throws: `Failure(.badData)` for a number that is too large.
-    private static func readNarrowing(_ images: HDF5Dataset, into target: UnsafeMutableBufferPointer<Float>) throws {
-        let perImage = images.shape.dropFirst().reduce(1, *)
-        let rows = max(1, (1 << 17) / perImage)
-        let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: rows * perImage)
-        defer { piece.deallocate() }
-        for start in stride(from: 0, to: images.shape[0], by: rows) {
-            let end = min(images.shape[0], start + rows)
-            let part = UnsafeMutableBufferPointer(rebasing: piece[..<((end - start) * perImage)])
-            try images.read(rows: start..<end, into: part)
-            for (place, value) in part.enumerated() {
-                let narrow = Float(value)
-                guard narrow.isFinite || !value.isFinite else {
-                    throw Failure(
-                        .badData,
-                        "\(images.place)[\(start + place / perImage)] holds \(value), which float32 cannot "
-                            + "hold; expected pixels in 0…1")
-                }
-                target[start * perImage + place] = narrow
-            }
-        }
-    }
-
-    private static func facts(
-        of header: DatasetSplitHeader, in file: HDF5File, _ pixels: any PixelStorage, _ cache: PixelFactsCache,
-        progress: (Int) -> Void = { _ in }
-    ) throws -> PixelFacts {
-        let part =
-            "\(header.name.utf8.count) \(header.name) \(header.fileOffset ?? -1) \(header.byteCount) \(header.pixelType)"
-            + (header.foreign.map { " \(header.imagesPath) \($0.layout) \($0.values)" } ?? "")
-        let key = pixels.identity?.key(of: part)
-        if let key, let known = cache.facts(for: key) { return known }
-        let isFresh = pixels.identity?.isFresh ?? true
-        let facts = try PixelFacts(
-            pixels, type: header.pixelType, imageBytes: header.byteCount / header.count, progress: progress)
-        if let key, !isFresh { cache.remember(facts, for: key) }
-        return facts
-    }
+    private func header(_ split: String) -> DatasetSplitHeader? { headers.first { $0.name == split } }
 }
 
 /// Tells the user once of work that takes longer than a second.

@@ -128,6 +128,30 @@ package struct DatasetSplitHeader: Sendable {
         warnings = []
     }
 
+    /// What the images were called in their source: a row of texts, `names`, beside them. Empty where the file has none.
+    func sampleNames(in file: HDF5File) throws(HDF5Error) -> [String] {
+        guard let names = try dataset("names", in: file), names.elementType == .string, names.shape == [count] else {
+            return []
+        }
+        return try names.readStrings()
+    }
+
+    /// Height and width that the images had before they were brought to one size: `source_sizes` beside them. Empty where the file
+    /// has none.
+    func sourceSizes(in file: HDF5File) throws(HDF5Error) -> [(height: Int, width: Int)] {
+        guard let sizes = try dataset("source_sizes", in: file), sizes.elementType.isInteger, sizes.shape == [count, 2]
+        else { return [] }
+        let numbers = try sizes.readIntegers()
+        return (0..<count).map { (max(1, Int(numbers[2 * $0])), max(1, Int(numbers[2 * $0 + 1]))) }
+    }
+
+    /// The dataset of a name in the group that holds the images; nil where there is none.
+    private func dataset(_ name: String, in file: HDF5File) throws(HDF5Error) -> HDF5Dataset? {
+        let file = foreign?.dataset.file ?? file
+        let path = imagesPath.split(separator: "/").dropLast().map { "/\($0)" }.joined() + "/\(name)"
+        return file.exists(path) ? try file.dataset(path) : nil
+    }
+
     /// Few channels where the height should be, and more of everything behind them.
     private static func looksLikeChannelsFirst(_ shape: [Int]) -> Bool {
         [1, 3, 4].contains(shape[1]) && shape[2] > 4 && shape[3] > 4

@@ -2,10 +2,11 @@ internal import CHDF5
 
 /// Where the chunks of a dataset lie in its file, and what was done to their bytes: all that reading them without the library takes.
 package struct HDF5ChunkTable: Sendable {
-    package enum Filter: Equatable, Sendable {
-        case deflate
+    /// In the order in which they are undone here; the library applies them in any.
+    package enum Filter: CaseIterable, Equatable, Sendable {
         /// Bytes of equal place in the elements stand together.
         case shuffle
+        case deflate
         case fletcher32
     }
 
@@ -43,6 +44,7 @@ extension HDF5Dataset {
     package func chunkTable() throws(HDF5Error) -> HDF5ChunkTable? {
         _ = try file.liveIdentifier()
         guard let chunkShape, !shape.isEmpty, isInMachineOrder, elementType == .uint8 || elementType == .float32,
+            filterKinds == HDF5ChunkTable.Filter.allCases.filter(filterKinds.contains),
             try file.userBlockBytes() == 0  // which the library (1.10.8) forgets in the chunks' addresses
         else { return nil }
         let elementBytes = elementType == .uint8 ? 1 : 4

@@ -50,6 +50,57 @@ extension HDF5File {
         return links.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 
+    /// What `walk` finds under a name.
+    package enum Object {
+        case group
+        case dataset(HDF5Dataset)
+        /// Another name of an object that was seen under this one.
+        case same(as: String)
+        /// A link that is not hard, or an object that cannot be opened.
+        case unreadable(HDF5Error)
+    }
+
+    /// Visits every object once, level by level, under the shortest of its names: links may make a tree of any size out of a few
+    /// objects, or a circle. The root is level 0.
+    ///
+    /// Returns the first name that lies beyond so many levels or objects, where the walk ended; nil when everything was seen.
+    /// Throws: what `visit` throws.
+    package func walk(
+        levels: Int, objects most: Int, _ visit: (_ path: String, Object) throws -> Void
+    ) throws -> String? {
+        var firstNames: [UInt64: String] = [:]
+        var level: [(path: String, address: UInt64?)] = [("/", nil)]
+        var seen = 0
+        for _ in 0..<levels {
+            var below: [(path: String, address: UInt64?)] = []
+            for (path, address) in level {
+                seen += 1
+                if let address, let first = firstNames[address] {
+                    try visit(path, .same(as: first))
+                    continue
+                }
+                if let address { firstNames[address] = path }
+                let (object, links) = look(at: path)
+                try visit(path, object)
+                for link in links {
+                    guard seen + below.count < most else { return path }
+                    below.append((path == "/" ? "/\(link.name)" : "\(path)/\(link.name)", link.address))
+                }
+            }
+            level = below
+        }
+        return level.first?.path
+    }
+
+    /// The object under a name, and what is in it.
+    private func look(at path: String) -> (Object, [Link]) {
+        do {
+            return try isGroup(path) ? (.group, links(of: path)) : (.dataset(dataset(path)), [])
+        } catch {
+            return (.unreadable(error), [])
+        }
+    }
+
     /// True for a group, false for a dataset or named type.
     package func isGroup(_ path: String) throws(HDF5Error) -> Bool {
         let object = try openObject(path)

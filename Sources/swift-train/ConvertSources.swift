@@ -82,7 +82,7 @@ extension ConvertCommand {
         var classNames: String?
 
         @Option(name: .long, help: "The number of the first class.")
-        var labelBase = 0
+        var labelBase: Int32 = 0
 
         func names() throws -> [String]? {
             try classNames.map { text in
@@ -228,7 +228,7 @@ extension ConvertCommand {
             description.shape = try shape.map { try ConvertCommand.shape($0) }
             description.labelColumn = labelColumn
             description.classNames = try labels.names()
-            description.labelBase = labels.labelBase
+            description.labelBase = Int(labels.labelBase)
             description.root = root
             try StandardOutput.line(
                 CSVImages.convert(
@@ -272,7 +272,7 @@ extension ConvertCommand {
             description.shape = try shape.map { try ConvertCommand.shape($0) }
             (description.images, description.labels) = (images, labels)
             description.classNames = try classLabels.names()
-            description.labelBase = classLabels.labelBase
+            description.labelBase = Int(classLabels.labelBase)
             try StandardOutput.line(
                 NumPyImages.convert(
                     paths: files, to: output.output, description: description, fractions: fractions.fractions(),
@@ -310,7 +310,7 @@ extension ConvertCommand {
             try StandardOutput.line(
                 TarImages.convert(
                     shards: TarImages.Shards(train: files, val: valFrom, test: testFrom), to: output.output,
-                    fractions: fractions.fractions(), classNames: labels.names(), labelBase: labels.labelBase,
+                    fractions: fractions.fractions(), classNames: labels.names(), labelBase: Int(labels.labelBase),
                     options: options
                 ).text)
         }

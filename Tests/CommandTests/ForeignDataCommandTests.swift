@@ -31,6 +31,30 @@ struct ForeignDataCommandTests {
         #expect(hashes.count == 1)
     }
 
+    @Test("a prediction is that of an evaluation, whatever the layout and type of the pixels")
+    func predicted() throws {
+        let workshop = try Workshop()
+        try workshop.write(
+            """
+            model: {layers: [{Conv2d: {out_channels: 4, kernel_size: 3}}, ReLU, Flatten, {Linear: {out_features: classes}}]}
+            data: {file: \(Self.fixtures)/galaxy10.h5}
+            batch_size: 4
+            shards: 2
+            epochs: 2
+            evaluate: {split: train}
+            """, "c.yaml")
+        let run = try workshop.run("train", "--config", "c.yaml", "--run-dir", "run")
+        #expect(run.code == 0, "\(run.errors)")
+        var tables: [String] = []
+        for name in ["galaxy10", "caffe", "float64", "chunked", "camelyonpatch_level_2_split_train_x"] {
+            let path = "\(Self.fixtures)/\(name).h5"
+            let outcome = try workshop.run("predict", "run", path, "--output", "\(name).csv")
+            #expect(outcome.code == 0, "\(name): \(outcome.errors)")
+            tables.append(try workshop.text("\(name).csv").replacing(path, with: "FILE"))
+        }
+        #expect(Set(tables).count == 1 && tables[0].contains("FILE/train/11"), "\(tables[0])")
+    }
+
     @Test("a file whose parts are not clear is an error with the options to choose by")
     func ambiguous() throws {
         let workshop = try Workshop()

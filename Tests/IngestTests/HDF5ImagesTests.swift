@@ -42,6 +42,9 @@ struct HDF5ImagesTests {
             (["medmnist.h5"], ["train": 0..<12, "val": 0..<4, "test": 4..<8], ["0", "1", "2"]),
             (["float64.h5"], ["train": 0..<12], ["0", "1", "2"]),
             (["chunked.h5"], ["train": 0..<12], ["0", "1", "2"]),
+            (["circle.h5"], ["train": 0..<12], ["0", "1", "2"]),
+            (["file-names.h5"], ["train": 0..<12], ["0", "1", "2"]),
+            (["fletcher-first.h5"], ["train": 0..<12], ["0", "1", "2"]),
         ])
     func layouts(names: [String], splits: [String: Range<Int>], classes: [String]) throws {
         let scratch = try Scratch()
@@ -86,11 +89,15 @@ struct HDF5ImagesTests {
         #expect(try floats("uint16.h5") == expected.map { Float(Double($0) * 257 * (1.0 / 65_535)) })
         #expect(
             try floats("half.h5") == expected.map { Float((Double($0) + ($0 < 128 ? 0.5 : 0)) * (1.0 / 255)) })
-        let gray = try DatasetFile(foreign: Self.paths(["gray.h5"]), roles: DatasetRoles())
-        #expect(gray.channels == 1)
-        #expect(
-            try TestSupport.pixels(of: gray.split("train"))
-                == stride(from: 0, to: expected.count, by: 3).map { expected[$0] })
+        for (name, chunks) in [
+            ("gray.h5", .streamed), ("gray-chunks.h5", .streamed), ("gray-chunks.h5", .inMemory(threads: 2)),
+        ] as [(String, DatasetFile.ChunkAccess)] {
+            let gray = try DatasetFile(foreign: Self.paths([name]), roles: DatasetRoles(), chunks: chunks)
+            #expect(gray.channels == 1)
+            #expect(
+                try TestSupport.pixels(of: gray.split("train"))
+                    == stride(from: 0, to: expected.count, by: 3).map { expected[$0] }, "\(name)")
+        }
 
         let path = try Self.paths(["two-images.h5"])[0]
         var named = DatasetRoles()
@@ -105,19 +112,76 @@ struct HDF5ImagesTests {
     }
 
     @Test(
+        "images that are converted come to memory where any may be asked for, and out of order where neighbours are",
+        arguments: ["chunked.h5", "float64.h5", "caffe.h5", "int16.h5"], [1, 3])
+    func inMemory(name: String, threads: Int) throws {
+        let path = try Self.paths([name])
+        for chunks in [.streamed, .inMemory(threads: threads)] as [DatasetFile.ChunkAccess] {
+            let split = try DatasetFile(foreign: path, roles: DatasetRoles(), chunks: chunks).split("train")
+            for image in [11, 0, 5, 4] {
+                var bytes = [UInt8](repeating: 0, count: Self.imageBytes)
+                try bytes.withUnsafeMutableBytes { try split.fill($0.baseAddress!, sample: image) }
+                #expect(bytes == Self.pixels(image..<image + 1), "\(name) \(chunks)")
+            }
+            try split.confirm()
+        }
+    }
+
+    @Test("labels that are far from the first class, or no row, are refused where they lie")
+    func labelRange() throws {
+        func failure(_ name: String, _ change: (inout DatasetRoles) -> Void) throws -> String {
+            var roles = DatasetRoles()
+            change(&roles)
+            let paths = try Self.paths([name])
+            return #expect(throws: Failure.self) { try DatasetFile(foreign: paths, roles: roles) }?.message ?? ""
+        }
+        #expect(
+            try failure("galaxy10.h5") { $0.labelBase = .min }.contains(
+                "holds 0 at 0, expected at most 1048576 classes"))
+        #expect(
+            try failure("galaxy10.h5") { $0.labelBase = .max }.contains("holds 0 at 0, expected 2147483647 or more"))
+        let scalar = try failure("scalar-label.h5") { roles in
+            roles.images = ["train": "/images"]
+            roles.labels = ["train": "/labels"]
+        }
+        #expect(scalar.contains("is int64 of shape [], expected 1 numbers"), "\(scalar)")
+    }
+
+    @Test("names beside the images are theirs, not those of the classes")
+    func names() throws {
+        let file = try DatasetFile(foreign: Self.paths(["file-names.h5"]), roles: DatasetRoles())
+        #expect(try file.sampleNames(of: "train") == (0..<12).map { "\($0).png" })
+    }
+
+    @Test(
+        "images without labels are found as labelled ones are, and have the same pixels",
+        arguments: ["caffe.h5", "float64.h5", "galaxy10.h5", "camelyonpatch_level_2_split_train_x.h5", "no-labels.h5"])
+    func unlabelled(name: String) throws {
+        let found = try StoredImages.all(in: Self.paths([name])[0])
+        #expect(found.map(\.name) == ["train"])
+        #expect(TestSupport.pixels(of: found[0].images) == Self.pixels(0..<12))
+        let two = try StoredImages.all(in: Self.paths(["two-images.h5"])[0])
+        #expect(two.map(\.name) == ["left", "right"])
+    }
+
+    @Test(
         "what is not clear is an error with the lines to choose by, and what is wrong is named",
         arguments: [
             ("two-images.h5", "--images '%/two-images.h5#/left' --labels '%/two-images.h5#/labels'"),
             ("two-images.h5", "--images '%/two-images.h5#/right' --labels '%/two-images.h5#/labels'"),
             ("two-labels.h5", "--images '%/two-labels.h5#/images' --labels '%/two-labels.h5#/label_b'"),
-            ("axes.h5", "Choose one: --layout 'nhwc' or --layout 'nchw'"),
+            ("two-images.h5", "--set 'data.images=%/two-images.h5#/right' --set 'data.labels=%/two-images.h5#/labels'"),
+            ("axes.h5", "Choose one:\n  convert hdf5   --layout 'nhwc'\n  train          --set 'data.layout=nhwc'"),
             ("many-hot.h5", "has 3 ones in row 0, expected one-hot rows"),
             ("fractions.h5", "holds 0.5 at 0, expected whole numbers"),
             ("negative.h5", "holds -1 at 0, expected 0 or more"),
+            ("not-a-number.h5", "not-a-number.h5:/images holds nan in image 7 among whole numbers in 0…255"),
+            ("least-label.h5", "holds -9223372036854775808 at 2, expected 0 or more"),
+            ("scalar-label.h5", "could be images, but nothing holds a label for each of them"),
             ("levels.h5", "holds 0.0 to 2295.0, expected 0…255"),
             ("no-labels.h5", "could be images, but nothing holds a label for each of them"),
             ("weights.h5", "it looks like weights of Keras"),
-            ("linked.h5", "%/linked.h5:/images is a link that leads elsewhere"),
+            ("linked.h5", "%/linked.h5:/images: is an external or user-defined link; only hard links are followed"),
             ("external.h5", "external storage is not read"),
             ("virtual.h5", "virtual layout is not read"),
             ("bomb.h5", "the file has"),

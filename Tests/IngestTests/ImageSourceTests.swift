@@ -53,6 +53,16 @@ struct ImageSourceTests {
             paths: files.map { scratch.file($0) }, to: scratch.file("d.h5"), description: description, options: options)
     }
 
+    @Test("labels at the ends of the range of whole numbers are refused")
+    func labelRange() {
+        for (labels, base) in [(["0", "\(Int.max)"], -1), (["\(Int.min)"], 0), (["0"], -(1 << 31))] {
+            let failure = #expect(throws: Failure.self) {
+                try ClassLabels(distinct: Set(labels), names: nil, base: base, place: "x")
+            }
+            #expect(failure?.code == .badData && failure?.message.contains("x: has label") == true)
+        }
+    }
+
     @Test("every order, type, version and container of NumPy arrays gives the same dataset")
     func numpyForms() throws {
         let scratch = try Scratch()

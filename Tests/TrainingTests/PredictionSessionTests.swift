@@ -178,8 +178,9 @@ struct PredictionSessionTests {
         try file.write("/odd/images", shape: [4], [Int64](repeating: 0, count: 4))
         try file.close()
         for (split, words) in [
-            ("test", "holds images of 5×24×3 float32"), ("grey", "expected 3 channels"), ("odd", "expected images"),
-            ("val", "without images"),
+            ("test", "holds images of 5×24×3 float32"), ("grey", "expected 3 channels"),
+            ("odd", "has no images of the name odd, expected one of grey, test"),
+            ("val", "has no images of the name val"),
         ] {
             let failure = failure([scratch.file("d.h5")], split: split)
             #expect(failure?.code == .badData && failure?.message.contains(words) == true, "\(failure as Any)")

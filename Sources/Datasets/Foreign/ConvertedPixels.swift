@@ -2,6 +2,7 @@ internal import Diagnostics
 internal import Glibc
 internal import HDF5
 internal import Synchronization
+internal import Tensors
 
 /// The images of another layout or type as pixels, [N, H, W, C], converted when they are asked for.
 ///
@@ -42,51 +43,83 @@ final class ConvertedPixels: PixelStorage, @unchecked Sendable {
     func copy(_ range: Range<Int>, to target: UnsafeMutableRawPointer) throws {
         var place = range.lowerBound
         while place < range.upperBound {
-            let image = place / imageBytes
-            let offset = place - image * imageBytes
-            let count = min(imageBytes - offset, range.upperBound - place)
+            let (image, offset) = place.quotientAndRemainder(dividingBy: imageBytes)
             let here = target + (place - range.lowerBound)
-            if count == imageBytes {
-                try read(image, to: here)
+            let whole = offset == 0 ? (range.upperBound - place) / imageBytes : 0
+            if whole > 0 {
+                try read(image..<image + whole, to: here)
+                place += whole * imageBytes
             } else {
-                let whole = UnsafeMutableRawPointer.allocate(byteCount: imageBytes, alignment: 64)
-                defer { whole.deallocate() }
-                try read(image, to: whole)
-                here.copyMemory(from: whole + offset, byteCount: count)
+                let pixels = UnsafeMutableRawPointer.allocate(byteCount: imageBytes, alignment: 64)
+                defer { pixels.deallocate() }
+                try read(image..<image + 1, to: pixels)
+                let count = min(imageBytes - offset, range.upperBound - place)
+                here.copyMemory(from: pixels + offset, byteCount: count)
+                place += count
             }
-            place += count
         }
     }
 
     func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-        let perPiece = max(1, Self.pieceBytes / imageBytes)
         let piece = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: min(perPiece, images.count) * imageBytes, alignment: 64)
+            byteCount: min(imagesPerPiece, images.count) * imageBytes, alignment: 64)
         defer { piece.deallocate() }
-        for start in stride(from: 0, to: images.count, by: perPiece) {
-            let count = min(perPiece, images.count - start) * imageBytes
-            try copy(start * imageBytes..<start * imageBytes + count, to: piece.baseAddress!)
-            try body(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+        for start in stride(from: 0, to: images.count, by: imagesPerPiece) {
+            let count = min(imagesPerPiece, images.count - start)
+            try read(start..<start + count, to: piece.baseAddress!)
+            try body(UnsafeRawBufferPointer(rebasing: piece[..<(count * imageBytes)]))
         }
         try confirm()
     }
 
-    private func read(_ image: Int, to target: UnsafeMutableRawPointer) throws {
+    /// Converts everything to memory on some threads, on one where the library reads. Throws: `Failure`; what the system says when
+    /// it refuses a thread.
+    func readAll(into memory: UnsafeMutableRawBufferPointer, threads: Int) throws {
+        precondition(memory.count == images.count * imageBytes, "\(images.count) images into \(memory.count) bytes")
+        guard let base = memory.baseAddress else { return }
+        let perUnit = imagesPerPiece
+        let units = (images.count + perUnit - 1) / perUnit
+        let pool = try ThreadPool(threads: raw == nil ? 1 : max(1, min(threads, units)))
+        raw?.keep(bytes: pool.threads * perUnit * rawBytes)
+        try pool.runThrowing(units) { unit in
+            let start = unit * perUnit
+            try self.read(
+                start..<min(start + perUnit, self.images.count), to: base + start * self.imageBytes)
+        }
+        try confirm()
+    }
+
+    /// Images that are read together: whole units of storage, and about a mebibyte.
+    private var imagesPerPiece: Int {
+        let unit = raw.map { max(1, $0.unitBytes / rawBytes) } ?? images.dataset.chunkShape?.first ?? 1
+        return (max(1, Self.pieceBytes / imageBytes) + unit - 1) / unit * unit
+    }
+
+    private func read(_ range: Range<Int>, to target: UnsafeMutableRawPointer) throws {
         guard let raw else {
-            let numbers = UnsafeMutableBufferPointer<Double>.allocate(capacity: elements)
+            let numbers = UnsafeMutableBufferPointer<Double>.allocate(capacity: range.count * elements)
             defer { numbers.deallocate() }
             try library.withLock { _ in
-                try translatingErrors { try images.dataset.readNumbers(rows: image..<image + 1, into: numbers) }
+                try translatingErrors { try images.dataset.readNumbers(rows: range, into: numbers) }
             }
-            return images.convert(UnsafePointer(numbers.baseAddress!), to: target) { $0 }
+            return convert(UnsafePointer(numbers.baseAddress!), range.count, to: target) { $0 }
         }
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: rawBytes, alignment: 64)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: range.count * rawBytes, alignment: 64)
         defer { memory.deallocate() }
-        try raw.copy(image * rawBytes..<(image + 1) * rawBytes, to: memory)
+        try raw.copy(range.lowerBound * rawBytes..<range.upperBound * rawBytes, to: memory)
         if images.dataset.elementType == .uint8 {
-            images.convert(UnsafePointer(memory.assumingMemoryBound(to: UInt8.self)), to: target) { Double($0) }
+            convert(UnsafePointer(memory.assumingMemoryBound(to: UInt8.self)), range.count, to: target) { Double($0) }
         } else {
-            images.convert(UnsafePointer(memory.assumingMemoryBound(to: Float.self)), to: target) { Double($0) }
+            convert(UnsafePointer(memory.assumingMemoryBound(to: Float.self)), range.count, to: target) { Double($0) }
+        }
+    }
+
+    private func convert<Element>(
+        _ source: UnsafePointer<Element>, _ count: Int, to target: UnsafeMutableRawPointer,
+        _ number: (Element) -> Double
+    ) {
+        for image in 0..<count {
+            images.convert(source + image * elements, to: target + image * imageBytes, number)
         }
     }
 }

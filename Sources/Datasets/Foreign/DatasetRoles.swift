@@ -7,31 +7,32 @@ package struct DatasetRoles: Equatable, Sendable {
         case nhwc, nchw, nhw
     }
 
-    /// Images and labels by the name of their split.
+    /// Images and labels by the name of their split: train, val or test.
     package var images: [String: String] = [:]
     package var labels: [String: String] = [:]
     package var classes: String?
     package var layout: Layout?
     /// The number of the first class.
-    package var labelBase = 0
-    /// How the user says all this, for messages.
-    package var style = Style.options
+    package var labelBase: Int32 = 0
 
     package init() {}
 
-    package enum Style: Equatable, Sendable {
-        case options
-        case keys
+    /// What a role is called as an option of `convert hdf5`: `images`, `test-images`, `layout`.
+    static func name(_ role: String, of split: String) -> String { split == "train" ? role : "\(split)-\(role)" }
 
-        /// `--test-images 'f.h5#/x'` or `data.test_images: f.h5#/x`
-        func words(_ name: String, _ value: String) -> String {
-            switch self {
-            case .options: "--\(name) '\(value)'"
-            case .keys: "\(name.replacing("-", with: "_")): '\(value)'"
-            }
-        }
+    /// `--test-images 'f.h5#/x'`
+    static func option(_ name: String, _ value: String) -> String { "--\(name) '\(value)'" }
+
+    /// The same for a run: `--set 'data.test_images=f.h5#/x'`
+    static func setting(_ name: String, _ value: String) -> String {
+        "--set 'data.\(name.replacing("-", with: "_"))=\(value)'"
     }
 
-    /// `images`, `test-images`
-    static func name(_ role: String, of split: String) -> String { split == "train" ? role : "\(split)-\(role)" }
+    /// What to write for a choice, in either command.
+    static func choice(_ parts: [(name: String, value: String)]) -> [String] {
+        [
+            "  convert hdf5   " + parts.map { option($0.name, $0.value) }.joined(separator: " "),
+            "  train          " + parts.map { setting($0.name, $0.value) }.joined(separator: " "),
+        ]
+    }
 }

@@ -108,9 +108,10 @@ final class ForeignImages: @unchecked Sendable {
             // Square images of many channels.
             if first == middle, middle != last { return .nhwc }
             if middle == last, first != middle { return .nchw }
+            let choices = ["nhwc", "nchw"].flatMap { DatasetRoles.choice([("layout", $0)]) }
             throw bad(
-                "has shape \(extents), whose axes can be read in two ways. Choose one: "
-                    + "\(roles.style.words("layout", "nhwc")) or \(roles.style.words("layout", "nchw"))")
+                "has shape \(extents), whose axes can be read in two ways. Choose one:\n"
+                    + choices.joined(separator: "\n"))
         }
     }
 
@@ -127,18 +128,28 @@ final class ForeignImages: @unchecked Sendable {
         let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: min(rows, dataset.shape[0]) * elements)
         defer { piece.deallocate() }
         var (isWhole, least, most) = (true, Double.infinity, -Double.infinity)
+        var notFinite: (place: Int, value: Double)?
         for start in stride(from: 0, to: dataset.shape[0], by: rows) {
             let end = min(dataset.shape[0], start + rows)
             let part = UnsafeMutableBufferPointer(rebasing: piece[..<((end - start) * elements)])
             try dataset.readNumbers(rows: start..<end, into: part)
-            for value in part where value.isFinite {
+            for (place, value) in part.enumerated() {
+                guard value.isFinite else {
+                    notFinite = notFinite ?? (start + place / elements, value)
+                    continue
+                }
                 isWhole = isWhole && value == value.rounded()
                 (least, most) = (min(least, value), max(most, value))
             }
         }
         let isInteger = dataset.elementType.isInteger
         // Zeros and ones alone are a picture of two colours, in either type.
-        if least >= 0, most <= 255, isInteger || isWhole && most > 1 { return .levels }
+        if least >= 0, most <= 255, isInteger || isWhole && most > 1 {
+            if let (place, value) = notFinite {
+                throw bad("holds \(value) in image \(place) among whole numbers in 0…255, expected finite numbers")
+            }
+            return .levels
+        }
         guard !isInteger else {
             throw bad("is \(dataset.elementType) and holds \(least) to \(most), expected 0…255, or uint16 or floats")
         }
@@ -157,7 +168,9 @@ final class ForeignImages: @unchecked Sendable {
                 for channel in 0..<channels {
                     let value = number(pixel[channel * strides.channel])
                     switch values.pixelType {
-                    case .uint8: target.storeBytes(of: UInt8(value), toByteOffset: place, as: UInt8.self)
+                    case .uint8:
+                        // What is no level was not there when the file was judged; `confirm` says that it has changed.
+                        target.storeBytes(of: UInt8(exactly: value) ?? 0, toByteOffset: place, as: UInt8.self)
                     case .float32:
                         target.storeBytes(of: Float(value * scale), toByteOffset: 4 * place, as: Float.self)
                     }
@@ -165,58 +178,5 @@ final class ForeignImages: @unchecked Sendable {
                 }
             }
         }
-    }
-}
-
-/// Labels that others wrote, as class numbers.
-enum ForeignLabels {
-    /// Of any integer type or whole floats, with any axes of extent 1; or one-hot rows (N, K).
-    ///
-    /// Throws: `Failure`: 65 for what is no class number, with its place.
-    static func read(_ dataset: HDF5Dataset, count: Int, _ roles: DatasetRoles) throws -> [Int64] {
-        func bad(_ text: String) -> Failure { Failure(.badData, "\(dataset.place) \(text)") }
-        let elements = dataset.shape.reduce(1, *)
-        let isRow = elements == count && dataset.shape.count { $0 != 1 } <= 1
-        let isOneHot = !isRow && dataset.shape.count == 2 && dataset.shape[0] == count
-        guard dataset.elementType.isNumber, isRow || isOneHot else {
-            throw bad(
-                "is \(dataset.elementType) of shape \(dataset.shape), expected \(count) numbers, one for each image, or "
-                    + "one-hot rows")
-        }
-        let rows = dataset.shape[0]
-        let width = elements / max(1, rows)
-        let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: max(1, width))
-        defer { piece.deallocate() }
-        var labels: [Int64] = []
-        labels.reserveCapacity(count)
-        if isRow {
-            let all = UnsafeMutableBufferPointer<Double>.allocate(capacity: elements)
-            defer { all.deallocate() }
-            try dataset.readNumbers(rows: 0..<rows, into: all)
-            for (index, value) in all.enumerated() {
-                guard let whole = Int64(exactly: value) else {
-                    throw bad("holds \(value) at \(index), expected whole numbers, the classes of the images")
-                }
-                labels.append(whole - Int64(roles.labelBase))
-            }
-        } else {
-            for row in 0..<rows {
-                try dataset.readNumbers(
-                    rows: row..<row + 1, into: UnsafeMutableBufferPointer(rebasing: piece[..<width]))
-                let ones = (0..<width).filter { piece[$0] == 1 }
-                guard ones.count == 1, (0..<width).allSatisfy({ piece[$0] == 0 || $0 == ones[0] }) else {
-                    throw bad(
-                        "has \(ones.count) ones in row \(row), expected one-hot rows: several labels for an image are not "
-                            + "trained")
-                }
-                labels.append(Int64(ones[0]))
-            }
-        }
-        if let index = labels.firstIndex(where: { $0 < 0 }) {
-            throw bad(
-                "holds \(labels[index] + Int64(roles.labelBase)) at \(index), expected \(roles.labelBase) or more, the number of "
-                    + "the first class (\(roles.style.words("label-base", "N")))")
-        }
-        return labels
     }
 }

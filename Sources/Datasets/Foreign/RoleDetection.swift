@@ -12,8 +12,8 @@ struct RoleDetection {
         let path: String
         let shape: [Int]
         let type: HDF5ElementType
-        /// `train`, `val` or `test`, by the names on the way to it.
-        let split: String
+        /// `train`, `val` or `test`, by the names on the way to it; nil where they say nothing.
+        let split: String?
         let words: Set<String>
 
         /// Extents other than 1.
@@ -40,41 +40,30 @@ struct RoleDetection {
     ]
     private static let classWords: Set<String> = ["class", "classes", "names", "labels"]
     private static let splitNames = ["train", "val", "test"]
-    private static let largestDepth = 4
-    private static let largestEntryCount = 10_000
-    private static let largestClassCount = 1 << 20
+    private static let levels = 6
+    private static let largestObjectCount = 10_000
 
     init(_ files: [HDF5File]) throws {
         self.files = files
-        for index in files.indices { try visit("/", of: index, depth: 0) }
-    }
-
-    private mutating func visit(_ group: String, of index: Int, depth: Int) throws {
-        let file = files[index]
-        for link in try file.links(of: group) {
-            let path = group == "/" ? "/\(link.name)" : "\(group)/\(link.name)"
-            guard entries.count + refused.count < Self.largestEntryCount else { return }
-            do {
-                guard link.address != nil else {
-                    refused.append("\(file.path):\(path.printable) is a link that leads elsewhere")
-                    continue
+        for index in files.indices {
+            // What lies beyond the limits can still be named.
+            _ = try files[index].walk(levels: Self.levels, objects: Self.largestObjectCount) { path, object in
+                switch object {
+                case .group, .same: break
+                case .dataset(let dataset): entries.append(entry(dataset, path, of: index))
+                case .unreadable(let error): refused.append(error.description.printable)
                 }
-                if try file.isGroup(path) {
-                    if depth < Self.largestDepth { try visit(path, of: index, depth: depth + 1) }
-                    continue
-                }
-                let dataset = try file.dataset(path)
-                let inPath = Self.words(path)
-                let name = file.path.split(separator: "/").last.map(String.init) ?? ""
-                let split = (inPath + Self.words(name)).lazy.compactMap { Self.splitWords[$0] }.first
-                entries.append(
-                    Entry(
-                        file: index, path: path, shape: dataset.shape, type: dataset.elementType,
-                        split: split ?? "train", words: Set(inPath)))
-            } catch let error as HDF5Error {
-                refused.append(error.description.printable)
             }
         }
+    }
+
+    private func entry(_ dataset: HDF5Dataset, _ path: String, of index: Int) -> Entry {
+        let inPath = Self.words(path)
+        let name = files[index].path.split(separator: "/").last.map(String.init) ?? ""
+        let split = (inPath + Self.words(name)).lazy.compactMap { Self.splitWords[$0] }.first
+        return Entry(
+            file: index, path: path, shape: dataset.shape, type: dataset.elementType, split: split,
+            words: Set(inPath))
     }
 
     private static func words(_ text: String) -> [String] {
@@ -91,17 +80,32 @@ struct RoleDetection {
         guard roles.images.isEmpty, roles.labels.isEmpty else { return try given(roles) }
         var found: [Found] = []
         for name in Self.splitNames {
-            let own = entries.filter { $0.split == name }
+            let own = entries.filter { ($0.split ?? "train") == name }
             let images = Self.choose(own.filter(Self.canBeImages), by: Self.imageWords)
             guard !images.isEmpty else { continue }
-            guard images.count == 1 else { throw ambiguous(name, images, roles) }
+            guard images.count == 1 else { throw ambiguous(name, images) }
             let labels = Self.choose(
                 own.filter { Self.canBeLabels($0, of: images[0].shape[0]) }, by: Self.labelWords)
-            guard labels.count == 1 else { throw ambiguous(name, images, roles) }
+            guard labels.count == 1 else { throw ambiguous(name, images) }
             found.append(Found(name: name, images: images[0], labels: labels[0]))
         }
         guard !found.isEmpty else { throw nothing() }
         return found
+    }
+
+    /// All that can be images, labelled or not, each with a name: its split, the group that it stands in, or its path where
+    /// several would have one name; in byte order of the names.
+    func allImages() throws -> [(name: String, images: Entry)] {
+        func name(_ entry: Entry) -> String {
+            let group = entry.path.split(separator: "/").dropLast().joined(separator: "/")
+            return entry.split ?? (group.isEmpty ? "train" : group)
+        }
+        let groups = Dictionary(grouping: entries.filter(Self.canBeImages), by: name)
+        guard !groups.isEmpty else { throw nothing() }
+        return groups.flatMap { name, members -> [(name: String, images: Entry)] in
+            let chosen = Self.choose(members, by: Self.imageWords)
+            return chosen.map { (chosen.count == 1 ? name : String($0.path.dropFirst()), $0) }
+        }.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 
     /// What alone fits by its shape, else what alone fits by its name too.
@@ -118,7 +122,7 @@ struct RoleDetection {
 
     /// One number for each image whatever the axes of extent 1, or a row of ones and zeros.
     private static func canBeLabels(_ entry: Entry, of count: Int) -> Bool {
-        guard entry.type.isNumber else { return false }
+        guard entry.type.isNumber, !entry.shape.isEmpty else { return false }
         let elements = entry.shape.reduce(1, *)
         return elements == count && entry.extents.count <= 1 || entry.shape.count == 2 && entry.shape[0] == count
     }
@@ -131,53 +135,58 @@ struct RoleDetection {
                     let missing = DatasetRoles.name(pair.0 == nil ? "images" : "labels", of: name)
                     throw Failure(
                         .configuration,
-                        "\(roles.style.words(missing, "FILE#/PATH")) is missing: images and labels belong together")
+                        "\(DatasetRoles.option(missing, "FILE#/PATH")) (\(DatasetRoles.setting(missing, "FILE#/PATH"))) is "
+                            + "missing: images and labels belong together")
                 }
                 return nil
             }
             return Found(
-                name: name, images: try entry(images, DatasetRoles.name("images", of: name), roles),
-                labels: try entry(labels, DatasetRoles.name("labels", of: name), roles))
+                name: name, images: try entry(images, DatasetRoles.name("images", of: name)),
+                labels: try entry(labels, DatasetRoles.name("labels", of: name)))
         }
     }
 
-    private func entry(_ place: String, _ role: String, _ roles: DatasetRoles) throws -> Entry {
+    private func entry(_ place: String, _ role: String) throws -> Entry {
         let parts = place.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let file = parts.count == 2 ? files.firstIndex { $0.path == parts[0] } : 0
         let name = parts[parts.count - 1]
         let path = name.hasPrefix("/") ? name : "/\(name)"
-        if let file, let entry = entries.first(where: { $0.file == file && $0.path == path }) { return entry }
+        let reason: String
         if let file {
-            // Opening says what is wrong with it.
             do {
-                _ = try files[file].dataset(path)
+                return entry(try files[file].dataset(path), path, of: file)
             } catch let error {
-                throw Failure(
-                    .badData, "\(roles.style.words(role, place)): \(error.reason). \(list(entries.map(description)))")
+                reason = error.reason
             }
+        } else {
+            reason = "\(parts[0]) is none of the files"
         }
-        throw Failure(
-            .badData, "\(roles.style.words(role, place)): there is no such dataset. \(list(entries.map(description)))")
+        throw Failure(.badData, "\(role) '\(place)': \(reason). \(list(entries.map(description)))")
     }
 
-    /// Class names where the files have them: a row of texts.
-    func classes(_ roles: DatasetRoles) throws -> [String]? {
+    /// Class names where the files have them: a row of texts. One that has a text for each image of a split is taken for the names
+    /// of the images, unless it is called classes.
+    func classes(_ roles: DatasetRoles, of found: [Found]) throws -> [String]? {
         if let place = roles.classes {
-            let entry = try entry(place, "classes", roles)
-            guard entry.type == .string, entry.shape.count == 1, entry.shape[0] <= Self.largestClassCount else {
-                throw Failure(
-                    .badData,
-                    "\(roles.style.words("classes", place)): is \(description(entry)), expected a row of names")
+            let entry = try entry(place, "classes")
+            guard Self.canBeClassNames(entry) else {
+                throw Failure(.badData, "classes '\(place)': is \(description(entry)), expected a row of names")
             }
-            return try files[entry.file].dataset(entry.path).readStrings()
+            return try dataset(entry).readStrings()
         }
-        let rows = entries.filter {
-            $0.type == .string && $0.shape.count == 1 && (1...Self.largestClassCount).contains($0.shape[0])
-                && !$0.words.isDisjoint(with: Self.classWords)
+        let imageCounts = Set(found.map { $0.images.shape[0] })
+        let rows = entries.filter { entry in
+            Self.canBeClassNames(entry) && !entry.words.isDisjoint(with: Self.classWords)
+                && (!imageCounts.contains(entry.shape[0]) || !entry.words.isDisjoint(with: ["class", "classes"]))
         }
         // The same list may stand in every file.
-        let lists = try rows.map { try files[$0.file].dataset($0.path).readStrings() }
+        let lists = try rows.map { try dataset($0).readStrings() }
         return Set(lists).count == 1 ? lists[0] : nil
+    }
+
+    private static func canBeClassNames(_ entry: Entry) -> Bool {
+        entry.type == .string && entry.shape.count == 1
+            && (1...ForeignLabels.largestClassCount).contains(entry.shape[0])
     }
 
     /// Opens the file's dataset of a role.
@@ -195,13 +204,15 @@ struct RoleDetection {
         return items.isEmpty ? "There is no dataset" : "There is: \(shown)\(rest)"
     }
 
-    private func ambiguous(_ split: String, _ images: [Entry], _ roles: DatasetRoles) -> Failure {
+    private func ambiguous(_ split: String, _ images: [Entry]) -> Failure {
         var lines: [String] = []
         for image in images {
             let labels = entries.filter { Self.canBeLabels($0, of: image.shape[0]) && $0.path != image.path }
-            lines += labels.map {
-                "  \(roles.style.words(DatasetRoles.name("images", of: split), place(image))) "
-                    + roles.style.words(DatasetRoles.name("labels", of: split), place($0))
+            lines += labels.flatMap {
+                DatasetRoles.choice([
+                    (DatasetRoles.name("images", of: split), place(image)),
+                    (DatasetRoles.name("labels", of: split), place($0)),
+                ])
             }
         }
         let names = files.map(\.path).joined(separator: ", ")

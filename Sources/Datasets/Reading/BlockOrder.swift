@@ -161,7 +161,7 @@ struct BlockOrder: Sendable {
 
 extension [Int] {
     /// Of ascending starts of runs, the number of the run that holds an element.
-    func run(holding element: Int) -> Int {
+    package func run(holding element: Int) -> Int {
         var (low, high) = (0, count)
         while high - low > 1 {
             let middle = (low + high) / 2

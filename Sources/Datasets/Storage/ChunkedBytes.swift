@@ -2,7 +2,6 @@ internal import Diagnostics
 internal import Digests
 internal import Glibc
 internal import HDF5
-internal import Synchronization
 internal import Tensors
 
 /// The bytes of a chunked dataset, read and unpacked outside libhdf5, by as many threads as ask for them.
@@ -18,9 +17,13 @@ final class ChunkedBytes: PixelStorage {
     private let imageBytes: Int
     private let byteCount: Int
     private let chunksPerUnit: Int
+    /// Extents of an image, of a chunk of it and of the grid of such chunks along the axes behind the first, made up to three with 1.
+    private let axes: [(extent: Int, chunk: Int, grid: Int)]
     let unitBytes: Int
 
-    /// `table` is that of a dataset of four dimensions in the watched file.
+    /// `table` is that of a dataset in the watched file: rows of bytes, gray images or images with channels.
+    ///
+    /// Traps: more than four dimensions.
     init(_ watch: FileWatch, table: HDF5ChunkTable, place: String) {
         self.watch = watch
         self.table = table
@@ -30,6 +33,9 @@ final class ChunkedBytes: PixelStorage {
         imageBytes = table.shape.dropFirst().reduce(table.elementBytes, *)
         byteCount = table.shape[0] * imageBytes
         chunksPerUnit = table.grid.dropFirst().reduce(1, *)
+        precondition((1...4).contains(table.shape.count), "chunks of \(table.shape.count) dimensions")
+        let inner = (1..<table.shape.count).map { (table.shape[$0], table.chunkShape[$0], table.grid[$0]) }
+        axes = inner + Array(repeating: (1, 1, 1), count: 3 - inner.count)
         unitBytes = min(table.chunkShape[0], table.shape[0]) * imageBytes
         cache = UnitCache(capacity: 2)
     }
@@ -71,18 +77,12 @@ final class ChunkedBytes: PixelStorage {
         precondition(memory.count == byteCount, "\(byteCount) bytes into \(memory.count)")
         guard let base = memory.baseAddress else { return }
         let pool = try ThreadPool(threads: max(1, min(threads, units)))
-        let failures = Mutex<[Int: any Error]>([:])
-        pool.run(units) { number, _ in
-            do {
+        try telling {
+            try pool.runThrowing(units) { number in
                 let unit = try self.read(unit: number)
                 let start = number * self.unitBytes
                 (base + start).copyMemory(from: unit.bytes, byteCount: min(self.unitBytes, self.byteCount - start))
-            } catch {
-                failures.withLock { $0[number] = error }
             }
-        }
-        try telling {
-            if let first = failures.withLock({ $0.min { $0.key < $1.key }?.value }) { throw first }
         }
         try confirm()
     }
@@ -177,13 +177,12 @@ final class ChunkedBytes: PixelStorage {
         var start = [0, 0, 0]
         var count = [0, 0, 0]
         for axis in [2, 1, 0] {
-            let (grid, chunk, extent) = (table.grid[axis + 1], table.chunkShape[axis + 1], table.shape[axis + 1])
-            start[axis] = rest % grid * chunk
-            count[axis] = min(chunk, extent - start[axis])
-            rest /= grid
+            start[axis] = rest % axes[axis].grid * axes[axis].chunk
+            count[axis] = min(axes[axis].chunk, axes[axis].extent - start[axis])
+            rest /= axes[axis].grid
         }
-        let (width, channels, element) = (table.shape[2], table.shape[3], table.elementBytes)
-        let (chunkHeight, chunkWidth, chunkChannels) = (table.chunkShape[1], table.chunkShape[2], table.chunkShape[3])
+        let (width, channels, element) = (axes[1].extent, axes[2].extent, table.elementBytes)
+        let (chunkHeight, chunkWidth, chunkChannels) = (axes[0].chunk, axes[1].chunk, axes[2].chunk)
         for image in 0..<images {
             for row in 0..<count[0] {
                 for column in 0..<count[1] {

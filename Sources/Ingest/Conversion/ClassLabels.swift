@@ -28,7 +28,8 @@ struct ClassLabels {
         guard least >= base else {
             throw Failure(.badData, "\(place): has label \(least), expected \(base) or more (--label-base \(base))")
         }
-        guard most - base < Self.largestClassCount else {
+        // Exact for any two numbers, of which the difference alone may not be an Int.
+        guard UInt(bitPattern: most &- base) < Self.largestClassCount else {
             throw Failure(
                 .badData, "\(place): has label \(most), expected fewer than \(Self.largestClassCount) classes")
         }

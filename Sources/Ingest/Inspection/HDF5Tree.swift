@@ -59,59 +59,44 @@ package struct HDF5Tree {
         return "\(entry.kind) (\(shape.map(String.init).joined(separator: ", ")))"
     }
 
-    /// Looks at every object once, level by level, under the shortest of its names: links may make a tree of any size out of a
-    /// few objects, or a circle. What cannot be opened (a link, an odd type) is named with the reason, and the rest still
-    /// shown.
+    /// What cannot be opened (a link, an odd type) is named with the reason, and the rest still shown.
     private mutating func visit(_ file: HDF5File) throws {
-        var firstNames: [UInt64: String] = [:]
-        var level: [(name: String, address: UInt64?)] = [("/", nil)]
-        for _ in 0..<Self.largestDepth {
-            var below: [(name: String, address: UInt64?)] = []
-            for (object, address) in level {
-                if let address, let first = firstNames[address] {
-                    entries.append(Entry(path: object, kind: "the same object as \(first)", shape: nil, attributes: []))
-                    continue
-                }
-                if let address { firstNames[address] = object }
-                for link in try look(at: object, in: file) {
-                    guard entries.count + below.count < Self.largestEntryCount else { throw tooMuch(object) }
-                    below.append((object == "/" ? "/\(link.name)" : "\(object)/\(link.name)", link.address))
-                }
+        var entries: [Entry] = []
+        let beyond = try file.walk(levels: Self.largestDepth, objects: Self.largestEntryCount) { path, object in
+            do {
+                entries.append(try Self.entry(path, object, in: file))
+            } catch let error as HDF5Error {
+                entries.append(Entry(path: path, kind: "not read: \(error.reason)", shape: nil, attributes: []))
             }
-            level = below
         }
-        if let deeper = level.first { throw tooMuch(deeper.name) }
-        entries.sort { $0.sortKey.lexicographicallyPrecedes($1.sortKey) }
+        if let beyond {
+            throw Failure(
+                .badData,
+                "\(path):\(beyond.printable): more than \(Self.largestEntryCount) objects or \(Self.largestDepth) levels"
+            )
+        }
+        self.entries = entries.sorted { $0.sortKey.lexicographicallyPrecedes($1.sortKey) }
     }
 
-    private func tooMuch(_ object: String) -> Failure {
-        Failure(
-            .badData,
-            "\(path):\(object.printable): more than \(Self.largestEntryCount) objects or \(Self.largestDepth) levels")
-    }
-
-    /// Adds an object; returns what is in it if it is a group.
-    private mutating func look(at object: String, in file: HDF5File) throws -> [HDF5File.Link] {
-        do {
-            let isGroup = try file.isGroup(object)
-            let dataset = isGroup ? nil : try file.dataset(object)
-            entries.append(
-                Entry(
-                    path: object, kind: dataset.map { "\($0.elementType), \($0.storageDescription)" } ?? "group",
-                    shape: dataset?.shape, attributes: try attributes(of: object, in: file)))
-            return isGroup ? try file.links(of: object) : []
-        } catch let error as HDF5Error {
-            entries.append(Entry(path: object, kind: "not read: \(error.reason)", shape: nil, attributes: []))
-            return []
+    private static func entry(_ path: String, _ object: HDF5File.Object, in file: HDF5File) throws -> Entry {
+        switch object {
+        case .group: Entry(path: path, kind: "group", shape: nil, attributes: try attributes(of: path, in: file))
+        case .dataset(let dataset):
+            Entry(
+                path: path, kind: "\(dataset.elementType), \(dataset.storageDescription)", shape: dataset.shape,
+                attributes: try attributes(of: path, in: file))
+        case .same(let first):
+            Entry(path: path, kind: "the same object as \(first)", shape: nil, attributes: [])
+        case .unreadable(let error): throw error
         }
     }
 
-    private func attributes(of object: String, in file: HDF5File) throws -> [(name: String, value: String)] {
+    private static func attributes(of object: String, in file: HDF5File) throws -> [(name: String, value: String)] {
         try file.attributeNames(on: object).map { name in
             do {
                 let value = try file.attribute(name, on: object)?.description ?? ""
-                let line = String(value.prefix(Self.longestValue))
-                return (name, value.count > Self.longestValue ? line + "…" : line)
+                let line = String(value.prefix(longestValue))
+                return (name, value.count > longestValue ? line + "…" : line)
             } catch let error as HDF5Error {
                 return (name, "not read: \(error.reason)")
             }

@@ -1,7 +1,6 @@
 package import Datasets
 internal import Diagnostics
 internal import Glibc
-internal import HDF5
 package import Tensors
 
 /// The images that a user names: pictures, folders of them, tars and dataset files, in the order given, brought to the shape that
@@ -72,7 +71,7 @@ package final class GivenImages: ImageList {
     }
 
     package func name(of image: Int) -> String {
-        let part = self.part(of: image)
+        let part = starts.run(holding: image)
         return parts[part].name(of: image - starts[part])
     }
 
@@ -83,10 +82,11 @@ package final class GivenImages: ImageList {
         results.reserveCapacity(images.count)
         var next = images.lowerBound
         while next < images.upperBound {
-            let part = self.part(of: next)
+            let part = starts.run(holding: next)
             let end = min(images.upperBound, starts[part] + parts[part].count)
             let target = pixels + results.count * shape.height * shape.width * shape.channels * pixelType.byteCount
             results += try load(next - starts[part]..<end - starts[part], of: parts[part], into: target, pool)
+            try parts[part].confirm()
             next = end
         }
         return results
@@ -115,7 +115,7 @@ package final class GivenImages: ImageList {
                     source = fetched[worker]
                     source.removeAll()
                     do { try part.fetch(images.lowerBound + unit, into: source) } catch {
-                        return reasons[unit] = UnreadableImage("\(error)")
+                        return reasons[unit] = UnreadableImage((error as? Failure)?.message ?? "\(error)")
                     }
                 }
                 let failure = source[part.isConcurrent ? 0 : unit].flatMapFailure { image in
@@ -161,16 +161,6 @@ package final class GivenImages: ImageList {
         return failure
     }
 
-    /// The last part that begins at an image or before it.
-    private func part(of image: Int) -> Int {
-        var (low, high) = (0, starts.count)
-        while high - low > 1 {
-            let middle = (low + high) / 2
-            if starts[middle] <= image { low = middle } else { high = middle }
-        }
-        return low
-    }
-
     private static func isTarName(_ path: String) -> Bool {
         let name = path.lowercased()
         return name.hasSuffix(".tgz") || name.hasSuffix(".tar.gz")
@@ -203,9 +193,12 @@ private protocol ImagePart: AnyObject {
     func isNamed(_ image: Int) -> Bool
     /// Adds an image's bytes, or why there are none. Throws what makes all later images unreadable.
     func fetch(_ image: Int, into images: FetchedImages) throws
+    /// Throws: `Failure(.inputOutput)` when what was fetched may not be what the part held when it was opened.
+    func confirm() throws
 }
 
 extension ImagePart {
+    func confirm() throws {}
     var isConcurrent: Bool { false }
     var pixels: ImageShape? { nil }
     func isNamed(_ image: Int) -> Bool { false }
@@ -251,77 +244,47 @@ private final class TarPictures: ImagePart {
     func fetch(_ image: Int, into fetched: FetchedImages) throws { try walk.fetch(images[image].member, into: fetched) }
 }
 
-/// The images of a dataset file's split, or of any HDF5 file that has such images: /images or /NAME/images.
+/// Images of an HDF5 file, read as training and evaluation read them.
 private final class HDF5Pictures: ImagePart {
+    let isConcurrent = true
     let pixels: ImageShape?
-    let count: Int
-    private let dataset: HDF5Dataset
-    private let shape: ImageShape
-    private let names: [String]?
-    private let label: String
+    private let stored: StoredImages
+    private let path: String
 
-    /// Every group with images, in byte order. Throws: `Failure(.badData)`.
+    /// Throws: `Failure(.badData)`, also for images that are not brought to the wanted shape.
     static func parts(of path: String, split: String?, shape: ImageShape) throws -> [HDF5Pictures] {
-        do {
-            let file = try HDF5File.open(path)
-            let groups = try [""] + file.children(of: "/").filter { try file.isGroup("/\($0)") }.map { "/\($0)" }
-            let found = groups.filter { file.exists("\($0)/images") && (split == nil || $0 == "/\(split ?? "")") }
-            guard !found.isEmpty else {
-                throw Failure(
-                    .badData,
-                    "\(path): is an HDF5 file without images, expected /\(split ?? "test")/images as dataset files have them"
-                )
-            }
-            return try found.map { try HDF5Pictures(file, $0, path: path, shape: shape) }
-        } catch let error as HDF5Error {
-            throw Failure(.badData, "\(error)")
-        }
+        try StoredImages.all(in: path, split: split).map { try HDF5Pictures($0, path, shape) }
     }
 
-    private init(_ file: HDF5File, _ group: String, path: String, shape wanted: ImageShape) throws {
-        dataset = try file.dataset("\(group)/images")
-        let extents = dataset.shape
-        let type: PixelType? = dataset.elementType == .uint8 ? .uint8 : dataset.elementType == .float32 ? .float32 : nil
-        guard extents.count == 3 || extents.count == 4, let type, extents.allSatisfy({ $0 > 0 }) else {
-            throw Failure(
-                .badData,
-                "\(dataset.place): has shape \(Shape(extents)) of \(dataset.elementType), expected images [N, H, W, C] of uint8 "
-                    + "or float32")
-        }
-        shape = ImageShape(
-            height: extents[1], width: extents[2], channels: extents.count == 4 ? extents[3] : 1, type: type)
+    private init(_ stored: StoredImages, _ path: String, _ wanted: ImageShape) throws {
+        (self.stored, self.path) = (stored, path)
+        let images = stored.images
+        let shape = ImageShape(
+            height: images.height, width: images.width, channels: images.channels, type: images.pixelType)
         let isOfSize = (shape.height, shape.width) == (wanted.height, wanted.width)
-        guard shape.channels == wanted.channels, isOfSize || type == .uint8 && shape.bytes <= 1 << 28 else {
+        guard shape.channels == wanted.channels, isOfSize || shape.type == .uint8 && shape.bytes <= 1 << 28 else {
             throw Failure(
                 .badData,
-                "\(dataset.place): holds images of \(shape.text) \(type.rawValue), expected \(wanted.channels) channels"
-                    + (type == .float32 ? " and \(wanted.height)×\(wanted.width), which only uint8 is brought to" : ""))
+                "\(GivenImages.join(path, stored.name)): holds images of \(shape.text) \(shape.type.rawValue), expected "
+                    + "\(wanted.channels) channels"
+                    + (shape.type == .float32
+                        ? " and \(wanted.height)×\(wanted.width), which only uint8 is brought to" : ""))
         }
         pixels = shape
-        count = extents[0]
-        label = GivenImages.join(path, group.isEmpty ? "" : "\(group.dropFirst())/")
-        guard file.exists("\(group)/names"), case let stored = try file.dataset("\(group)/names"),
-            stored.shape == [count]
-        else {
-            names = nil
-            return
-        }
-        names = try stored.readStrings()
     }
 
-    func name(of image: Int) -> String { label + (names?[image] ?? "\(image)") }
+    var count: Int { stored.images.count }
+
+    func name(of image: Int) -> String {
+        GivenImages.join(path, "\(stored.name)/\(stored.names.isEmpty ? "\(image)" : stored.names[image])")
+    }
 
     func fetch(_ image: Int, into images: FetchedImages) throws {
-        let room = images.room(shape.bytes)
-        do {
-            switch shape.type {
-            case .uint8: try dataset.read(rows: image..<image + 1, into: room.bindMemory(to: UInt8.self))
-            case .float32: try dataset.read(rows: image..<image + 1, into: room.bindMemory(to: Float.self))
-            }
-        } catch {
-            throw Failure(.badData, "\(error)")
-        }
-        images.fill(shape.bytes)
+        let bytes = stored.images.imageBytes
+        try stored.images.fill(images.room(bytes).baseAddress!, sample: image)
+        images.fill(bytes)
         images.endImage()
     }
+
+    func confirm() throws { try stored.images.confirm() }
 }

@@ -55,6 +55,26 @@ def main():
     with h5py.File(os.path.join(folder, "chunked.h5"), "w", libver="earliest") as file:
         file.create_dataset("images", data=channels_first, chunks=(5, 3, 8, 8), compression="gzip", track_times=False)
         file.create_dataset("labels", data=LABELS, track_times=False)
+    with h5py.File(os.path.join(folder, "gray-chunks.h5"), "w", libver="earliest") as file:
+        file.create_dataset("images", data=IMAGES[..., 0], chunks=(5, 3, 5), compression="gzip", track_times=False)
+        file.create_dataset("labels", data=LABELS, track_times=False)
+    with h5py.File(os.path.join(folder, "fletcher-first.h5"), "w", libver="earliest") as file:
+        # h5py always puts the checksum last.
+        creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        creation.set_chunk((5, 8, 8, 3))
+        creation.set_fletcher32()
+        creation.set_deflate(4)
+        space = h5py.h5s.create_simple(IMAGES.shape)
+        h5py.h5d.create(file.id, b"images", h5py.h5t.STD_U8LE, space, creation).write(h5py.h5s.ALL, h5py.h5s.ALL, IMAGES)
+        file.create_dataset("labels", data=LABELS, track_times=False)
+    # A group with three hundred names for the root, which holds it.
+    with h5py.File(os.path.join(folder, "circle.h5"), "w", libver="earliest") as file:
+        file.create_dataset("images", data=IMAGES, track_times=False)
+        file.create_dataset("labels", data=LABELS, track_times=False)
+        for number in range(300):
+            file[f"again{number:03}"] = file["/"]
+    file_names = np.array([f"{number}.png".encode() for number in range(COUNT)])
+    write(folder, "file-names.h5", images=IMAGES, labels=LABELS, names=file_names)
 
     # Files that allow several readings, or none.
     write(folder, "two-images.h5", left=IMAGES, right=IMAGES, labels=LABELS)
@@ -65,6 +85,11 @@ def main():
     write(folder, "negative.h5", images=IMAGES, labels=LABELS - 1)
     write(folder, "levels.h5", images=IMAGES.astype(np.int32) * 9, labels=LABELS)
     write(folder, "no-labels.h5", images=IMAGES)
+    not_a_number = IMAGES.astype(np.float32)
+    not_a_number[7, 1, 2, 0] = np.nan
+    write(folder, "not-a-number.h5", images=not_a_number, labels=LABELS)
+    write(folder, "least-label.h5", images=IMAGES, labels=np.where(LABELS == 2, -(2**63), LABELS))
+    write(folder, "scalar-label.h5", images=IMAGES[:1], labels=np.int64(0))
     write(folder, "weights.h5", layers__conv__vars__0=np.zeros((3, 3), np.float32))
 
     # Hostile ones.
