@@ -125,7 +125,8 @@ let package = Package(
         tests("ReportTests", ["Report", "TestSupport"]),
         tests("PicturesTests", ["Pictures", "CImages"], exclude: ["Generator"]),
         tests(
-            "FuzzTests", ["Training", "Ingest", "Datasets", "HDF5", "Diagnostics"], resources: [.copy("Corpus")]),
+            "FuzzTests", ["Training", "Ingest", "Datasets", "Interchange", "HDF5", "Files", "Diagnostics"],
+            resources: [.copy("Corpus")]),
         tests("CommandTests", ["HDF5", "TestSupport", "swift-train"]),
     ],
     swiftLanguageModes: [.v6]

@@ -13,11 +13,18 @@ package final class Dataset {
     /// In byte order: those that any file has.
     package let splitNames: [String]
 
-    /// Opens files that must agree in classes, size and type of images.
+    /// Opens files that must agree in classes, size and type of images. `roles` say where the parts lie in files that others
+    /// wrote, which then are one dataset together; dataset files need none.
     ///
     /// Throws: `Failure`: what opening one of them throws, 65 where they do not agree.
-    package init(paths: [String], chunks: DatasetFile.ChunkAccess = .streamed) throws {
-        let files = try paths.map { try DatasetFile(path: $0, chunks: chunks) }
+    package init(
+        paths: [String], roles: DatasetRoles = DatasetRoles(), chunks: DatasetFile.ChunkAccess = .streamed
+    ) throws {
+        let isForeign = try roles != DatasetRoles() && !paths.allSatisfy { try FileFormat.read($0) != nil }
+        let files =
+            isForeign
+            ? [try DatasetFile(foreign: paths, roles: roles, chunks: chunks)]
+            : try paths.map { try DatasetFile(path: $0, chunks: chunks) }
         guard let first = files.first else { preconditionFailure("a dataset of no files") }
         for file in files.dropFirst() {
             guard file.classes == first.classes else {

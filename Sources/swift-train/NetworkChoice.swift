@@ -95,7 +95,7 @@ struct NetworkChoice: ParsableArguments {
                     try GivenFile.requireDataset(
                         file, advice: "It is the configuration's data.file; or give --input and --classes")
                 }
-                let data = try Dataset(paths: configuration.data.files)
+                let data = try Dataset(paths: configuration.data.files, roles: configuration.data.roles)
                 usual = ([data.channels, data.height, data.width], data.classes.count)
             }
         }

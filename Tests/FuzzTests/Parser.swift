@@ -1,14 +1,16 @@
 import Datasets
 import Diagnostics
+import Files
 import Foundation
 import HDF5
+import Interchange
 
 @testable import Ingest
 @testable import Training
 
 /// What reads bytes that come from outside. Each takes any bytes, and ends or throws.
 enum Parser: String, CaseIterable {
-    case idx, gzip, yaml, checkpoint, dataset
+    case idx, gzip, yaml, checkpoint, dataset, foreign, picture, csv, numpy, tar, weights
 
     /// Those in which no foreign library takes the bytes apart; zlib and libyaml are believed.
     static let ours: [Parser] = [.idx, .gzip, .yaml]
@@ -44,13 +46,55 @@ enum Parser: String, CaseIterable {
         case .checkpoint:
             let sealed = bytes + bytes.withUnsafeBytes { CheckpointSeal.seal(for: $0) }
             _ = try sealed.withUnsafeBytes { try CheckpointFile.parse(sealed: $0, path: "input") }
-        case .dataset:
+        case .dataset, .foreign:
             try Data(bytes).write(to: URL(fileURLWithPath: path))
-            let file = try DatasetFile(path: path)
-            for name in file.splitNames {
-                let split = try file.split(name)
-                withExtendedLifetime(split) { _ = split.labels.reduce(0) { $0 &+ Int($1) } }
+            let file =
+                self == .dataset
+                ? try DatasetFile(path: path) : try DatasetFile(foreign: [path], roles: DatasetRoles())
+            for name in file.splitNames { try read(file.split(name)) }
+        case .picture:
+            let preparation = ImagePreparation(size: .init(width: 16, height: 16), largestPixels: 1 << 22)
+            var pixels = [UInt8](repeating: 0, count: 16 * 16 * 3)
+            let shape = Ingest.ImageShape(height: 16, width: 16, channels: 3)
+            bytes.withUnsafeBytes { bytes in
+                pixels.withUnsafeMutableBytes {
+                    _ = preparation.measure(bytes)
+                    _ = preparation.decode(bytes, to: shape, $0.baseAddress!, ResizeScratch())
+                }
             }
+        case .csv, .numpy, .tar:
+            let kind =
+                self == .numpy && bytes.starts(with: Array("PK".utf8)) ? "npz" : self == .numpy ? "npy" : rawValue
+            try Data(bytes).write(to: URL(fileURLWithPath: "\(path).\(kind)"))
+            defer { try? FileManager.default.removeItem(atPath: "\(path).\(kind)") }
+            var options = ConversionOptions(replaceExisting: true, threads: 1)
+            if self == .tar { options.preparation.size = .init(width: 8, height: 8) }
+            let output = "\(folder)/output.h5"
+            switch self {
+            case .csv: try CSVImages.convert(train: "\(path).csv", to: output, options: options)
+            case .numpy: try NumPyImages.convert(paths: ["\(path).\(kind)"], to: output, options: options)
+            default:
+                try TarImages.convert(shards: TarImages.Shards(train: ["\(path).tar"]), to: output, options: options)
+            }
+        case .weights:
+            try Data(bytes).write(to: URL(fileURLWithPath: path))
+            let input = try InputFile(path, expected: "weights")
+            guard let file = try TensorFileFormat(of: input)?.open(input) else { return }
+            // What declares more elements is not asked for.
+            let wanted = file.entries.filter { $0.type.isReal && $0.count <= 1 << 16 }.prefix(100)
+            let buffers = wanted.map { UnsafeMutableBufferPointer<Float>.allocate(capacity: $0.count) }
+            defer { for buffer in buffers { buffer.deallocate() } }
+            try file.read(zip(wanted, buffers).map { WantedTensor($0, into: $1) })
         }
+    }
+
+    /// Every label and pixel.
+    private func read(_ split: DatasetSplit) throws {
+        _ = split.labels.reduce(0) { $0 &+ Int($1) }
+        // What declares more than this is read in part.
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: split.imageBytes, alignment: 64)
+        defer { bytes.deallocate() }
+        for sample in 0..<min(split.count, 1_000) { try split.fill(bytes, sample: sample) }
+        try split.confirm()
     }
 }

@@ -268,8 +268,10 @@ struct ConfigurationTests {
         let changing = ConfigurationKeys.all.filter { $0.resuming != .same }.map(\.path)
         #expect(
             changing == [
-                "weights", "frozen_features", "data.file", "data.readers", "shards_in_flight", "epochs", "steps",
-                "early_stopping",
+                "weights", "frozen_features", "data.file", "data.images", "data.labels", "data.val_images",
+                "data.val_labels",
+                "data.test_images", "data.test_labels", "data.classes", "data.layout", "data.label_base",
+                "data.readers", "shards_in_flight", "epochs", "steps", "early_stopping",
                 "early_stopping.metric",
                 "early_stopping.patience", "early_stopping.min_delta", "checkpoint.every", "checkpoint.keep",
                 "log.every",

@@ -239,6 +239,17 @@ extension ValueForm<String> {
     }
 }
 
+extension ValueForm<String> {
+    /// A part of an HDF5 file, with `~` for the home folder.
+    static var place: ValueForm {
+        ValueForm(expected: Configuration.Data.placeExpectation) {
+            try $0.path($1)
+        } text: {
+            $0
+        }
+    }
+}
+
 extension ValueForm where Value: CaseIterable & RawRepresentable<String> {
     /// One of the words of an enumeration.
     static var choice: ValueForm {

@@ -67,13 +67,50 @@ extension Configuration {
         }
     }
 
-    static let dataKeys = [
+    static let dataKeys = fileKeys + roleKeys + readingKeys
+
+    private static let fileKeys = [
         ConfigurationKey(
             "data.file", "the dataset file, or several that count as one", expected: Data.filesExpectation,
             resuming: .free, isList: true,
             read: { configuration, section, _ in
                 configuration.data.files = try Data.files(section, "file") ?? configuration.data.files
-            }, text: { $0.data.file }),
+            }, text: { $0.data.file })
+    ]
+
+    /// The options of `convert hdf5`, for a run on the files themselves. What they lead to is compared by its digest.
+    private static let roleKeys =
+        ["train", "val", "test"].flatMap { split in
+            let prefix = split == "train" ? "data." : "data.\(split)_"
+            return [
+                ConfigurationKey(
+                    prefix + "images", "in HDF5 files that others wrote, where the images of \(split) lie", .place,
+                    optional: \.data.roles.images[split], resuming: .free),
+                ConfigurationKey(
+                    prefix + "labels", "in HDF5 files that others wrote, where the labels of \(split) lie", .place,
+                    optional: \.data.roles.labels[split], resuming: .free),
+            ]
+        } + [
+            ConfigurationKey(
+                "data.classes", "in HDF5 files that others wrote, where the names of the classes lie", .place,
+                optional: \.data.roles.classes, resuming: .free),
+            ConfigurationKey(
+                "data.layout", "the axes of images in HDF5 files that others wrote, where the extents do not say it",
+                .choice, optional: \.data.roles.layout, resuming: .free),
+            ConfigurationKey(
+                "data.label_base", "the number of the first class in HDF5 files that others wrote",
+                expected: ConfigurationSection.expectation(of: Data.labelBases), resuming: .free,
+                read: { configuration, section, _ in
+                    guard let base = try section.integer("label_base", in: Data.labelBases) else { return }
+                    configuration.data.roles.labelBase = Int32(base)
+                },
+                text: { configuration in
+                    let base = configuration.data.roles.labelBase
+                    return base == 0 ? nil : "\(base)"
+                }),
+        ]
+
+    private static let readingKeys = [
         ConfigurationKey(
             "data.normalize", "what is taken off pixels of 0…1, and what they are divided by, channel by channel",
             expected: "none, dataset, or {mean: […], std: […]}",

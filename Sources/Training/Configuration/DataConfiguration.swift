@@ -1,3 +1,4 @@
+package import Datasets
 internal import Diagnostics
 
 extension Configuration {
@@ -9,6 +10,8 @@ extension Configuration {
             get { Self.text(files: files) }
             set { files = [newValue] }
         }
+        /// Where the parts lie in files that others wrote.
+        package var roles = DatasetRoles()
         package var normalize = Normalize.none
         /// nil: training images as they are.
         package var augment: ConfiguredAugmentation?
@@ -107,6 +110,9 @@ extension Configuration.Data {
         }
         return result + "\""
     }
+
+    static let placeExpectation = "FILE#/path, or /path in the first file"
+    static let labelBases = Int(Int32.min)...Int(Int32.max)
 
     static let samplingExpectation = "once, balanced, or {weights: […]}"
 

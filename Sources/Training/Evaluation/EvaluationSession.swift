@@ -56,7 +56,7 @@ package final class EvaluationSession {
         let dataFile = paths.joined(separator: ", ")
         let splitName = split ?? configuration.evaluate.split
         let (dataset, samples, storedSplit, heldOut) = try RankAgreement.together(communicator) {
-            let dataset = try Self.dataset(paths, isStored: data == nil)
+            let dataset = try Self.dataset(paths, configuration.data.roles, isStored: data == nil)
             let heldOut =
                 splitName == Configuration.heldOutSplit ? try Self.heldOut(configuration.data.fold, of: dataset) : nil
             let storedSplit = heldOut == nil ? splitName : "train"
@@ -126,9 +126,9 @@ package final class EvaluationSession {
     }
 
     /// A path that a run keeps counts from where it was started, which is said where nothing is there.
-    private static func dataset(_ paths: [String], isStored: Bool) throws -> Dataset {
+    private static func dataset(_ paths: [String], _ roles: DatasetRoles, isStored: Bool) throws -> Dataset {
         do {
-            return try Dataset(paths: paths)
+            return try Dataset(paths: paths, roles: roles)
         } catch let failure as Failure
             where failure.code == .inputMissing && isStored && paths.contains(where: { !$0.hasPrefix("/") })
         {

@@ -87,7 +87,7 @@ package final class TrainingSession {
             shards: configuration.shards, ranks: communicator.size, rank: communicator.rank)
         let (dataset, training, samples, evaluation) = try RankAgreement.together(communicator) {
             let dataset = try Dataset(
-                paths: configuration.data.files,
+                paths: configuration.data.files, roles: configuration.data.roles,
                 chunks: configuration.data.shuffle == .blocks ? .streamed : .inMemory(threads: readers))
             guard dataset.splitNames.contains("train") else {
                 throw Failure(
