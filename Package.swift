@@ -63,8 +63,7 @@ let package = Package(
         swiftTarget(
             "Ingest",
             [
-                "Datasets", "HDF5", "Tensors", "Files", "Digests", "Report", "Diagnostics", "CArchive", "CImages",
-                "CZlib",
+                "Datasets", "HDF5", "Tensors", "Files", "Digests", "Report", "Diagnostics", "CArchive", "CZlib",
             ]),
         swiftTarget("Layers", ["Tensors"]),
         swiftTarget("Models", ["Layers", "Tensors"]),

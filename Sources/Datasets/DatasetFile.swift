@@ -130,7 +130,7 @@ package final class DatasetFile {
                     continue
                 }
                 guard try file.isGroup(path) else { continue }
-                guard isNamed || file.exists("\(path)/images") && file.exists("\(path)/labels") else {
+                guard isNamed || DatasetSplitHeader.isLabelled(link.name, in: file) else {
                     ignored.append(link.name)
                     continue
                 }
@@ -196,10 +196,10 @@ package final class DatasetFile {
         let work = LongWork(onLongWork)
         return try checked.flatMap { header, pixels in
             let place = "\(path):\(header.imagesPath.printable)"
-            let facts = try pixels.facts { done in
-                work.note("checking the pixels of \(path) once", done: done, of: header.byteCount)
+            let facts = try pixels.storedFacts { done, total in
+                work.note("checking the pixels of \(path) once", done: done, of: total)
             }
-            if let stored = header.storedImageDigest, facts.digest != stored {
+            if let stored = header.storedDigest, facts.digest != stored {
                 throw Failure(
                     .badData,
                     "\(place) has SHA-256 \(facts.digest), expected \(stored); the file is damaged. Convert it again.")

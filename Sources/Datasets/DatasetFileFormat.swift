@@ -9,6 +9,8 @@ internal import HDF5
 /// /train/labels   (N,) int64 in 0 ..< K; sha256
 /// /test/…         the same
 /// ```
+/// In the place of the images may stand JPEG and PNG files: see `EncodedPictures`.
+///
 /// `mean` and `std` are those of the train split in 0…1, on every split. `sha256` is over the raw little-endian bytes.
 ///
 /// Of others' files more is taken: labels of any integer type, or whole numbers as floats, also as (N, 1); images as float64,

@@ -1,6 +1,7 @@
 internal import Diagnostics
 internal import Digests
 internal import HDF5
+internal import Report
 
 /// Everything about a split but its pixels, read and judged when the file is opened.
 package struct DatasetSplitHeader: Sendable {
@@ -14,8 +15,10 @@ package struct DatasetSplitHeader: Sendable {
     package let labelDigest: String
     package let mean: [Float]
     package let std: [Float]
-    /// The stored digest of the image bytes, when there is one.
+    /// The stored digest of the pixels, when there is one.
     package let storedImageDigest: String?
+    /// The stored digest of the bytes that lie in the file: of encoded pictures another than that of their pixels.
+    let storedDigest: String?
     let fileOffset: Int?
     /// How the images lie in the file, in words.
     package let storage: String
@@ -25,8 +28,10 @@ package struct DatasetSplitHeader: Sendable {
     let warnings: [String]
     /// Images of a file that others wrote; nil for one of our format.
     let foreign: ForeignImages?
+    /// JPEG and PNG files in the place of pixels; nil for pixels.
+    let encoded: EncodedPictures?
     /// Name of the images in their file.
-    let imagesPath: String
+    package let imagesPath: String
 
     /// Number of images of each class.
     package func counts(of classCount: Int) -> [Int64] {
@@ -34,8 +39,6 @@ package struct DatasetSplitHeader: Sendable {
         for label in labels { counts[Int(label)] += 1 }
         return counts
     }
-    /// True when the file's bytes can be used where they lie.
-    var canBeMapped: Bool { fileOffset.map { $0 % pixelType.byteCount == 0 } ?? false }
     var byteCount: Int { count * imageBytes }
     /// Bytes of one image.
     package var imageBytes: Int { height * width * channels * pixelType.byteCount }
@@ -43,52 +46,27 @@ package struct DatasetSplitHeader: Sendable {
     init(_ file: HDF5File, name: String, classCount: Int) throws {
         self.name = name
         foreign = nil
-        imagesPath = "/\(name)/images"
+        let isEncoded = Self.isEncoded(name, in: file)
+        imagesPath = "/\(name)/\(isEncoded ? "encoded" : "images")"
         let imagesPath = imagesPath
         let labelsPath = "/\(name)/labels"
         func bad(_ path: String, _ text: String) -> Failure {
             Failure(.badData, "\(file.path):\(path.printable)\(text.hasPrefix("@") ? "" : " ")\(text)")
         }
 
-        let images = try file.dataset(imagesPath)
-        guard images.shape.count == 4, images.shape.allSatisfy({ $0 > 0 }) else {
-            let advice = images.shape.count == 3 ? "; if they are gray, add an axis: images[..., None] in NumPy" : ""
-            throw bad(imagesPath, "has shape \(images.shape), expected (N, H, W, C) with no extent 0\(advice)")
-        }
-        let layout = try file.attribute("layout", on: imagesPath)
-        guard layout == nil || layout == .empty || layout == .string("NHWC") else {
-            throw bad(imagesPath, "has layout \(layout?.description.printable ?? ""), expected NHWC")
-        }
-        guard layout == .string("NHWC") || !Self.looksLikeChannelsFirst(images.shape) else {
-            throw bad(
-                imagesPath,
-                "has shape \(images.shape), which looks like channels first (NCHW), expected (N, H, W, C): "
-                    + "images.transpose(0, 2, 3, 1) in NumPy; or, if it is right, say so with the attribute layout = NHWC"
-            )
-        }
-        switch images.elementType {
-        case .uint8: pixelType = .uint8
-        case .float32, .float64: pixelType = .float32
-        default:
-            throw bad(
-                imagesPath,
-                "is \(images.elementType), expected uint8 or float32: images.astype('uint8') in NumPy for 0…255, "
-                    + "images.astype('float32') for 0…1")
-        }
-        let isNarrowed = images.elementType == .float64
-        (count, height, width, channels) = (images.shape[0], images.shape[1], images.shape[2], images.shape[3])
-        fileOffset = isNarrowed ? nil : images.fileOffset
-        chunkShape = images.chunkShape
-        storage = images.storageDescription + (isNarrowed ? ", float64 read as float32" : "")
+        let dataset = try file.dataset(imagesPath)
+        let images = try isEncoded ? Images(encoded: dataset, offsetsAt: "/\(name)/offsets") : Images(pixels: dataset)
+        (count, pixelType) = (images.count, images.shape.type)
+        (height, width, channels) = (images.shape.height, images.shape.width, images.shape.channels)
+        (fileOffset, chunkShape, storage) = (images.fileOffset, images.chunkShape, images.storage)
+        (storedDigest, storedImageDigest) = (images.storedDigest, images.pixelDigest)
+        (encoded, warnings) = (images.encoded, images.warnings)
         mean = try Self.channelValues("mean", file, imagesPath, channels)
         std = try Self.channelValues("std", file, imagesPath, channels)
         guard mean.isEmpty == std.isEmpty else {
             throw bad(imagesPath, "@\(mean.isEmpty ? "mean" : "std") is missing, expected both mean and std or neither")
         }
         guard std.allSatisfy({ $0 >= 0 }) else { throw bad(imagesPath, "has a negative std, expected 0 or more") }
-        // It is of bytes that are not used as they are.
-        storedImageDigest = isNarrowed ? nil : try Self.storedDigest(file, imagesPath)
-        warnings = isNarrowed ? ["\(file.path):\(imagesPath.printable) is float64, read as float32"] : []
 
         let labelSet = try file.dataset(labelsPath)
         let wide = try Self.labels(labelSet, count: count, bad: { bad(labelsPath, $0) })
@@ -115,13 +93,14 @@ package struct DatasetSplitHeader: Sendable {
     init(name: String, images: ForeignImages, labels: [Int64]) {
         self.name = name
         foreign = images
+        encoded = nil
         imagesPath = images.dataset.name
         (count, height, width, channels) = (images.count, images.height, images.width, images.channels)
         pixelType = images.values.pixelType
         self.labels = labels.map { Int32(truncatingIfNeeded: $0) }
         labelDigest = labels.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
         (mean, std) = ([], [])
-        storedImageDigest = nil
+        (storedImageDigest, storedDigest) = (nil, nil)
         fileOffset = images.isPlain ? images.dataset.fileOffset : nil
         chunkShape = images.dataset.chunkShape
         storage = ([images.dataset.storageDescription] + [images.note].compactMap { $0 }).joined(separator: "; ")
@@ -130,10 +109,14 @@ package struct DatasetSplitHeader: Sendable {
 
     /// What the images were called in their source: a row of texts, `names`, beside them. Empty where the file has none.
     func sampleNames(in file: HDF5File) throws(HDF5Error) -> [String] {
+        try names(in: file)?.readStrings() ?? []
+    }
+
+    func names(in file: HDF5File) throws(HDF5Error) -> HDF5Dataset? {
         guard let names = try dataset("names", in: file), names.elementType == .string, names.shape == [count] else {
-            return []
+            return nil
         }
-        return try names.readStrings()
+        return names
     }
 
     /// Height and width that the images had before they were brought to one size: `source_sizes` beside them. Empty where the file
@@ -150,11 +133,6 @@ package struct DatasetSplitHeader: Sendable {
         let file = foreign?.dataset.file ?? file
         let path = imagesPath.split(separator: "/").dropLast().map { "/\($0)" }.joined() + "/\(name)"
         return file.exists(path) ? try file.dataset(path) : nil
-    }
-
-    /// Few channels where the height should be, and more of everything behind them.
-    private static func looksLikeChannelsFirst(_ shape: [Int]) -> Bool {
-        [1, 3, 4].contains(shape[1]) && shape[2] > 4 && shape[3] > 4
     }
 
     /// One class number for each image, of any integer type or whole numbers as floats, as (N,) or (N, 1).
@@ -206,16 +184,98 @@ package struct DatasetSplitHeader: Sendable {
         return narrow
     }
 
-    private static func storedDigest(_ file: HDF5File, _ path: String) throws -> String? {
-        guard let value = try file.attribute("sha256", on: path) else { return nil }
+    /// Whether a group that is not named as a split holds what one does.
+    static func isLabelled(_ name: String, in file: HDF5File) -> Bool {
+        file.exists("/\(name)/labels") && (file.exists("/\(name)/images") || isEncoded(name, in: file))
+    }
+
+    /// Whether a split holds encoded pictures and no pixels.
+    static func isEncoded(_ name: String, in file: HDF5File) -> Bool {
+        !file.exists("/\(name)/images") && file.exists("/\(name)/encoded")
+    }
+
+    fileprivate static func storedDigest(
+        _ file: HDF5File, _ path: String, _ attribute: String = "sha256"
+    ) throws -> String? {
+        guard let value = try file.attribute(attribute, on: path) else { return nil }
         guard case .string(let text) = value, text.utf8.count == 64,
             text.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
         else {
             throw Failure(
                 .badData,
-                "\(file.path):\(path.printable)@sha256 is \(value.description.printable), expected 64 hexadecimal digits"
+                "\(file.path):\(path.printable)@\(attribute) is \(value.description.printable), expected 64 hexadecimal digits"
             )
         }
         return text
+    }
+}
+
+/// What lies in a dataset file as the images of a split, and what becomes of it.
+private struct Images {
+    let count: Int
+    let shape: ImageShape
+    let storage: String
+    var fileOffset: Int?
+    var chunkShape: [Int]?
+    var encoded: EncodedPictures?
+    var warnings: [String] = []
+    /// The stored digests of the bytes in the file and of the pixels.
+    let storedDigest: String?
+    let pixelDigest: String?
+
+    /// Throws: `Failure`: 65 for what is no images, `HDF5Error`.
+    init(pixels images: HDF5Dataset) throws {
+        func bad(_ text: String) -> Failure { Failure(.badData, "\(images.place) \(text)") }
+        guard images.shape.count == 4, images.shape.allSatisfy({ $0 > 0 }) else {
+            let advice = images.shape.count == 3 ? "; if they are gray, add an axis: images[..., None] in NumPy" : ""
+            throw bad("has shape \(images.shape), expected (N, H, W, C) with no extent 0\(advice)")
+        }
+        let layout = try images.file.attribute("layout", on: images.name)
+        guard layout == nil || layout == .empty || layout == .string("NHWC") else {
+            throw bad("has layout \(layout?.description.printable ?? ""), expected NHWC")
+        }
+        guard layout == .string("NHWC") || !Self.looksLikeChannelsFirst(images.shape) else {
+            throw bad(
+                "has shape \(images.shape), which looks like channels first (NCHW), expected (N, H, W, C): "
+                    + "images.transpose(0, 2, 3, 1) in NumPy; or, if it is right, say so with the attribute layout = NHWC"
+            )
+        }
+        let type: PixelType
+        switch images.elementType {
+        case .uint8: type = .uint8
+        case .float32, .float64: type = .float32
+        default:
+            throw bad(
+                "is \(images.elementType), expected uint8 or float32: images.astype('uint8') in NumPy for 0…255, "
+                    + "images.astype('float32') for 0…1")
+        }
+        let isNarrowed = images.elementType == .float64
+        count = images.shape[0]
+        shape = ImageShape(
+            height: images.shape[1], width: images.shape[2], channels: images.shape[3], type: type)
+        fileOffset = isNarrowed ? nil : images.fileOffset
+        chunkShape = images.chunkShape
+        storage = images.storageDescription + (isNarrowed ? ", float64 read as float32" : "")
+        // It is of bytes that are not used as they are.
+        storedDigest = isNarrowed ? nil : try DatasetSplitHeader.storedDigest(images.file, images.name)
+        pixelDigest = storedDigest
+        warnings = isNarrowed ? ["\(images.place) is float64, read as float32"] : []
+    }
+
+    /// Throws: `Failure`: 65 for what are no pictures, `HDF5Error`.
+    init(encoded bytes: HDF5Dataset, offsetsAt path: String) throws {
+        var preprocessing: String?
+        if case .string(let text)? = try bytes.file.attribute("preprocessing", on: "/") { preprocessing = text }
+        let pictures = try EncodedPictures(bytes, offsetsAt: path, preprocessing: preprocessing)
+        encoded = pictures
+        (count, shape) = (pictures.count, pictures.shape)
+        storage = "JPEG and PNG files of \(NumberText.megabytes(bytes.count))"
+        storedDigest = try DatasetSplitHeader.storedDigest(bytes.file, bytes.name)
+        pixelDigest = try DatasetSplitHeader.storedDigest(bytes.file, bytes.name, "pixels_sha256")
+    }
+
+    /// Few channels where the height should be, and more of everything behind them.
+    private static func looksLikeChannelsFirst(_ shape: [Int]) -> Bool {
+        [1, 3, 4].contains(shape[1]) && shape[2] > 4 && shape[3] > 4
     }
 }

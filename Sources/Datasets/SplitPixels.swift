@@ -9,11 +9,14 @@ internal import Tensors
 final class SplitPixels {
     private let header: DatasetSplitHeader
     private let images: HDF5Dataset
+    /// What the images are called in their source; of encoded pictures alone.
+    private let names: HDF5Dataset?
     private let watch: FileWatch
     private let chunks: DatasetFile.ChunkAccess
     private let cache: PixelFactsCache
     private var opened: (any PixelStorage)?
     private var known: PixelFacts?
+    private var openedFiles: (any PixelStorage)?
 
     /// `file` is the one of our format that holds the split; images of others' files say where they lie.
     init(
@@ -23,6 +26,7 @@ final class SplitPixels {
         (self.chunks, self.cache) = (chunks, cache)
         let images = try header.foreign?.dataset ?? translatingErrors { try file.dataset(header.imagesPath) }
         self.images = images
+        names = try header.encoded == nil ? nil : translatingErrors { try header.names(in: file) }
         watch = try FileWatch(
             path: images.file.path, descriptor: try translatingErrors { try images.file.descriptor() })
     }
@@ -42,20 +46,49 @@ final class SplitPixels {
         let part =
             "\(header.name.utf8.count) \(header.name) \(header.fileOffset ?? -1) \(header.byteCount) \(header.pixelType)"
             + (header.foreign.map { " \(header.imagesPath) \($0.layout) \($0.values)" } ?? "")
-        let key = watch.identity.key(of: part)
-        if let facts = cache.facts(for: key) {
-            known = facts
-            return facts
+            + (header.encoded == nil ? "" : " decoded")
+        let facts = try remembered(part) {
+            try PixelFacts(try storage(), type: header.pixelType, imageBytes: header.imageBytes, progress: progress)
         }
-        let isFresh = watch.identity.isFresh
-        let facts = try PixelFacts(
-            try storage(), type: header.pixelType, imageBytes: header.imageBytes, progress: progress)
-        if !isFresh { cache.remember(facts, for: key) }
         known = facts
         return facts
     }
 
+    /// The same of the bytes that lie in the file, which of encoded pictures are others than their pixels. `progress` is told the
+    /// bytes done and those of all.
+    func storedFacts(progress: (_ done: Int, _ total: Int) -> Void) throws -> PixelFacts {
+        guard header.encoded != nil else { return try facts { progress($0, header.byteCount) } }
+        return try remembered("\(header.name.utf8.count) \(header.name) \(images.count) files") {
+            try PixelFacts(try files(), type: .uint8, imageBytes: 1) { progress($0, images.count) }
+        }
+    }
+
+    private func remembered(_ part: String, _ find: () throws -> PixelFacts) throws -> PixelFacts {
+        let key = watch.identity.key(of: part)
+        if let facts = cache.facts(for: key) { return facts }
+        let isFresh = watch.identity.isFresh
+        let facts = try find()
+        if !isFresh { cache.remember(facts, for: key) }
+        return facts
+    }
+
+    /// The bytes of encoded pictures.
+    private func files() throws -> any PixelStorage {
+        if let openedFiles { return openedFiles }
+        let files =
+            try elements()
+            ?? MappedBytes(count: images.count, identity: watch.identity) { memory in
+                try translatingErrors { try images.read(into: memory.bindMemory(to: UInt8.self)) }
+            }
+        if let digest = header.storedDigest { files.expect(digest: digest) }
+        openedFiles = files
+        return files
+    }
+
     private func open() throws -> any PixelStorage {
+        if let pictures = header.encoded {
+            return EncodedPixels(pictures, files: try files(), place: images.place, names: names)
+        }
         if let foreign = header.foreign, !foreign.isPlain {
             let raw = try elements()
             let pixels = ConvertedPixels(foreign, raw: raw, watch: watch)

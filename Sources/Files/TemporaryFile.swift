@@ -46,6 +46,9 @@ package final class TemporaryFile {
         close(descriptor)
     }
 
+    /// Takes the temporary name away; the bytes stay for as long as this object.
+    package func dropName() { unlink(path) }
+
     /// Appends bytes. Throws: `Failure(.inputOutput)`.
     package func write(_ bytes: UnsafeRawBufferPointer) throws {
         do {
@@ -59,6 +62,22 @@ package final class TemporaryFile {
     package func write(_ text: String) throws {
         var text = text
         try text.withUTF8 { try write(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Reads bytes that were written. Throws: `Failure(.inputOutput)`.
+    package func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+        var done = 0
+        while done < bytes.count {
+            do throws(SystemError) {
+                let count = try systemCall("read", target) {
+                    pread(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+                }
+                guard count > 0 else { throw SystemError("read", target, EIO) }
+                done += Int(count)
+            } catch {
+                throw error.failure(.inputOutput)
+            }
+        }
     }
 
     /// Makes the bytes durable; the temporary name still stands. Throws: `Failure(.inputOutput)`.

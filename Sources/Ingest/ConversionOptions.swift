@@ -1,3 +1,4 @@
+package import Datasets
 internal import Diagnostics
 internal import Foundation
 internal import Report
@@ -8,6 +9,8 @@ package struct ConversionOptions: Sendable {
     package var gzipLevel: Int?
     /// Fletcher32 over every chunk.
     package var checksum: Bool
+    /// The files' own bytes instead of pixels: decoded again by whoever reads the dataset.
+    package var storesEncoded = false
     /// Whether an existing output may be replaced.
     package var replaceExisting: Bool
     package var preparation = ImagePreparation()
@@ -61,7 +64,8 @@ package struct ConversionOptions: Sendable {
 
     /// The options that change how the file stores, as they stand in its `command`.
     var words: [String] {
-        (gzipLevel.map { ["--compress", "gzip:\($0)"] } ?? []) + (checksum ? ["--checksum"] : [])
+        (storesEncoded ? ["--store", "encoded"] : []) + (gzipLevel.map { ["--compress", "gzip:\($0)"] } ?? [])
+            + (checksum ? ["--checksum"] : [])
     }
 }
 

@@ -13,13 +13,16 @@ final class DatasetWriter {
         let name: String
         let shape: ImageShape
         let most: Int
-        var imagesPath: String { "/\(name)/images" }
+        let imagesPath: String
     }
     private struct Finished {
         let name: String
         let shape: ImageShape
         let labels: [Int32]
-        let sha256: String
+        let imagesPath: String
+        /// Of the pixels, and of the bytes that lie in the file.
+        let pixelDigest: String
+        let storedDigest: String
     }
 
     private let output: OutputFile
@@ -29,6 +32,8 @@ final class DatasetWriter {
     private var split: Split?
     private var dataset: HDF5Dataset?
     private var written = 0
+    /// The pictures of a split that stores them encoded.
+    private var spool: EncodedSpool?
     /// Images that do not fill a chunk yet.
     private var pending: [UInt8] = []
     private var hash = SHA256()
@@ -56,8 +61,14 @@ final class DatasetWriter {
     /// Makes room for at most so many images; `endSplit` gives back what was not needed.
     func beginSplit(_ name: String, shape: ImageShape, atMost most: Int) throws {
         precondition(self.split == nil, "a split is open")
-        let split = Split(name: name, shape: shape, most: most)
-        dataset = try reporting { try create(split, count: most) }
+        let split = Split(
+            name: name, shape: shape, most: most, imagesPath: "/\(name)/\(options.storesEncoded ? "encoded" : "images")"
+        )
+        if options.storesEncoded {
+            spool = try EncodedSpool(for: output.path)
+        } else {
+            dataset = try reporting { try create(split, count: most) }
+        }
         self.split = split
         written = 0
         hash = SHA256()
@@ -68,13 +79,19 @@ final class DatasetWriter {
             }
     }
 
-    /// Adds whole images.
-    func append(_ images: UnsafeRawBufferPointer) throws {
+    /// Adds whole images; `files` are the encoded ones where those are stored.
+    func append(_ images: UnsafeRawBufferPointer, files: [UnsafeRawBufferPointer] = []) throws {
         guard let split else { preconditionFailure("no split is open") }
         let count = images.count / split.shape.bytes
         precondition(count * split.shape.bytes == images.count, "\(images.count) bytes are not whole images")
         hash.update(images)
         statistics.add(images)
+        if let spool {
+            precondition(files.count == count, "\(files.count) files of \(count) images")
+            for file in files { try spool.append(file) }
+            written += count
+            return
+        }
         // Chunks are written whole, so that none is compressed twice.
         let perChunk = Self.imagesPerPiece(imageBytes: split.shape.bytes)
         guard isChunked, !pending.isEmpty || count % perChunk != 0 else {
@@ -91,7 +108,7 @@ final class DatasetWriter {
     /// it was resized.
     func endSplit(labels: [Int32], names: [String], sourceSizes: [Int32] = []) throws {
         guard let split else { preconditionFailure("no split is open") }
-        try pending.withUnsafeBytes { try write($0) }
+        if spool == nil { try pending.withUnsafeBytes { try write($0) } }
         pending.removeAll(keepingCapacity: true)
         precondition(written == labels.count, "\(written) images, \(labels.count) labels")
         dataset = nil
@@ -99,12 +116,18 @@ final class DatasetWriter {
         let labelDigest = wide.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
         var complete = SHA256()
         swap(&hash, &complete)
+        let pixelDigest = complete.hexadecimal()
+        let storedDigest = try reporting { try spool?.write(to: file, group: "/\(split.name)") } ?? pixelDigest
         finished.append(
-            Finished(name: split.name, shape: split.shape, labels: labels, sha256: complete.hexadecimal()))
+            Finished(
+                name: split.name, shape: split.shape, labels: labels, imagesPath: split.imagesPath,
+                pixelDigest: pixelDigest, storedDigest: storedDigest))
+        let isSpooled = spool != nil
+        spool = nil
         if trainStatistics == nil { trainStatistics = statistics }
         self.split = nil
         try reporting {
-            if written < split.most {
+            if written < split.most, !isSpooled {
                 try file.shrink(split.imagesPath, toRows: written, as: storage(split, count: written))
             }
             try file.write("/\(split.name)/labels", shape: [wide.count], wide)
@@ -163,7 +186,7 @@ final class DatasetWriter {
             try file.setAttribute("preprocessing", on: "/", .string(preprocessing.text(.spaced)))
             try file.write("/classes", strings: classes)
             for split in finished {
-                let path = "/\(split.name)/images"
+                let path = split.imagesPath
                 let channels = split.shape.channels
                 try file.setAttribute("layout", on: path, .string("NHWC"))
                 try file.setAttribute(
@@ -171,7 +194,11 @@ final class DatasetWriter {
                 try file.setAttribute("mean", on: path, .reals(trainStatistics.mean))
                 try file.setAttribute("std", on: path, .reals(trainStatistics.standardDeviation))
                 try file.setAttribute("counts", on: path, .integers(counts(split).map { Int64($0) }))
-                try file.setAttribute("sha256", on: path, .string(split.sha256))
+                try file.setAttribute("sha256", on: path, .string(split.storedDigest))
+                guard options.storesEncoded else { continue }
+                let shape = [split.shape.height, split.shape.width, channels].map { Int64($0) }
+                try file.setAttribute("shape", on: path, .integers(shape))
+                try file.setAttribute("pixels_sha256", on: path, .string(split.pixelDigest))
             }
             try file.close()
         }
@@ -197,24 +224,25 @@ final class DatasetWriter {
         }
         for split in finished {
             let found = try readBack(split)
-            guard found == split.sha256 else {
-                throw lost("/\(split.name)/images has SHA-256 \(found), expected \(split.sha256)")
+            guard found == split.storedDigest else {
+                throw lost("\(split.imagesPath) has SHA-256 \(found), expected \(split.storedDigest)")
             }
         }
         return again.digest
     }
 
-    /// The digest of a split's images as they lie in the file, in pieces: a map of all would count as memory in use.
+    /// The digest of a split's images or pictures as they lie in the file, in pieces: a map of all would count as memory in use.
     private func readBack(_ split: Finished) throws -> String {
         try reporting {
-            let images = try HDF5File.open(output.temporaryPath).dataset("/\(split.name)/images")
-            let rows = Self.imagesPerPiece(imageBytes: split.shape.bytes)
-            let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: rows * split.shape.bytes, alignment: 64)
+            let images = try HDF5File.open(output.temporaryPath).dataset(split.imagesPath)
+            let rowBytes = images.shape.dropFirst().reduce(split.shape.type.byteCount, *)
+            let rows = Self.imagesPerPiece(imageBytes: rowBytes)
+            let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: rows * rowBytes, alignment: 64)
             defer { piece.deallocate() }
             var hash = SHA256()
-            for start in stride(from: 0, to: split.labels.count, by: rows) {
-                let range = start..<min(start + rows, split.labels.count)
-                let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<(range.count * split.shape.bytes)])
+            for start in stride(from: 0, to: images.shape[0], by: rows) {
+                let range = start..<min(start + rows, images.shape[0])
+                let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<(range.count * rowBytes)])
                 switch split.shape.type {
                 case .uint8: try images.read(rows: range, into: part.assumingMemoryBound(to: UInt8.self))
                 case .float32: try images.read(rows: range, into: part.assumingMemoryBound(to: Float.self))

@@ -1,3 +1,4 @@
+internal import Datasets
 internal import Diagnostics
 internal import Glibc
 internal import Report

@@ -18,6 +18,13 @@ struct ConvertCommand: ParsableCommand {
                   f[split + "/images"] = images
                   # (N,), 0 to K - 1
                   f[split + "/labels"] = labels
+
+            In the place of images, JPEG and PNG files as they are:
+
+                  # uint8, one file after the other, and where each begins
+                  f[split + "/encoded"] = np.frombuffer(b"".join(files), "u1")
+                  f[split + "/encoded"].attrs["shape"] = [H, W, C]
+                  f[split + "/offsets"] = np.cumsum([0] + [len(x) for x in files])
             """,
         subcommands: [
             Folder.self, IDX.self, CIFAR10.self, CIFAR100.self, CSV.self, NumPy.self, HDF5.self, Tar.self,

@@ -4,6 +4,11 @@ internal import Diagnostics
 internal import Ingest
 internal import Training
 
+/// What `--store` can be.
+private enum ImageStore: String, CaseIterable {
+    case pixels, encoded
+}
+
 /// The conversions of other people's images, one command each.
 extension ConvertCommand {
     /// How images become images of one size, and what happens to those that cannot be read.
@@ -26,6 +31,13 @@ extension ConvertCommand {
         @Flag(name: .long, help: "Leave images as stored, whatever orientation their EXIF data ask for.")
         var noExif = false
 
+        @Option(
+            help: ArgumentHelp(
+                "pixels, or encoded: the JPEG and PNG files themselves, which the readers of a run decode. For sets that would not fit as pixels.",
+                valueName: "form"),
+            completion: .list(ImageStore.allCases.map(\.rawValue)))
+        var store = ImageStore.pixels.rawValue
+
         @Option(name: .long, help: "Refuse images of more pixels.")
         var maxPixels = 100_000_000
 
@@ -45,6 +57,7 @@ extension ConvertCommand {
             options.preparation.size = try size.map { try ImagePreparation.Size($0) }
             options.preparation.fit = try ConvertCommand.choice("--fit", fit)
             options.preparation.filter = try ConvertCommand.choice("--filter", filter)
+            options.storesEncoded = try ConvertCommand.choice("--store", store) == ImageStore.encoded
             options.onError = try ConvertCommand.choice("--on-error", onError)
             if let channels, channels != 1, channels != 3 {
                 throw Failure(.usage, "--channels \(channels): expected 1 or 3")

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DataParallel
+internal import Datasets
 internal import Diagnostics
 internal import Files
 internal import Ingest

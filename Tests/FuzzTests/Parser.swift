@@ -55,7 +55,7 @@ enum Parser: String, CaseIterable {
         case .picture:
             let preparation = ImagePreparation(size: .init(width: 16, height: 16), largestPixels: 1 << 22)
             var pixels = [UInt8](repeating: 0, count: 16 * 16 * 3)
-            let shape = Ingest.ImageShape(height: 16, width: 16, channels: 3)
+            let shape = ImageShape(height: 16, width: 16, channels: 3)
             bytes.withUnsafeBytes { bytes in
                 pixels.withUnsafeMutableBytes {
                     _ = preparation.measure(bytes)

@@ -2,6 +2,7 @@ import CImages
 import Foundation
 import Testing
 
+@testable import Datasets
 @testable import Ingest
 
 @Suite("Decoding and resizing images")

@@ -1,18 +1,5 @@
 package import Tensors
 
-/// Extents of an image.
-package struct ImageShape: Equatable, Sendable {
-    package var height: Int
-    package var width: Int
-    package var channels: Int
-
-    package init(height: Int, width: Int, channels: Int) {
-        (self.height, self.width, self.channels) = (height, width, channels)
-    }
-
-    package var count: Int { height * width * channels }
-}
-
 /// A random change of an image of 8-bit pixels, [H, W, C], with torchvision's name and meaning.
 ///
 /// What is drawn depends on the stream alone, and the stream on (seed, epoch, sample, place in the list): the same change on any

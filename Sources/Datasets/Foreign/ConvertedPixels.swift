@@ -8,7 +8,7 @@ internal import Tensors
 ///
 /// What the program can read itself (uint8 and float32 in this machine's order) is read outside libhdf5; everything else by the
 /// library, one thread at a time.
-final class ConvertedPixels: PixelStorage, @unchecked Sendable {
+final class ConvertedPixels: ImageStorage, @unchecked Sendable {
     private let images: ForeignImages
     /// The elements as they lie in the file; nil where the library reads them.
     private let raw: (any PixelStorage)?
@@ -16,7 +16,8 @@ final class ConvertedPixels: PixelStorage, @unchecked Sendable {
     /// Held while the library reads.
     private let library = Mutex(())
 
-    private var imageBytes: Int { images.height * images.width * images.channels * images.values.pixelType.byteCount }
+    var imageCount: Int { images.count }
+    var imageBytes: Int { images.height * images.width * images.channels * images.values.pixelType.byteCount }
     private var elements: Int { images.height * images.width * images.channels }
     private var rawBytes: Int { elements * (images.dataset.elementType == .uint8 ? 1 : 4) }
     private static let pieceBytes = 1 << 20
@@ -25,7 +26,6 @@ final class ConvertedPixels: PixelStorage, @unchecked Sendable {
         (self.images, self.raw, self.watch) = (images, raw, watch)
     }
 
-    var isMapped: Bool { false }
     var identity: FileIdentity? { watch.identity }
     var unitBytes: Int { raw.map { max(1, $0.unitBytes / rawBytes) * imageBytes } ?? 1 }
     /// A file that was touched counts as changed: what is known is the digest of other bytes.
@@ -38,38 +38,6 @@ final class ConvertedPixels: PixelStorage, @unchecked Sendable {
     func confirm() throws {
         try raw?.confirm()
         try watch.confirm { nil }
-    }
-
-    func copy(_ range: Range<Int>, to target: UnsafeMutableRawPointer) throws {
-        var place = range.lowerBound
-        while place < range.upperBound {
-            let (image, offset) = place.quotientAndRemainder(dividingBy: imageBytes)
-            let here = target + (place - range.lowerBound)
-            let whole = offset == 0 ? (range.upperBound - place) / imageBytes : 0
-            if whole > 0 {
-                try read(image..<image + whole, to: here)
-                place += whole * imageBytes
-            } else {
-                let pixels = UnsafeMutableRawPointer.allocate(byteCount: imageBytes, alignment: 64)
-                defer { pixels.deallocate() }
-                try read(image..<image + 1, to: pixels)
-                let count = min(imageBytes - offset, range.upperBound - place)
-                here.copyMemory(from: pixels + offset, byteCount: count)
-                place += count
-            }
-        }
-    }
-
-    func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-        let piece = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: min(imagesPerPiece, images.count) * imageBytes, alignment: 64)
-        defer { piece.deallocate() }
-        for start in stride(from: 0, to: images.count, by: imagesPerPiece) {
-            let count = min(imagesPerPiece, images.count - start)
-            try read(start..<start + count, to: piece.baseAddress!)
-            try body(UnsafeRawBufferPointer(rebasing: piece[..<(count * imageBytes)]))
-        }
-        try confirm()
     }
 
     /// Converts everything to memory on some threads, on one where the library reads. Throws: `Failure`; what the system says when
@@ -90,12 +58,12 @@ final class ConvertedPixels: PixelStorage, @unchecked Sendable {
     }
 
     /// Images that are read together: whole units of storage, and about a mebibyte.
-    private var imagesPerPiece: Int {
+    var imagesPerPiece: Int {
         let unit = raw.map { max(1, $0.unitBytes / rawBytes) } ?? images.dataset.chunkShape?.first ?? 1
         return (max(1, Self.pieceBytes / imageBytes) + unit - 1) / unit * unit
     }
 
-    private func read(_ range: Range<Int>, to target: UnsafeMutableRawPointer) throws {
+    func read(_ range: Range<Int>, to target: UnsafeMutableRawPointer) throws {
         guard let raw else {
             let numbers = UnsafeMutableBufferPointer<Double>.allocate(capacity: range.count * elements)
             defer { numbers.deallocate() }

@@ -20,6 +20,16 @@ struct Conversion {
     /// Throws `Failure`: 65 when images cannot be read and the policy does not allow it, or when their sizes differ; 73 and 74
     /// for the output. The list of what was left out is written in every case.
     func run(to path: String) throws -> ConversionReport {
+        if options.storesEncoded {
+            guard source.form == .encoded else {
+                throw Failure(.usage, "--store encoded: the source holds pixels, expected JPEG or PNG files")
+            }
+            guard options.gzipLevel == nil, !options.checksum else {
+                throw Failure(
+                    .usage,
+                    "--store encoded: --compress and --checksum are for pixels; JPEG and PNG are compressed already")
+            }
+        }
         // Before the source is read for minutes.
         let writer = try DatasetWriter(path: path, classes: source.classes, options: options)
         var leftOut = LeftOutList()
@@ -40,7 +50,9 @@ struct Conversion {
             try judge(leftOut, isFinal: true, of: total - leftOut.otherCount)
             let list = try writeList(leftOut, besides: path)
             let preprocessing =
-                source.form == .encoded ? options.preparation.description(of: shape) : pixelPreprocessing(shape)
+                source.form == .encoded
+                ? options.preparation.description(of: shape, isStoredEncoded: options.storesEncoded)
+                : pixelPreprocessing(shape)
             var report = try writer.finish(
                 command: command + options.preparation.words, sources: try source.sources(files),
                 preprocessing: .object(source.preprocessing + preprocessing))
@@ -173,6 +185,9 @@ struct Conversion {
         var sizes: [Int32] = []
         var fileBytes = 0
 
+        /// The bytes of some of the images as they were fetched.
+        func files(_ images: [Int]) -> [UnsafeRawBufferPointer] { images.compactMap { try? fetched[$0].get() } }
+
         init(bytes: Int) { pixels = .allocate(byteCount: bytes, alignment: 64) }
         deinit { pixels.deallocate() }
     }
@@ -209,7 +224,9 @@ struct Conversion {
                     kept += buffer.kept
                     sizes += buffer.sizes
                     let bytes = UnsafeRawBufferPointer(rebasing: buffer.pixels[..<(buffer.kept.count * shape.bytes)])
-                    try writer.append(bytes)
+                    try writer.append(
+                        bytes,
+                        files: options.storesEncoded ? buffer.files(buffer.kept.map { $0 - piece * perPiece }) : [])
                     files.count += buffer.digests.count / 32
                     files.bytes += buffer.fileBytes
                     buffer.digests.withUnsafeBytes { filesHash.update($0) }

@@ -9,17 +9,6 @@ enum ImageForm: Equatable {
     case encoded
 }
 
-struct ImageShape: Equatable {
-    var height: Int
-    var width: Int
-    var channels: Int
-    var type: PixelType = .uint8
-
-    var bytes: Int { height * width * channels * type.byteCount }
-    /// `28×28×1`
-    var text: String { "\(height)×\(width)×\(channels)" }
-}
-
 /// The samples of a source that become one split, in their order.
 struct SourceSplit {
     /// `train`, `val` or `test`.
@@ -144,11 +133,4 @@ final class FetchedImages {
         }
         return 0
     }
-}
-
-/// An image that cannot be read, and why, in words that follow its name.
-struct Unreadable: Error {
-    let reason: String
-    /// The bytes are of no format that is read.
-    var isForeign = false
 }

@@ -1,3 +1,4 @@
+internal import Datasets
 internal import Diagnostics
 
 /// Which files are which split's and class's, by the folders in their paths.

@@ -22,7 +22,7 @@ package struct DatasetReport {
         check = try threads.map { try DatasetCheck(file, threads: $0, showsProgress: true) }
         guard verifying else { return }
         for header in file.headers {
-            let place = "\(path):/\(header.name.printable)/images"
+            let place = "\(path):\(header.imagesPath.printable)"
             guard let stored = header.storedImageDigest else {
                 throw Failure(.badData, "\(place)@sha256 is missing, so nothing can be verified. Convert again.")
             }

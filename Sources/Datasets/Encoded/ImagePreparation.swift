@@ -1,6 +1,6 @@
 internal import CImages
 internal import Diagnostics
-internal import Report
+package import Report
 
 /// How images of any size become images of one size.
 package struct ImagePreparation: Sendable {
@@ -60,7 +60,7 @@ package struct ImagePreparation: Sendable {
     }
 
     /// The options that change pixels, as they stand in the file's `command`.
-    var words: [String] {
+    package var words: [String] {
         var words: [String] = []
         if let size { words += ["--size", size.text] }
         if size != nil, fit != .crop { words += ["--fit", fit.rawValue] }
@@ -70,9 +70,11 @@ package struct ImagePreparation: Sendable {
     }
 
     static let asStored = "as stored"
+    /// Of encoded pictures, which are decoded again.
+    package static let largestPixelsKey = "largest_pixels"
 
-    /// What `/@preprocessing` says of decoded images.
-    func description(of shape: ImageShape) -> [JSON.Member] {
+    /// What `/@preprocessing` says of decoded images; of encoded pictures also what decoding them again may take.
+    package func description(of shape: ImageShape, isStoredEncoded: Bool = false) -> [JSON.Member] {
         var members = [
             JSON.Member("width", .integer(shape.width)), JSON.Member("height", .integer(shape.height)),
             JSON.Member("channels", .integer(shape.channels)),
@@ -86,7 +88,7 @@ package struct ImagePreparation: Sendable {
             JSON.Member("orientation", .string(orients ? "as EXIF asks" : Self.asStored)),
             JSON.Member("alpha", "dropped"),
             JSON.Member("sixteen_bits", "upper byte"),
-        ]
+        ] + (isStoredEncoded ? [JSON.Member(Self.largestPixelsKey, .integer(largestPixels))] : [])
     }
 
     func decodeOptions(channels: Int) -> CImages_DecodeOptions {
@@ -95,14 +97,14 @@ package struct ImagePreparation: Sendable {
     }
 
     /// Size and channels that an encoded image declares.
-    func measure(_ bytes: UnsafeRawBufferPointer) -> Result<ImageShape, Unreadable> {
+    package func measure(_ bytes: UnsafeRawBufferPointer) -> Result<ImageShape, Unreadable> {
         var options = decodeOptions(channels: channels ?? 0)
         return Self.calling(bytes) { CImages_measure($0, bytes.count, &options, $1, $2) }
             .map { ImageShape(height: Int($0.height), width: Int($0.width), channels: Int($0.channels)) }
     }
 
     /// Decodes an image and brings it to the shape of the dataset. `target` holds `shape.bytes`. Returns the size it had.
-    func decode(
+    package func decode(
         _ bytes: UnsafeRawBufferPointer, to shape: ImageShape, _ target: UnsafeMutableRawPointer,
         _ scratch: ResizeScratch
     ) -> Result<Size, Unreadable> {
@@ -120,7 +122,7 @@ package struct ImagePreparation: Sendable {
     }
 
     /// Brings pixels to the shape of the dataset; channels agree.
-    func fit(
+    package func fit(
         _ source: UnsafePointer<UInt8>, height: Int, width: Int, to shape: ImageShape,
         _ target: UnsafeMutablePointer<UInt8>, _ scratch: ResizeScratch
     ) -> Unreadable? {
@@ -157,7 +159,7 @@ package struct ImagePreparation: Sendable {
     }
 
     /// The size to which a picture is resized before it is cropped or padded.
-    func innerSize(height: Int, width: Int, of shape: ImageShape) -> Size {
+    package func innerSize(height: Int, width: Int, of shape: ImageShape) -> Size {
         let (h, w) = (shape.height, shape.width)
         switch fit {
         case .stretch: return Size(width: w, height: h)
@@ -197,10 +199,23 @@ package struct ImagePreparation: Sendable {
     }
 }
 
+/// An image that cannot be read, and why, in words that follow its name.
+package struct Unreadable: Error {
+    package let reason: String
+    /// The bytes are of no format that is read.
+    package let isForeign: Bool
+
+    package init(reason: String, isForeign: Bool = false) {
+        (self.reason, self.isForeign) = (reason, isForeign)
+    }
+}
+
 /// Memory for resizing, of one thread, kept from image to image.
-final class ResizeScratch {
+package final class ResizeScratch {
     private var tables = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var pixels = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+    package init() {}
 
     deinit {
         tables.deallocate()
@@ -233,7 +248,7 @@ final class ResizeScratch {
 }
 
 /// Names of formats that are not read, for a message that helps.
-enum ForeignFormat {
+package enum ForeignFormat {
     private static let signatures: [(name: String, offset: Int, bytes: [UInt8])] = [
         ("GIF", 0, Array("GIF8".utf8)), ("BMP", 0, Array("BM".utf8)), ("TIFF", 0, [0x49, 0x49, 0x2A, 0]),
         ("TIFF", 0, [0x4D, 0x4D, 0, 0x2A]), ("WebP", 8, Array("WEBP".utf8)), ("HEIC or AVIF", 4, Array("ftyp".utf8)),
@@ -255,7 +270,7 @@ enum ForeignFormat {
     ]
 
     /// Whether a name claims to be an image's, whatever the content.
-    static func isImageName(_ name: String) -> Bool {
+    package static func isImageName(_ name: String) -> Bool {
         guard let dot = name.lastIndex(of: ".") else { return false }
         return imageSuffixes.contains(name[name.index(after: dot)...].lowercased())
     }
