@@ -55,14 +55,14 @@ struct FreezingTests {
         _ = state.average?.update(from: state.weights)
     }
 
-    /// A run of steps through its stages, as `Trainer` goes through them.
+    /// A run of steps through its periods, as `Trainer` goes through them.
     final class Run {
         private let configuration: Configuration
         private let communicator: any Communicator
         private let shards, threads: Int
-        private let stages: TrainingStages
+        private let periods: TrainingPeriods
         private let geometry: BatchGeometry
-        private var stage: Int
+        private var period: Int
         private(set) var step: TrainingStep
         private(set) var losses: [Double] = []
         private var done: Int
@@ -77,10 +77,10 @@ struct FreezingTests {
             (self.shards, self.threads) = (shards, threads)
             geometry = BatchGeometry(sampleCount: 113, batchSize: 24, shards: shards)
             done = checkpoint?.header.step ?? 0
-            stages = try TrainingStages(configuration, Network(model))
-            stage = stages.number(afterSteps: done, perEpoch: geometry.stepsPerEpoch)
+            periods = try TrainingPeriods(configuration, Network(model))
+            period = periods.number(afterSteps: done, perEpoch: geometry.stepsPerEpoch)
             step = try Self.step(
-                configuration, stages.stages[stage].network, geometry, communicator, shards, threads)
+                configuration, periods[period].network, geometry, communicator, shards, threads)
             if let checkpoint {
                 try checkpoint.restore(step.state, path: "c.h5")
             } else {
@@ -102,11 +102,11 @@ struct FreezingTests {
         func advance(to count: Int) throws {
             for number in done..<count {
                 let epoch = number / geometry.stepsPerEpoch
-                if stages.number(inEpoch: epoch) != stage {
-                    stage = stages.number(inEpoch: epoch)
+                if periods.number(inEpoch: epoch) != period {
+                    period = periods.number(inEpoch: epoch)
                     let former = step.state
                     step = try Self.step(
-                        configuration, stages.stages[stage].network, geometry, communicator, shards, threads)
+                        configuration, periods[period].network, geometry, communicator, shards, threads)
                     step.state.takeOver(former)
                 }
                 let batch = TinyModel.batch(step: number, layout: step.layout, geometry: geometry)
@@ -293,7 +293,7 @@ struct FreezingTests {
         let configuration = try Configuration(
             yaml: nil, file: "test", assignments: assignments, models: ["fashion-classifier"],
             defaults: Configuration())
-        let failure = #expect(throws: Failure.self) { try TrainingStages(configuration, Network(Self.model())) }
+        let failure = #expect(throws: Failure.self) { try TrainingPeriods(configuration, Network(Self.model())) }
         #expect(
             failure?.code == .configuration && failure?.message.contains(words) == true, "\(failure?.message ?? "")")
     }

@@ -94,6 +94,10 @@ struct RunChecksTests {
         }
         // 40 steps, 4 an epoch.
         try says("learning_rate = 0") { $0.optimizer.learningRate = 0 }
+        try says("freeze without weights", "unfreeze: conv after 10 epochs is not reached in 40 steps") {
+            $0.freeze = .backbone
+            $0.unfreeze = [9, 10].map { Configuration.Unfreezing(match: "conv", epochs: $0) }
+        }
         try says("warmup lasts 40 steps, the run 40") { $0.warmup = .init(length: Interval(10, .epoch)) }
         try says { $0.warmup = .init(length: Interval(9, .epoch)) }
         try says("every = 30 epochs is not reached in 40 steps") {

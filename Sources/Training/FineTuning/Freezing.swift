@@ -109,15 +109,15 @@ extension Configuration {
 
 /// Which layers a run trains in which epoch: a function of the epoch alone.
 ///
-/// A stage is a run of epochs that train the same layers; it has a network of its own, whose plans leave out what is frozen.
-struct TrainingStages {
-    struct Stage {
+/// A period is a run of epochs that train the same layers; it has a network of its own, whose plans leave out what is frozen.
+struct TrainingPeriods: RandomAccessCollection {
+    struct Period {
         /// Counted from 0.
         let firstEpoch: Int
         let network: Network
     }
 
-    let stages: [Stage]
+    private let periods: [Period]
 
     /// `network` is the one without frozen layers. Throws: `Failure(.configuration)` for patterns that fit nothing, and where
     /// nothing is left to train.
@@ -128,11 +128,11 @@ struct TrainingStages {
             layers: try Self.frozenLayers(configuration.freeze, of: list),
             renewsStatistics: configuration.frozenBatchNorm == .renewed)
         guard !freezing.layers.isEmpty else {
-            stages = [Stage(firstEpoch: 0, network: network)]
+            periods = [Period(firstEpoch: 0, network: network)]
             return
         }
-        var stages = [Stage(firstEpoch: 0, network: try Network(network.description, freezing: freezing))]
-        guard stages[0].network.parameterList.trainedCount > 0 else {
+        var periods = [Period(firstEpoch: 0, network: try Network(network.description, freezing: freezing))]
+        guard periods[0].network.parameterList.trainedCount > 0 else {
             throw Failure(.configuration, "freeze: nothing is left to train, expected fewer layers")
         }
         for epoch in Set(configuration.unfreeze.map(\.epochs)).sorted() {
@@ -145,32 +145,36 @@ struct TrainingStages {
                 }
                 freezing.layers.subtract(layers)
             }
-            stages.append(
-                Stage(firstEpoch: epoch, network: try Network(network.description, freezing: freezing)))
+            periods.append(
+                Period(firstEpoch: epoch, network: try Network(network.description, freezing: freezing)))
         }
-        self.stages = stages
+        self.periods = periods
     }
 
-    /// The stage that an epoch, counted from 0, belongs to.
-    func number(inEpoch epoch: Int) -> Int { stages.lastIndex { $0.firstEpoch <= epoch } ?? 0 }
+    var startIndex: Int { 0 }
+    var endIndex: Int { periods.count }
+    subscript(number: Int) -> Period { periods[number] }
 
-    /// The stage that the state after so many steps belongs to: that of the last one.
+    /// The period that an epoch, counted from 0, belongs to.
+    func number(inEpoch epoch: Int) -> Int { periods.lastIndex { $0.firstEpoch <= epoch } ?? 0 }
+
+    /// The period that the state after so many steps belongs to: that of the last one.
     func number(afterSteps steps: Int, perEpoch stepsPerEpoch: Int) -> Int {
-        number(inEpoch: max(0, steps - 1) / stepsPerEpoch)
+        number(inEpoch: Swift.max(0, steps - 1) / stepsPerEpoch)
     }
 
-    /// How many steps of a run of some length belong to a stage.
-    func steps(of stage: Int, length: Configuration.Length, perEpoch stepsPerEpoch: Int) -> Int {
+    /// How many steps of a run of some length belong to a period.
+    func steps(of period: Int, length: Configuration.Length, perEpoch stepsPerEpoch: Int) -> Int {
         let total = length.steps(perEpoch: stepsPerEpoch)
-        let ends = [stage, stage + 1].map {
-            $0 < stages.count ? min(total, Int.product(stages[$0].firstEpoch, stepsPerEpoch)) : total
+        let ends = [period, period + 1].map {
+            $0 < periods.count ? Swift.min(total, Int.product(periods[$0].firstEpoch, stepsPerEpoch)) : total
         }
         return ends[1] - ends[0]
     }
 
     /// "5,130 of 11,181,642 parameters".
     func words(_ number: Int) -> String {
-        let list = stages[number].network.parameterList
+        let list = periods[number].network.parameterList
         return "\(NumberText.grouped(list.trainedCount)) of \(NumberText.grouped(list.parameterCount)) parameters"
     }
 

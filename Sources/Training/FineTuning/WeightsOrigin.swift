@@ -75,7 +75,7 @@ package struct WeightsOrigin {
 }
 
 extension Configuration {
-    /// A run that fine-tunes weights in two stages: the head alone first, which spares what the weights know while it is new, then
+    /// A run that fine-tunes weights in two periods: the head alone first, which spares what the weights know while it is new, then
     /// everything, at a low rate that falls to nothing.
     ///
     /// The batch is as large as the memory of a rank allows, 32 at most. Throws: `Failure(.internalError)` where there is not

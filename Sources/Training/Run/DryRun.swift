@@ -37,7 +37,7 @@ extension TrainingSession {
                 mayHoldRun: options.runDirectory == nil || options.mayContinue,
                 isParent: options.runDirectory == nil)
         }
-        let last = stages.stages.count - 1
+        let last = periods.count - 1
         let machinery = try prepare(last)
         let step = machinery.step
         let totalSteps = configuration.length.steps(perEpoch: geometry.stepsPerEpoch)
@@ -77,19 +77,19 @@ extension TrainingSession {
             runSeconds: try runSeconds(stepSeconds: seconds, from: first))
     }
 
-    /// The time of the steps from one on, given that of a step of the last stage: others take theirs in proportion to their
+    /// The time of the steps from one on, given that of a step of the last period: others take theirs in proportion to their
     /// operations.
     private func runSeconds(stepSeconds: Double, from first: Int) throws -> Double {
-        let operations = try stages.stages.indices.map { stage in
+        let operations = try periods.indices.map { period in
             Double(
-                try stages.stages[stage].network.trainingOperations(
-                    steadyValue(stage).map { .rest(from: $0) } ?? .whole))
+                try periods[period].network.trainingOperations(
+                    steadyValue(period).map { .rest(from: $0) } ?? .whole))
         }
         let perEpoch = geometry.stepsPerEpoch
-        return stages.stages.indices.reduce(0) { sum, stage in
-            let steps = stages.steps(of: stage, length: configuration.length, perEpoch: perEpoch)
-            let done = min(steps, max(0, first - Int.product(stages.stages[stage].firstEpoch, perEpoch)))
-            return sum + Double(steps - done) * stepSeconds * operations[stage]
+        return periods.indices.reduce(0) { sum, period in
+            let steps = periods.steps(of: period, length: configuration.length, perEpoch: perEpoch)
+            let done = min(steps, max(0, first - Int.product(periods[period].firstEpoch, perEpoch)))
+            return sum + Double(steps - done) * stepSeconds * operations[period]
                 / max(1, operations[operations.count - 1])
         }
     }

@@ -99,10 +99,17 @@ struct RunChecks {
 
     private var freezingWarnings: [String] {
         guard configuration.freeze != .none else { return [] }
-        return configuration.unfreeze.filter { Int.product($0.epochs, geometry.stepsPerEpoch) >= totalSteps }.map {
-            "unfreeze: \($0.match) after \(NumberText.counted($0.epochs, "epoch")) is not reached in \(totalSteps) steps, "
-                + "\(geometry.stepsPerEpoch) an epoch: it stays frozen"
+        var warnings: [String] = []
+        if configuration.weights == nil {
+            warnings.append(
+                "freeze without weights: frozen layers keep random values; weights: FILE starts from others")
         }
+        for item in configuration.unfreeze where Int.product(item.epochs, geometry.stepsPerEpoch) >= totalSteps {
+            warnings.append(
+                "unfreeze: \(item.match) after \(NumberText.counted(item.epochs, "epoch")) is not reached in \(totalSteps) "
+                    + "steps, \(geometry.stepsPerEpoch) an epoch: it stays frozen")
+        }
+        return warnings
     }
 
     private var normalizationWarnings: [String] {

@@ -9,7 +9,7 @@ package final class Trainer {
     package private(set) var progress: TrainingProgress
     private let configuration: Configuration
     private var machinery: Machinery!
-    private let stages: Stages
+    private let periods: Periods
     private let feed: Feed
     private var loader: BatchLoader
     private var rate: LearningRate
@@ -61,22 +61,22 @@ package final class Trainer {
 
     /// What computes while the same layers are trained.
     struct Machinery {
-        let stage: Int
+        let period: Int
         let step: TrainingStep
         let evaluator: Evaluator
         /// What the step takes.
         let samples: any SampleSource
     }
 
-    /// The layers that are trained in each epoch, and what makes a stage's machinery, with the state of the stage before.
-    struct Stages {
-        let plan: TrainingStages
-        let make: (_ stage: Int, _ former: ModelState) throws -> Machinery
+    /// The layers that are trained in each epoch, and what makes a period's machinery, with the state of the period before.
+    struct Periods {
+        let plan: TrainingPeriods
+        let make: (_ period: Int, _ former: ModelState) throws -> Machinery
     }
 
     /// The state of the step has been initialised or restored. Throws: `Failure`.
     init(
-        configuration: Configuration, machinery: Machinery, stages: Stages, feed: Feed, course: Course,
+        configuration: Configuration, machinery: Machinery, periods: Periods, feed: Feed, course: Course,
         recorder: RunRecorder?, communicator: any Communicator, activity: Activity
     ) throws {
         let (geometry, resume) = (feed.plan.geometry, course.resume)
@@ -89,7 +89,7 @@ package final class Trainer {
         foreignSteps = resume.map { $0.isSameRun ? -1 : $0.checkpoint.header.step } ?? -1
         self.configuration = configuration
         self.machinery = machinery
-        self.stages = stages
+        self.periods = periods
         header = course.header
         self.recorder = recorder
         self.communicator = communicator
@@ -105,7 +105,7 @@ package final class Trainer {
         rate.observe(progress.followedEvaluations)
         lastSaved = resume?.path
         self.feed = feed
-        loader = try Self.loader(machinery, stages.plan, feed, progress)
+        loader = try Self.loader(machinery, periods.plan, feed, progress)
         sampleLog =
             configuration.log.samples
             ? try SampleLog(
@@ -119,11 +119,11 @@ package final class Trainer {
     private var step: TrainingStep { machinery.step }
     private var evaluator: Evaluator { machinery.evaluator }
 
-    /// What gathers the batches of the stage's steps that are left.
+    /// What gathers the batches of the period's steps that are left.
     private static func loader(
-        _ machinery: Machinery, _ stages: TrainingStages, _ feed: Feed, _ progress: TrainingProgress
+        _ machinery: Machinery, _ periods: TrainingPeriods, _ feed: Feed, _ progress: TrainingProgress
     ) throws -> BatchLoader {
-        let next = stages.stages.dropFirst(machinery.stage + 1).first?.firstEpoch
+        let next = periods.dropFirst(machinery.period + 1).first?.firstEpoch
         let end = min(progress.totalSteps, next.map { Int.product($0, progress.stepsPerEpoch) } ?? .max)
         return try BatchLoader(
             source: machinery.samples, plan: feed.plan, localShards: machinery.step.layout.range,
@@ -144,18 +144,18 @@ package final class Trainer {
         evaluator.afterPass = { activity.beat() }
     }
 
-    /// Goes over to the next stage where one begins. The machinery of the last one is gone before there is a new one: memory is
+    /// Goes over to the next period where one begins. The machinery of the last one is gone before there is a new one: memory is
     /// counted for one of them. Collective.
-    private func enterStage() throws {
-        let next = stages.plan.number(inEpoch: progress.stepsDone / progress.stepsPerEpoch)
-        guard next != machinery.stage else { return }
+    private func enterPeriod() throws {
+        let next = periods.plan.number(inEpoch: progress.stepsDone / progress.stepsPerEpoch)
+        guard next != machinery.period else { return }
         takeSaveResult(waiting: true)
         let former = step.state
         machinery = nil
-        machinery = try stages.make(next, former)
-        loader = try Self.loader(machinery, stages.plan, feed, progress)
+        machinery = try periods.make(next, former)
+        loader = try Self.loader(machinery, periods.plan, feed, progress)
         watch()
-        recorder?.line("epoch \(progress.stepsDone / progress.stepsPerEpoch + 1) trains \(stages.plan.words(next))")
+        recorder?.line("epoch \(progress.stepsDone / progress.stepsPerEpoch + 1) trains \(periods.plan.words(next))")
     }
 
     /// Trains to the end, or until a rank is asked to stop. Collective.
@@ -178,7 +178,7 @@ package final class Trainer {
             try save(isBest: isBest, isFinal: progress.isFinished)
         }
         while !progress.isFinished {
-            try enterStage()
+            try enterPeriod()
             activity.enter(.reading, step: progress.stepsDone + 1)
             let waitStart = Machine.now()
             let batch = nextBatch()

@@ -37,11 +37,11 @@ package final class TrainingSession {
     let training: any SampleSource
     let evaluation: any SampleSource
     /// Which layers are trained in which epoch.
-    let stages: TrainingStages
-    /// The stage that the run begins or goes on in.
-    private let firstStage: Int
-    /// That stage's.
-    var network: Network { stages.stages[firstStage].network }
+    let periods: TrainingPeriods
+    /// The period that the run begins or goes on in.
+    private let firstPeriod: Int
+    /// That period's.
+    var network: Network { periods[firstPeriod].network }
     let layout: ShardLayout
     /// Which samples the steps take.
     private let samples: TrainingSamples
@@ -62,7 +62,7 @@ package final class TrainingSession {
     let readers: Int
     /// Where rank 0 keeps the run, once it has begun.
     package private(set) var runFolderPath: String?
-    /// What frozen layers make of the images of a stage, once it is computed.
+    /// What frozen layers make of the images of a period, once it is computed.
     private var features: [Int: (training: FeatureSamples, evaluation: FeatureSamples)] = [:]
     /// What the user should hear of the data.
     private let dataWarnings: [String]
@@ -125,15 +125,15 @@ package final class TrainingSession {
                 .configuration,
                 "data.mix: the images of \(dataset.path) are float32, expected uint8, which it works on")
         }
-        stages = try TrainingStages(configuration, try Self.network(configuration, dataset: dataset, makeModel))
-        firstStage = stages.number(
+        periods = try TrainingPeriods(configuration, try Self.network(configuration, dataset: dataset, makeModel))
+        firstPeriod = periods.number(
             afterSteps: options.resume?.checkpoint.header.step ?? 0, perEpoch: samples.plan.geometry.stepsPerEpoch)
-        let network = stages.stages[firstStage].network
+        let network = periods[firstPeriod].network
         initialWeights = try Self.initialWeights(
             configuration, options, network: network, classes: dataset.classes, over: communicator)
         input = normalization.conversion(for: training)
-        for stage in stages.stages {
-            try RunChecks(configuration, geometry: samples.plan.geometry, network: stage.network).check()
+        for period in periods {
+            try RunChecks(configuration, geometry: samples.plan.geometry, network: period.network).check()
         }
         let threads = options.threads ?? Machine.defaultThreads(localRanks: communicator.localSize)
         pool = try RankAgreement.together(communicator) { try ThreadPool(threads: threads) }
@@ -154,8 +154,8 @@ package final class TrainingSession {
         defer { withExtendedLifetime(watchdog) {} }
         let trainer = try Trainer(
             configuration: configuration, machinery: machinery,
-            stages: Trainer.Stages(plan: stages) { [self] stage, former in
-                try makeMachinery(stage) { $0.takeOver(former) }
+            periods: Trainer.Periods(plan: periods) { [self] period, former in
+                try makeMachinery(period) { $0.takeOver(former) }
             },
             feed: Trainer.Feed(
                 plan: plan, augmentation: augmentation, mixing: configuration.data.mix?.mixing,
@@ -175,17 +175,17 @@ package final class TrainingSession {
 
     /// Allocates what training needs and gives the state its first values, or those of the checkpoint. Collective.
     ///
-    /// `stage` is the one that the run begins or goes on in, or a later one, which takes over from that.
-    func prepare(_ stage: Int? = nil) throws -> Trainer.Machinery {
-        guard let stage, stage != firstStage else { return try makeMachinery(firstStage, fill: begin) }
+    /// `period` is the one that the run begins or goes on in, or a later one, which takes over from that.
+    func prepare(_ period: Int? = nil) throws -> Trainer.Machinery {
+        guard let period, period != firstPeriod else { return try makeMachinery(firstPeriod, fill: begin) }
         try RankAgreement.together(communicator) {
-            try MemoryLimit.check(try memoryNeed(from: stage), localRanks: communicator.localSize)
+            try MemoryLimit.check(try memoryNeed(from: period), localRanks: communicator.localSize)
         }
         let former = ModelState(
             parameterList: network.parameterList, optimizerVectors: configuration.optimizer.vectors.map(\.name),
             averages: configuration.averaging != nil)
         try begin(former)
-        return try makeMachinery(stage) { $0.takeOver(former) }
+        return try makeMachinery(period) { $0.takeOver(former) }
     }
 
     private func begin(_ state: ModelState) throws {
@@ -198,23 +198,23 @@ package final class TrainingSession {
         }
     }
 
-    /// Allocates what trains the layers of a stage, fills its state, and computes the values that stay. Collective.
-    private func makeMachinery(_ stage: Int, fill: (ModelState) throws -> Void) throws -> Trainer.Machinery {
-        let network = stages.stages[stage].network
-        let value = steadyValue(stage)
-        features = features.filter { $0.key >= stage }
+    /// Allocates what trains the layers of a period, fills its state, and computes the values that stay. Collective.
+    private func makeMachinery(_ period: Int, fill: (ModelState) throws -> Void) throws -> Trainer.Machinery {
+        let network = periods[period].network
+        let value = steadyValue(period)
+        features = features.filter { $0.key >= period }
         let machinery = try RankAgreement.together(communicator) {
             do {
-                try MemoryLimit.check(try memoryNeed(from: stage), localRanks: communicator.localSize)
-                if let value, features[stage] == nil {
-                    features[stage] = (
+                try MemoryLimit.check(try memoryNeed(from: period), localRanks: communicator.localSize)
+                if let value, features[period] == nil {
+                    features[period] = (
                         FeatureSamples(training, network: network, value: value, ranks: communicator.size),
                         FeatureSamples(evaluation, network: network, value: value, ranks: communicator.size)
                     )
                 }
                 return Trainer.Machinery(
-                    stage: stage, step: try makeStep(network, stage), evaluator: try makeEvaluator(network, stage),
-                    samples: features[stage]?.training ?? training)
+                    period: period, step: try makeStep(network, period), evaluator: try makeEvaluator(network, period),
+                    samples: features[period]?.training ?? training)
             } catch let error as Arena.OutOfMemory {
                 throw Failure(.internalError, "\(error); lower batch_size or use more ranks")
             } catch let error as ShapeMismatch {
@@ -223,7 +223,7 @@ package final class TrainingSession {
         }
         let state = machinery.step.state
         try fill(state)
-        if let features = features[stage] { try compute(features, state) }
+        if let features = features[period] { try compute(features, state) }
         return machinery
     }
 
@@ -245,16 +245,16 @@ package final class TrainingSession {
         }
     }
 
-    /// The value that the frozen beginning of a stage's network makes of an image, the same in every step; nil where there is
-    /// none, where images change from step to step, where the stage takes no image twice, or where there is no room for the values
+    /// The value that the frozen beginning of a period's network makes of an image, the same in every step; nil where there is
+    /// none, where images change from step to step, where the period takes no image twice, or where there is no room for the values
     /// of all images.
-    func steadyValue(_ stage: Int) -> Int? {
-        let network = stages.stages[stage].network
+    func steadyValue(_ period: Int) -> Int? {
+        let network = periods[period].network
         guard configuration.freeze != .none, configuration.frozenFeatures == .once, augmentation == nil,
             configuration.data.mix == nil, let value = network.steadyValue(configuration.planOptions),
             featureBytes(network, value: value) <= Self.mostFeatureBytes,
             // What is used once need not be kept.
-            stages.steps(of: stage, length: configuration.length, perEpoch: geometry.stepsPerEpoch)
+            periods.steps(of: period, length: configuration.length, perEpoch: geometry.stepsPerEpoch)
                 > geometry.stepsPerEpoch
         else { return nil }
         return value
@@ -396,20 +396,20 @@ package final class TrainingSession {
         }
     }
 
-    /// Bytes on this rank, by what they are for, in that stage of the rest of the run which needs most; nothing is allocated.
+    /// Bytes on this rank, by what they are for, in that period of the rest of the run which needs most; nothing is allocated.
     /// Throws: `ShapeMismatch`.
-    func memoryNeed(from stage: Int? = nil) throws -> [(name: String, bytes: Int)] {
+    func memoryNeed(from period: Int? = nil) throws -> [(name: String, bytes: Int)] {
         func total(_ parts: [(name: String, bytes: Int)]) -> Int {
             parts.reduce(0) { $0 + min($1.bytes, .largestProduct) }
         }
-        let needs = try stages.stages.indices[(stage ?? firstStage)...].map(memoryNeed(ofStage:))
+        let needs = try periods.indices[(period ?? firstPeriod)...].map(memoryNeed(ofPeriod:))
         return needs.max { total($0) < total($1) } ?? []
     }
 
-    private func memoryNeed(ofStage stage: Int) throws -> [(name: String, bytes: Int)] {
-        let network = stages.stages[stage].network
+    private func memoryNeed(ofPeriod period: Int) throws -> [(name: String, bytes: Int)] {
+        let network = periods[period].network
         let list = network.parameterList
-        let value = steadyValue(stage)
+        let value = steadyValue(period)
         var planOptions = configuration.planOptions
         if let value { planOptions.part = .rest(from: value) }
         let float = MemoryLayout<Float>.stride
@@ -449,27 +449,27 @@ package final class TrainingSession {
 
     func warnings() -> [String] {
         guard options.overfit == nil else { return [] }
-        let checks = stages.stages.map {
+        let checks = periods.map {
             RunChecks(configuration, geometry: samples.plan.geometry, network: $0.network).warnings
         }
         return checks.flatMap(\.self).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
-    private func makeStep(_ network: Network, _ stage: Int) throws -> TrainingStep {
+    private func makeStep(_ network: Network, _ period: Int) throws -> TrainingStep {
         var settings = TrainingStep.Settings(configuration)
-        if let value = steadyValue(stage) { settings.options.part = .rest(from: value) }
+        if let value = steadyValue(period) { settings.options.part = .rest(from: value) }
         return try TrainingStep(
             settings, network: network, geometry: geometry, layout: layout,
-            input: features[stage]?.training.input ?? input,
+            input: features[period]?.training.input ?? input,
             communicator: communicator, pool: pool)
     }
 
-    private func makeEvaluator(_ network: Network, _ stage: Int) throws -> Evaluator {
+    private func makeEvaluator(_ network: Network, _ period: Int) throws -> Evaluator {
         try Evaluator(
-            network: network, split: features[stage]?.evaluation ?? evaluation,
+            network: network, split: features[period]?.evaluation ?? evaluation,
             batchSize: configuration.evaluate.batchSize, loss: configuration.planOptions.loss,
-            part: steadyValue(stage).map { .rest(from: $0) } ?? .whole,
-            input: features[stage]?.evaluation.input ?? normalization.conversion(for: evaluation),
+            part: steadyValue(period).map { .rest(from: $0) } ?? .whole,
+            input: features[period]?.evaluation.input ?? normalization.conversion(for: evaluation),
             communicator: communicator, pool: pool)
     }
 
@@ -584,15 +584,15 @@ package final class TrainingSession {
     private var trainedFacts: [(key: String, value: String)] {
         guard configuration.freeze != .none else { return [] }
         let (bytes, ranks) = (network.parameterList.trainedCount * MemoryLayout<Float>.stride, communicator.size)
-        let later = stages.stages.indices.dropFirst(firstStage + 1).map {
-            "\(NumberText.grouped(stages.stages[$0].network.parameterList.trainedCount)) from epoch "
-                + "\(stages.stages[$0].firstEpoch + 1)"
+        let later = periods.indices.dropFirst(firstPeriod + 1).map {
+            "\(NumberText.grouped(periods[$0].network.parameterList.trainedCount)) from epoch "
+                + "\(periods[$0].firstEpoch + 1)"
         }
         return [
             (
                 "trained",
                 ([
-                    stages.words(firstStage),
+                    periods.words(firstPeriod),
                     "\(NumberText.counted(configuration.optimizer.vectors.count * bytes, "byte")) of optimizer state",
                     "\(NumberText.counted(2 * (ranks - 1) * bytes / ranks, "byte")) of gradients sent a step and rank",
                 ] + later).joined(separator: ", ")
@@ -602,7 +602,7 @@ package final class TrainingSession {
 
     /// What is computed once instead of in every step.
     private var featureFacts: [(key: String, value: String)] {
-        guard let value = steadyValue(firstStage), let whole = try? network.multiplyAdds() else { return [] }
+        guard let value = steadyValue(firstPeriod), let whole = try? network.multiplyAdds() else { return [] }
         let spared = network.stages[..<value].reduce(0) { $0 + ((try? $1.layer.multiplyAdds(for: $1.inputs[0])) ?? 0) }
         return [
             (
