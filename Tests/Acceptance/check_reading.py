@@ -107,7 +107,7 @@ def main(part, *arguments):
     elif part == "ratio":
         border = arguments.index("--")
         contiguous, chunks = fastest(arguments[1:border]), fastest(arguments[border + 1 :])
-        print(f"three epochs: contiguous {contiguous:.2f} s, gzip chunks in blocks {chunks:.2f} s, {chunks / contiguous:.2f} times")
+        print(f"thirty epochs: contiguous {contiguous:.2f} s, gzip chunks in blocks {chunks:.2f} s, {chunks / contiguous:.2f} times")
         if chunks > float(arguments[0]) * contiguous:
             sys.exit(f"expected at most {arguments[0]} times")
     elif part == "pss":

@@ -3,8 +3,9 @@ internal import Foundation
 /// Batches on their way round: empty ones to the readers, which fill them piece by piece, and full ones in the order of their
 /// steps to the trainer.
 ///
-/// Readers take the pieces of a step from the front, and those of the next step when there are no more. Every field that changes
-/// is guarded by `condition`.
+/// Readers take the pieces of a step from the front, and those of the next step when there are no more. Without room they sleep
+/// until half of the batches are empty: waking one for each batch costs small networks more than the reading does. Every field
+/// that changes is guarded by `condition`.
 final class BatchAssembly: @unchecked Sendable {
     /// Slots of one batch that one reader fills.
     struct Piece {
@@ -36,6 +37,10 @@ final class BatchAssembly: @unchecked Sendable {
     private let slotsPerPiece: Int
     private var steps: Range<Int>
     private var empty: [Batch]
+    /// As many empty batches wake readers that sleep.
+    private let refill: Int
+    private var sleepingReaders = 0
+    private var isTrainerWaiting = false
     /// In the order of their steps.
     private var fillings: [Filling] = []
     private var order: (epoch: Int, order: EpochOrder)?
@@ -53,6 +58,7 @@ final class BatchAssembly: @unchecked Sendable {
         self.steps = steps
         self.slotsPerPiece = slotsPerPiece
         empty = (0..<depth).map { _ in make() }
+        refill = max(1, depth / 2)
     }
 
     // ---- The readers' side
@@ -68,7 +74,9 @@ final class BatchAssembly: @unchecked Sendable {
             if let batch = empty.popLast() {
                 open(batch, step: steps.removeFirst())
             } else {
+                sleepingReaders += 1
                 condition.wait()
+                sleepingReaders -= 1
             }
         }
     }
@@ -86,7 +94,7 @@ final class BatchAssembly: @unchecked Sendable {
         defer { condition.unlock() }
         note(failure, ofStep: piece.step)
         if let index = fillings.firstIndex(where: { $0.step == piece.step }) { fillings[index].isFull = true }
-        condition.broadcast()
+        if isTrainerWaiting { condition.broadcast() }
     }
 
     /// Whether it was the last one of its batch.
@@ -149,7 +157,9 @@ final class BatchAssembly: @unchecked Sendable {
                 if let failure = first.failure { throw failure }
                 if first.isFull { return fillings.removeFirst().batch }
             }
+            isTrainerWaiting = true
             condition.wait()
+            isTrainerWaiting = false
         }
     }
 
@@ -157,7 +167,7 @@ final class BatchAssembly: @unchecked Sendable {
         condition.lock()
         defer { condition.unlock() }
         empty.append(batch)
-        condition.broadcast()
+        if sleepingReaders > 0, empty.count >= refill { condition.broadcast() }
     }
 
     func close() {
