@@ -92,7 +92,8 @@ struct TrainCommand: Command {
             let stored = try text == nil ? resumePoint?.storedConfiguration(models: ModelRegistry.names) : nil
             var configuration = try Configuration(
                 yaml: text, file: file ?? "built-in configuration", assignments: run.assignments,
-                models: ModelRegistry.names, defaults: stored ?? (text == nil ? .builtIn : Configuration()))
+                models: ModelRegistry.names, defaults: stored ?? (text == nil ? .builtIn : Configuration()),
+                needsData: data == nil)
             if let data { configuration.data.files = [data] }
             if let weights { configuration.weights = weights }
             return configuration

@@ -4,6 +4,15 @@ import Testing
 
 @Suite("Data files of a command")
 struct DataFileCommandTests {
+    @Test("a configuration without data takes the file that --data names")
+    func namedData() throws {
+        let workshop = try Workshop.withData()
+        try workshop.write("model: fashion-classifier\n", "c.yaml")
+        let named = try workshop.run("--config", "c.yaml", "--data", "d.h5", "--print-config")
+        #expect(named.code == 0 && named.output.contains("file: d.h5\n"), "\(named)")
+        #expect(try workshop.run("--config", "c.yaml").code == 78)
+    }
+
     @Test("a pipe, a folder or a device as data ends at once with 65", arguments: ["pipe", ".", "/dev/zero"])
     func kinds(name: String) throws {
         let workshop = try Workshop.withData()
