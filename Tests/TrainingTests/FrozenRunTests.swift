@@ -109,6 +109,51 @@ struct FrozenRunTests {
     }
 
     @Test(
+        "values kept in a file beside the runs are read by the next one, and computed again where they are damaged or others"
+    )
+    func file() throws {
+        func files() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: scratch.file(".")).filter { $0.hasSuffix(".f32") }
+                .sorted()
+        }
+        let assignments = ["freeze=backbone", "frozen_features=file"]
+        let expected = try train(makeConfiguration(["freeze=backbone"]), "memory")
+        #expect(try files().isEmpty)
+        expectEqual(try train(makeConfiguration(assignments), "first", afterDryRun: true), expected, "the first")
+        let names = try files()
+        #expect(names.count == 2)
+        func stamps() throws -> [[UInt8]] { try names.map { try scratch.bytes($0) } }
+        let kept = try stamps()
+        // Other values would give another run: what is in the file is what is read.
+        for ranks in [1, 2, 4] {
+            expectEqual(
+                try train(makeConfiguration(assignments), "next\(ranks)", ranks: ranks), expected, "\(ranks) ranks")
+        }
+        for (number, change) in ([{ $0[5] ^= 1 }, { $0.removeLast() }, { $0 = [] }] as [(inout [UInt8]) -> Void])
+            .enumerated()
+        {
+            var damaged = kept[0]
+            change(&damaged)
+            try Data(damaged).write(to: URL(fileURLWithPath: scratch.file(names[0])))
+            expectEqual(try train(makeConfiguration(assignments), "damaged\(number)", ranks: 2), expected, "damaged")
+            #expect(try stamps() == kept)
+        }
+        try train(makeConfiguration(assignments + ["seed=2"]), "other")
+        #expect(try files().count == 4)
+    }
+
+    @Test("a dry run keeps no values")
+    func dryRun() throws {
+        var options = TrainingSession.Options()
+        (options.runDirectory, options.threads, options.models) = (scratch.file("run"), 1, ["tiny"])
+        let session = try TrainingSession(
+            configuration: makeConfiguration(["freeze=backbone", "frozen_features=file"]), options: options,
+            communicator: SingleCommunicator(), makeModel: makeModel)
+        _ = try session.dryRun()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.file(".")) == ["d.h5"])
+    }
+
+    @Test(
         "only what stays and comes again is computed once",
         arguments: [
             ("freeze=backbone", "the values behind flatten are computed once"),

@@ -9,6 +9,8 @@ extension Configuration {
     package enum FrozenFeatures: String, CaseIterable, Equatable, Sendable {
         /// Before the first step, where they cannot change and there is room for them.
         case once
+        /// The same, and kept in a file beside the run folder, which the next run with equal ones reads.
+        case file
         case everyStep = "every_step"
     }
 
@@ -16,7 +18,7 @@ extension Configuration {
         ConfigurationKey(
             "frozen_features",
             "when the values behind frozen layers are computed: once for all images where that gives the "
-                + "same bits, or in every step",
+                + "same bits, once and kept in a file beside the run folder for the next run, or in every step",
             expected: ConfigurationSection.expectation(of: FrozenFeatures.allCases.map(\.rawValue)), resuming: .free,
             read: { configuration, top, _ in
                 let choice = try top.choice("frozen_features", FrozenFeatures.self)
@@ -44,6 +46,7 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
     private let values: UnsafeMutableBufferPointer<Float>
     private let samplesPerRank: Int
     private(set) var isComputed = false
+    private var isKept = false
 
     init(_ source: any SampleSource, network: Network, value: Int, ranks: Int) {
         self.source = source
@@ -81,6 +84,29 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
     }
 
     func confirm() throws { try source.confirm() }
+
+    /// The values of all samples, [samples, elements].
+    private var bytes: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: values[..<(count * elements)]))
+    }
+
+    /// Takes the values from a file that rank 0 has, instead of computing them. Collective; whether there is one.
+    ///
+    /// Throws: `Failure`, the same on all ranks, for a file that is damaged; the communicator's errors.
+    func take(from file: FeatureFile?, communicator: any Communicator) throws -> Bool {
+        let isRead = try RankAgreement.together(communicator) { try file?.read(into: bytes) ?? false }
+        guard try communicator.broadcast([isRead ? 1 : 0], from: 0) == [1] else { return false }
+        try communicator.broadcast(bytes, from: 0)
+        (isComputed, isKept) = (true, true)
+        return true
+    }
+
+    /// Writes the values to a file, unless they come from it or that has been done. Throws: `Failure`.
+    func keep(in file: FeatureFile) throws {
+        precondition(isComputed, "values before they are computed")
+        if !isKept { try file.write(UnsafeRawBufferPointer(bytes)) }
+        isKept = true
+    }
 
     /// Computes the values from the source's images with these weights. Collective.
     ///

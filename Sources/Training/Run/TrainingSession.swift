@@ -1,6 +1,7 @@
 package import DataParallel
 internal import Datasets
 package import Diagnostics
+internal import Files
 internal import Foundation
 package import Layers
 internal import Report
@@ -62,6 +63,8 @@ package final class TrainingSession {
     let readers: Int
     /// Where rank 0 keeps the run, once it has begun.
     package private(set) var runFolderPath: String?
+    /// Whether this is a run, and no dry one, which leaves nothing behind.
+    private var isWriting = false
     /// What frozen layers make of the images of a period, once it is computed.
     private var features: [Int: (training: FeatureSamples, evaluation: FeatureSamples)] = [:]
     /// What the user should hear of the data.
@@ -141,6 +144,7 @@ package final class TrainingSession {
 
     /// Trains. Collective. Returns what the process ends with. Throws: `Failure`, or the communicator's errors.
     package func run(environment: [String: String]) throws -> ExitCode {
+        isWriting = true
         let machinery = try prepare()
         let step = machinery.step
         let recorder = try RankAgreement.together(communicator) {
@@ -223,26 +227,69 @@ package final class TrainingSession {
         }
         let state = machinery.step.state
         try fill(state)
-        if let features = features[period] { try compute(features, state) }
+        if let features = features[period] { try compute(features, state, period: period) }
         return machinery
     }
 
-    /// Computes the values behind frozen layers, unless that has been done. Collective.
-    private func compute(_ features: (training: FeatureSamples, evaluation: FeatureSamples), _ state: ModelState) throws
-    {
-        guard !features.evaluation.isComputed else { return }
-        if communicator.rank == 0, !options.isQuiet {
-            StandardOutput.note(
-                "computing the values behind frozen layers once, for \(NumberText.counted(training.count + evaluation.count, "image"))"
-            )
-        }
+    /// Computes the values behind frozen layers, or takes them from files of earlier runs, unless that has been done. Collective.
+    private func compute(
+        _ features: (training: FeatureSamples, evaluation: FeatureSamples), _ state: ModelState, period: Int
+    ) throws {
+        let weights = UnsafePointer(state.evaluated.baseAddress!)
         let conversion = normalization.conversion(for: evaluation)
-        for (samples, input) in [(features.training, input), (features.evaluation, conversion)] {
-            try samples.compute(
-                weights: UnsafePointer(state.evaluated.baseAddress!), input: input, communicator: communicator,
-                pool: pool,
-                afterPass: { [activity] in activity.beat() })
+        for (samples, source, input) in [
+            (features.training, training, input), (features.evaluation, evaluation, conversion),
+        ] {
+            let file = featureFile(of: source, period: period, weights: weights)
+            if !samples.isComputed {
+                guard try !isTaken(samples, from: file) else { continue }
+                say(
+                    "computing the values behind frozen layers once, for "
+                        + NumberText.counted(source.count, "\(source.name) image"))
+                try samples.compute(
+                    weights: weights, input: input, communicator: communicator, pool: pool,
+                    afterPass: { [activity] in activity.beat() })
+            }
+            guard isWriting, let file else { continue }
+            do {
+                try samples.keep(in: file)
+            } catch let failure as Failure {
+                StandardError.line("warning: \(failure.message): the values are not kept for the next run")
+            }
         }
+    }
+
+    /// Whether a file has them. What is damaged is said, and computed again. Collective.
+    private func isTaken(_ samples: FeatureSamples, from file: FeatureFile?) throws -> Bool {
+        guard configuration.frozenFeatures == .file else { return false }
+        do {
+            guard try samples.take(from: file, communicator: communicator) else { return false }
+            if let file { say("taking the values behind frozen layers from \(file.path)") }
+            return true
+        } catch let failure as Failure {
+            guard communicator.rank == 0 else { return false }
+            StandardError.line("warning: \(failure.message); the values are computed again")
+            return false
+        }
+    }
+
+    /// On rank 0, where such files are wanted.
+    private func featureFile(
+        of source: any SampleSource, period: Int, weights: UnsafePointer<Float>
+    ) -> FeatureFile? {
+        let network = periods[period].network
+        guard communicator.rank == 0, configuration.frozenFeatures == .file, let value = steadyValue(period) else {
+            return nil
+        }
+        let folder = options.runDirectory.map(FilePath.folder) ?? configuration.runsDirectory
+        return FeatureFile(
+            besides: folder, of: source, data: dataDigest + dataset.digest, normalization: normalization,
+            network: network, value: value, weights: weights)
+    }
+
+    /// A word from rank 0, lost without harm.
+    private func say(_ text: String) {
+        if communicator.rank == 0, !options.isQuiet { StandardOutput.note(text) }
     }
 
     /// The value that the frozen beginning of a period's network makes of an image, the same in every step; nil where there is
@@ -250,7 +297,7 @@ package final class TrainingSession {
     /// of all images.
     func steadyValue(_ period: Int) -> Int? {
         let network = periods[period].network
-        guard configuration.freeze != .none, configuration.frozenFeatures == .once, augmentation == nil,
+        guard configuration.freeze != .none, configuration.frozenFeatures != .everyStep, augmentation == nil,
             configuration.data.mix == nil, let value = network.steadyValue(configuration.planOptions),
             featureBytes(network, value: value) <= Self.mostFeatureBytes,
             // What is used once need not be kept.
