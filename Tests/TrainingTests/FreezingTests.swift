@@ -285,7 +285,7 @@ struct FreezingTests {
             (["freeze=[\"*\"]"], "nothing is left to train"),
             (["freeze=[conv1.weight]"], "fits a part of conv1, without conv1.bias"),
             (["freeze=until conv1"], "no layer comes before conv1"),
-            (["freeze=backbone", "unfreeze={fc: 1 epoch}"], "fc is not frozen after 1 epochs"),
+            (["freeze=backbone", "unfreeze={fc: 1 epoch}"], "fc is not frozen after 1 epoch,"),
             (["freeze=[conv1]", "unfreeze={conv1: 1 epoch, conv2: 2 epochs}"], "conv2 is not frozen"),
             (["optimizer.groups=[{match: fc2, learning_rate: 1}]"], "optimizer.groups[0].match: fc2 fits no layer"),
         ])

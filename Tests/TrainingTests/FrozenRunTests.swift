@@ -142,6 +142,21 @@ struct FrozenRunTests {
         #expect(try files().count == 4)
     }
 
+    @Test("a period that the run never comes to takes no memory")
+    func unreached() throws {
+        func memory(_ assignments: [String]) throws -> Int {
+            var options = TrainingSession.Options()
+            (options.threads, options.models) = (1, ["tiny"])
+            let session = try TrainingSession(
+                configuration: makeConfiguration(["freeze=backbone"] + assignments), options: options,
+                communicator: SingleCommunicator(), makeModel: makeModel)
+            return try session.memoryNeed().reduce(0) { $0 + $1.bytes }
+        }
+        let head = try memory([])
+        #expect(try memory(["unfreeze={\"*\": 9 epochs}"]) == head)
+        #expect(try memory(["unfreeze={\"*\": 2 epochs}"]) > head)
+    }
+
     @Test("a dry run keeps no values")
     func dryRun() throws {
         var options = TrainingSession.Options()
@@ -160,6 +175,7 @@ struct FrozenRunTests {
             ("frozen_batch_norm=renewed", "the values behind conv1 are computed once"),
             ("freeze=[conv1]", "the values behind conv1 are computed once"), ("freeze=[fc]", nil),
             ("data.augment=[RandomHorizontalFlip]", nil), ("data.mix=[MixUp]", nil), ("steps=7", nil),
+            ("data.fraction=0.2", nil),
         ] as [(String, String?)])
     func once(assignment: String, words: String?) throws {
         try train(makeConfiguration(["freeze=backbone", "steps=8", assignment]), "run")

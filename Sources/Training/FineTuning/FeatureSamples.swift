@@ -42,7 +42,7 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
     private let network: Network
     private let value: Int
     private let elements: Int
-    /// [ranks, samples of a rank, elements]. `compute` writes it before anyone else has the source; then it is only read.
+    /// [samples, elements]. `compute` writes it before anyone else has the source; then it is only read.
     private let values: UnsafeMutableBufferPointer<Float>
     private let samplesPerRank: Int
     private(set) var isComputed = false
@@ -54,7 +54,7 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
         self.value = value
         elements = network.shape(ofValue: value).count
         samplesPerRank = (source.count + ranks - 1) / ranks
-        values = .allocate(capacity: ranks * samplesPerRank * elements)
+        values = .allocate(capacity: source.count * elements)
     }
 
     deinit { values.deallocate() }
@@ -87,7 +87,7 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
 
     /// The values of all samples, [samples, elements].
     private var bytes: UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: values[..<(count * elements)]))
+        UnsafeMutableRawBufferPointer(values)
     }
 
     /// Takes the values from a file that rank 0 has, instead of computing them. Collective; whether there is one.
@@ -108,38 +108,53 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
         isKept = true
     }
 
-    /// Computes the values from the source's images with these weights. Collective.
+    /// Bytes of the arena that computes them. Throws: `ShapeMismatch`.
+    static func planBytes(_ network: Network, value: Int, threads: Int) throws -> Int {
+        try network.planBytes(
+            imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options(until: value), threads: threads)
+    }
+
+    private static func options(until value: Int) -> PlanOptions {
+        var options = PlanOptions()
+        options.part = .front(until: value)
+        return options
+    }
+
+    /// Computes the values from the source's images with these weights, unless a rank is asked to stop. Collective.
     ///
     /// Throws: `Failure`, the same on all ranks, when one of them cannot read its samples; the communicator's errors.
     func compute(
         weights: UnsafePointer<Float>, input: PixelConversion, communicator: any Communicator, pool: ThreadPool,
-        afterPass: @escaping () -> Void
+        afterPass: @escaping () -> Void, shouldStop: () -> Bool
     ) throws {
         let first = communicator.rank * samplesPerRank
         let own = min(first, count)..<min(first + samplesPerRank, count)
-        let part = UnsafeMutableBufferPointer<Float>.allocate(capacity: samplesPerRank * elements)
-        part.initialize(repeating: 0)
-        defer { part.deallocate() }
-        try RankAgreement.together(communicator) {
-            var options = PlanOptions()
-            options.part = .front(until: value)
+        let isStopped = try RankAgreement.together(communicator) {
             let plan = try network.plan(
-                imagesPerShard: Self.batchSize, shards: 1, mode: .evaluation, options: options, input: input, pool: pool
-            )
+                imagesPerShard: Self.batchSize, shards: 1, mode: .evaluation, options: Self.options(until: value),
+                input: input, pool: pool)
             plan.afterPass = afterPass
             let batch = Batch(shards: 1, imagesPerShard: Self.batchSize, imageBytes: source.imageBytes)
             for start in stride(from: own.lowerBound, to: own.upperBound, by: Self.batchSize) {
+                if shouldStop() { return true }
                 let samples = start..<min(start + Self.batchSize, own.upperBound)
                 try batch.read(samples, of: source, pool: pool)
                 _ = try plan.run(
                     images: batch.images, labels: batch.labels, counts: batch.counts, weights: weights, gradients: nil)
                 for (slot, sample) in samples.enumerated() {
-                    _ = UnsafeMutableBufferPointer(rebasing: part[((sample - first) * elements)...])
+                    _ = UnsafeMutableBufferPointer(rebasing: values[(sample * elements)...])
                         .update(from: plan.logits(ofSlot: slot))
                 }
             }
+            return false
+        }
+        guard try communicator.largest(isStopped ? 1 : 0) == 0 else { return }
+        // Each rank has its own part in its place.
+        for root in 0..<communicator.size {
+            let part = min(root * samplesPerRank, count) * elements..<min((root + 1) * samplesPerRank, count) * elements
+            try communicator.broadcast(
+                UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: values[part])), from: root)
         }
         isComputed = true
-        try communicator.allGather(UnsafeRawBufferPointer(part), into: UnsafeMutableRawBufferPointer(values))
     }
 }

@@ -121,7 +121,7 @@ struct TrainingPeriods: RandomAccessCollection {
 
     /// `network` is the one without frozen layers. Throws: `Failure(.configuration)` for patterns that fit nothing, and where
     /// nothing is left to train.
-    init(_ configuration: Configuration, _ network: Network) throws {
+    init(_ configuration: Configuration, _ network: Network, perEpoch stepsPerEpoch: Int? = nil) throws {
         let list = network.parameterList
         try configuration.optimizer.checkGroups(list)
         var freezing = Freezing(
@@ -141,14 +141,20 @@ struct TrainingPeriods: RandomAccessCollection {
                 guard !freezing.layers.isDisjoint(with: layers) else {
                     throw Failure(
                         .configuration,
-                        "unfreeze: \(item.match) is not frozen after \(epoch) epochs, expected layers that are")
+                        "unfreeze: \(item.match) is not frozen after \(NumberText.counted(epoch, "epoch")), expected layers that are"
+                    )
                 }
                 freezing.layers.subtract(layers)
             }
             periods.append(
                 Period(firstEpoch: epoch, network: try Network(network.description, freezing: freezing)))
         }
-        self.periods = periods
+        // What the run never comes to needs no memory.
+        self.periods = periods.filter { period in
+            guard period.firstEpoch > 0, let stepsPerEpoch else { return true }
+            let first = period.firstEpoch.multipliedReportingOverflow(by: stepsPerEpoch)
+            return !first.overflow && first.partialValue < configuration.length.steps(perEpoch: stepsPerEpoch)
+        }
     }
 
     var startIndex: Int { 0 }

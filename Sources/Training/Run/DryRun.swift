@@ -39,6 +39,7 @@ extension TrainingSession {
         }
         let last = periods.count - 1
         let machinery = try prepare(last)
+        try computeFeatures(machinery)
         let step = machinery.step
         let totalSteps = configuration.length.steps(perEpoch: geometry.stepsPerEpoch)
         // Of a run that has all its steps, the last one again.

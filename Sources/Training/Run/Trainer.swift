@@ -11,7 +11,7 @@ package final class Trainer {
     private var machinery: Machinery!
     private let periods: Periods
     private let feed: Feed
-    private var loader: BatchLoader
+    private var loader: BatchLoader!
     private var rate: LearningRate
     private let header: Checkpoint.Header
     private let sampleLog: SampleLog?
@@ -151,6 +151,8 @@ package final class Trainer {
         guard next != machinery.period else { return }
         takeSaveResult(waiting: true)
         let former = step.state
+        // Its readers hold what the former period took its batches from.
+        loader = nil
         machinery = nil
         machinery = try periods.make(next, former)
         loader = try Self.loader(machinery, periods.plan, feed, progress)

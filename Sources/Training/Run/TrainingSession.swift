@@ -128,7 +128,9 @@ package final class TrainingSession {
                 .configuration,
                 "data.mix: the images of \(dataset.path) are float32, expected uint8, which it works on")
         }
-        periods = try TrainingPeriods(configuration, try Self.network(configuration, dataset: dataset, makeModel))
+        periods = try TrainingPeriods(
+            configuration, try Self.network(configuration, dataset: dataset, makeModel),
+            perEpoch: samples.plan.geometry.stepsPerEpoch)
         firstPeriod = periods.number(
             afterSteps: options.resume?.checkpoint.header.step ?? 0, perEpoch: samples.plan.geometry.stepsPerEpoch)
         let network = periods[firstPeriod].network
@@ -156,10 +158,13 @@ package final class TrainingSession {
                 activity: activity, rank: communicator.rank, neighbours: neighbours, limits: configuration.watchdog)
         }
         defer { withExtendedLifetime(watchdog) {} }
+        try computeFeatures(machinery)
         let trainer = try Trainer(
             configuration: configuration, machinery: machinery,
             periods: Trainer.Periods(plan: periods) { [self] period, former in
-                try makeMachinery(period) { $0.takeOver(former) }
+                let machinery = try makeMachinery(period) { $0.takeOver(former) }
+                try computeFeatures(machinery)
+                return machinery
             },
             feed: Trainer.Feed(
                 plan: plan, augmentation: augmentation, mixing: configuration.data.mix?.mixing,
@@ -202,7 +207,7 @@ package final class TrainingSession {
         }
     }
 
-    /// Allocates what trains the layers of a period, fills its state, and computes the values that stay. Collective.
+    /// Allocates what trains the layers of a period and fills its state; `computeFeatures` is due before a batch is read. Collective.
     private func makeMachinery(_ period: Int, fill: (ModelState) throws -> Void) throws -> Trainer.Machinery {
         let network = periods[period].network
         let value = steadyValue(period)
@@ -220,21 +225,25 @@ package final class TrainingSession {
                     period: period, step: try makeStep(network, period), evaluator: try makeEvaluator(network, period),
                     samples: features[period]?.training ?? training)
             } catch let error as Arena.OutOfMemory {
-                throw Failure(.internalError, "\(error); lower batch_size or use more ranks")
+                throw Failure(
+                    .internalError,
+                    "\(error); lower batch_size or use more ranks"
+                        + (value == nil ? "" : ", or set frozen_features=every_step"))
             } catch let error as ShapeMismatch {
                 throw Failure(.configuration, "\(error)")
             }
         }
-        let state = machinery.step.state
-        try fill(state)
-        if let features = features[period] { try compute(features, state, period: period) }
+        try fill(machinery.step.state)
         return machinery
     }
 
-    /// Computes the values behind frozen layers, or takes them from files of earlier runs, unless that has been done. Collective.
-    private func compute(
-        _ features: (training: FeatureSamples, evaluation: FeatureSamples), _ state: ModelState, period: Int
-    ) throws {
+    /// Computes the values behind the frozen layers of a period, or takes them from files of earlier runs, unless that has been
+    /// done. Collective.
+    ///
+    /// Throws: `Failure(.stoppedEarly)` where a run is asked to stop before its first step.
+    func computeFeatures(_ machinery: Trainer.Machinery) throws {
+        let (period, state) = (machinery.period, machinery.step.state)
+        guard let features = features[period] else { return }
         let weights = UnsafePointer(state.evaluated.baseAddress!)
         let conversion = normalization.conversion(for: evaluation)
         for (samples, source, input) in [
@@ -248,7 +257,14 @@ package final class TrainingSession {
                         + NumberText.counted(source.count, "\(source.name) image"))
                 try samples.compute(
                     weights: weights, input: input, communicator: communicator, pool: pool,
-                    afterPass: { [activity] in activity.beat() })
+                    afterPass: { [activity] in activity.beat() },
+                    shouldStop: { [firstPeriod] in period == firstPeriod && StopSignals.isRequested })
+                guard samples.isComputed else {
+                    throw Failure(
+                        .stoppedEarly,
+                        "asked to stop while the values behind frozen layers were computed, before the first step: nothing to save"
+                    )
+                }
             }
             guard isWriting, let file else { continue }
             do {
@@ -300,11 +316,15 @@ package final class TrainingSession {
         guard configuration.freeze != .none, configuration.frozenFeatures != .everyStep, augmentation == nil,
             configuration.data.mix == nil, let value = network.steadyValue(configuration.planOptions),
             featureBytes(network, value: value) <= Self.mostFeatureBytes,
-            // What is used once need not be kept.
-            periods.steps(of: period, length: configuration.length, perEpoch: geometry.stepsPerEpoch)
-                > geometry.stepsPerEpoch
+            imagesTaken(period) > Double(training.count), sparedShare(network, value: value) >= Self.leastSparedShare
         else { return nil }
         return value
+    }
+
+    /// Images that the steps of a period take. Where they are no more than there are, to compute all of them once spares nothing.
+    private func imagesTaken(_ period: Int) -> Double {
+        let steps = periods.steps(of: period, length: configuration.length, perEpoch: geometry.stepsPerEpoch)
+        return Double(steps) / Double(geometry.stepsPerEpoch) * Double(geometry.sampleCount)
     }
 
     /// Of the values of all images. They are held by every rank.
@@ -314,6 +334,14 @@ package final class TrainingSession {
     }
 
     private static let mostFeatureBytes = 2 << 30
+    /// Of the forward pass; less is not worth the memory.
+    private static let leastSparedShare = 0.1
+
+    /// The part of the forward pass that lies in front of a value.
+    private func sparedShare(_ network: Network, value: Int) -> Double {
+        let costs = network.stages.map { (try? $0.layer.multiplyAdds(for: $0.inputs[0])) ?? 0 }
+        return Double(costs[..<value].reduce(0, +)) / Double(max(1, costs.reduce(0, +)))
+    }
 
     /// Rank 0 reads the file, which the hosts of the others may not see, and all have what it read. Collective.
     private func loadInitialWeights(into state: ModelState) throws {
@@ -490,6 +518,10 @@ package final class TrainingSession {
             ("batches", Int.product(BatchLoader.depth(batchBytes: batch), batch)),
             ("images at hand", Int.product(plan.samplesAtHand(localShards: shards), training.imageBytes)),
             ("values behind frozen layers", value.map { featureBytes(network, value: $0) } ?? 0),
+            (
+                "activations and scratch, frozen layers",
+                try value.map { try FeatureSamples.planBytes(network, value: $0, threads: pool.threads) } ?? 0
+            ),
             ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
         ]
     }
@@ -649,14 +681,13 @@ package final class TrainingSession {
 
     /// What is computed once instead of in every step.
     private var featureFacts: [(key: String, value: String)] {
-        guard let value = steadyValue(firstPeriod), let whole = try? network.multiplyAdds() else { return [] }
-        let spared = network.stages[..<value].reduce(0) { $0 + ((try? $1.layer.multiplyAdds(for: $1.inputs[0])) ?? 0) }
+        guard let value = steadyValue(firstPeriod) else { return [] }
         return [
             (
                 "features",
                 "the values behind \(network.stages[value - 1].path) are computed once for \(training.count) + "
                     + "\(evaluation.count) images, \(NumberText.megabytes(featureBytes(network, value: value))); spares "
-                    + "\(NumberText.decimal(100 * Double(spared) / Double(max(1, whole)), 1)) % of the forward pass of each step "
+                    + "\(NumberText.decimal(100 * sparedShare(network, value: value), 1)) % of the forward pass of each step "
                     + "and evaluation"
             )
         ]
