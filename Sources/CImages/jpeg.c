@@ -38,8 +38,11 @@ static void onMessage(j_common_ptr info, int level) {
     }
 }
 
-/// A long progressive file can cost minutes: each scan walks over the whole image.
-enum { largestScans = 500 };
+/// Each scan walks over the whole image, however short it is. libjpeg's own script has 10 scans, those that encoders search for
+/// have fewer than 30.
+enum { largestScans = 100 };
+/// Of an image with several scans: 178 million pixels with colours at half the resolution, 89 million with all of them.
+enum { largestCoefficientBytes = 1 << 29 };
 
 static void onProgress(j_common_ptr info) {
     if (!info->is_decompressor) return;
@@ -47,6 +50,17 @@ static void onProgress(j_common_ptr info) {
     ErrorManager *manager = (ErrorManager *)info->err;
     snprintf(manager->message, CImages_messageBytes, "more than %d scans", largestScans);
     longjmp(manager->start, 1);
+}
+
+/// Bytes of coefficients that the library holds until the last of several scans; 0 where there is one.
+static int64_t coefficientBytes(j_decompress_ptr info) {
+    if (!jpeg_has_multiple_scans(info)) return 0;
+    int64_t blocks = 0;
+    for (int i = 0; i < info->num_components; i++) {
+        const jpeg_component_info *component = info->comp_info + i;
+        blocks += (int64_t)component->width_in_blocks * component->height_in_blocks;
+    }
+    return blocks * DCTSIZE2 * (int64_t)sizeof(JCOEF);
 }
 
 static int orientation(j_decompress_ptr info) {
@@ -97,6 +111,11 @@ int CImages_jpegRead(const uint8_t *bytes, size_t count, const CImages_DecodeOpt
     if ((int64_t)info.image_width * info.image_height > options->largestPixels) {
         snprintf(message, CImages_messageBytes, "%u×%u pixels, expected at most %lld", info.image_width,
                  info.image_height, (long long)options->largestPixels);
+        longjmp(manager.start, 1);
+    }
+    if (coefficientBytes(&info) > largestCoefficientBytes) {
+        snprintf(message, CImages_messageBytes, "%u×%u pixels in several scans take %lld bytes, expected at most %d",
+                 info.image_width, info.image_height, (long long)coefficientBytes(&info), largestCoefficientBytes);
         longjmp(manager.start, 1);
     }
     // A block of 64 pixels takes a bit or more.

@@ -52,7 +52,9 @@ int CImages_pngRead(const uint8_t *bytes, size_t count, const CImages_DecodeOpti
         return -1;
     }
     png_set_read_fn(png, &source, readBytes);
-    // Ancillary chunks are small in honest files; memory for them is bounded.
+    // Ancillary chunks are not even unpacked, but for the orientation, whose memory is bounded; transparency is dropped.
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    if (options->orient) png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, (png_const_bytep) "eXIf", 1);
     png_set_chunk_malloc_max(png, 8 << 20);
     png_set_chunk_cache_max(png, 100);
     png_set_user_limits(png, 1 << 20, 1 << 20);

@@ -76,7 +76,7 @@ package final class DatasetFile {
             let files = try paths.map { try HDF5File.open($0) }
             let detection = try RoleDetection(files)
             var parts: [(name: String, images: ForeignImages, labels: [Int64])] = []
-            let splits = try detection.splits(roles)
+            let (splits, notes) = try detection.splits(roles)
             for found in splits {
                 let images = try ForeignImages(try detection.dataset(found.images), roles)
                 let labels = try ForeignLabels.read(try detection.dataset(found.labels), count: images.count, roles)
@@ -88,8 +88,10 @@ package final class DatasetFile {
                 throw Failure(
                     .badData, "\(paths[0]): has label \(most + base), expected \(names.count) class names, one a class")
             }
-            let headers = parts.map { DatasetSplitHeader(name: $0.name, images: $0.images, labels: $0.labels) }
-                .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+            let headers = parts.enumerated().map { index, part in
+                DatasetSplitHeader(
+                    name: part.name, images: part.images, labels: part.labels, warnings: index == 0 ? notes : [])
+            }.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
             return (files, names ?? (0...most).map { "\($0 + base)" }, headers)
         }
         (file, classes, headers) = (opened.0[0], opened.1, opened.2)

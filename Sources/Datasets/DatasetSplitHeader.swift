@@ -25,7 +25,7 @@ package struct DatasetSplitHeader: Sendable {
     /// The shape of the images' chunks; nil where they are not chunked.
     package let chunkShape: [Int]?
     /// What a user should hear though the split can be used.
-    let warnings: [String]
+    package let warnings: [String]
     /// Images of a file that others wrote; nil for one of our format.
     let foreign: ForeignImages?
     /// JPEG and PNG files in the place of pixels; nil for pixels.
@@ -90,7 +90,7 @@ package struct DatasetSplitHeader: Sendable {
     }
 
     /// A split of files that others wrote, with class numbers that are known to be good.
-    init(name: String, images: ForeignImages, labels: [Int64]) {
+    init(name: String, images: ForeignImages, labels: [Int64], warnings: [String] = []) {
         self.name = name
         foreign = images
         encoded = nil
@@ -104,7 +104,7 @@ package struct DatasetSplitHeader: Sendable {
         fileOffset = images.isPlain ? images.dataset.fileOffset : nil
         chunkShape = images.dataset.chunkShape
         storage = ([images.dataset.storageDescription] + [images.note].compactMap { $0 }).joined(separator: "; ")
-        warnings = []
+        self.warnings = warnings
     }
 
     /// What the images were called in their source: a row of texts, `names`, beside them. Empty where the file has none.

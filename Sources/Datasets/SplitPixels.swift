@@ -75,11 +75,18 @@ final class SplitPixels {
     /// The bytes of encoded pictures.
     private func files() throws -> any PixelStorage {
         if let openedFiles { return openedFiles }
-        let files =
-            try elements()
-            ?? MappedBytes(count: images.count, identity: watch.identity) { memory in
+        let files: any PixelStorage
+        switch (try elements(), chunks) {
+        case (let bytes as ChunkedBytes, .inMemory(let threads)):
+            files = try MappedBytes(count: images.count, identity: watch.identity) {
+                try bytes.readAll(into: $0, threads: threads)
+            }
+        case (let bytes?, _): files = bytes
+        case (nil, _):
+            files = try MappedBytes(count: images.count, identity: watch.identity) { memory in
                 try translatingErrors { try images.read(into: memory.bindMemory(to: UInt8.self)) }
             }
+        }
         if let digest = header.storedDigest { files.expect(digest: digest) }
         openedFiles = files
         return files
@@ -131,7 +138,7 @@ final class SplitPixels {
     /// Reads float64 images as float32, a few at a time. Throws: `Failure(.badData)` for a number that is too large.
     private func readNarrowing(into target: UnsafeMutableBufferPointer<Float>) throws {
         let perImage = images.shape.dropFirst().reduce(1, *)
-        let rows = max(1, (1 << 17) / perImage)
+        let rows = min(images.shape[0], images.rowsPerRead(atLeast: (1 << 17) / perImage))
         let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: rows * perImage)
         defer { piece.deallocate() }
         for start in stride(from: 0, to: images.shape[0], by: rows) {

@@ -14,6 +14,8 @@ package final class HDF5Dataset {
     package let chunkShape: [Int]?
     package let filters: [String]
     let filterKinds: [HDF5ChunkTable.Filter]
+    /// Whether as many bytes are stored as its elements can come of; false for what was declared and never written.
+    package let isStored: Bool
     /// Whether numbers lie in the file as they do in memory.
     let isInMachineOrder: Bool
     /// First byte of the data in the file: the data can be mapped. Nil when nothing is allocated yet, when the data is not
@@ -24,6 +26,7 @@ package final class HDF5Dataset {
     let id: hid_t
     static let largestRank = 4
     static let largestChunkBytes = 1 << 30
+    private static let largestReadElements = 1 << 26
     /// Deflate shrinks by at most 1032; what claims more has no data behind it.
     static let largestCompression = 1100
 
@@ -50,6 +53,7 @@ package final class HDF5Dataset {
         chunkShape = description.chunkShape
         filters = description.filters
         filterKinds = description.filterKinds
+        isStored = description.isStored
         isInMachineOrder = description.isInMachineOrder
         fileOffset = description.fileOffset
     }
@@ -57,6 +61,15 @@ package final class HDF5Dataset {
     deinit {
         // The file takes its datasets along when it is closed first.
         if file.id >= 0 { _ = H5Dclose(id) }
+    }
+
+    /// How many rows of the outermost dimension are read together: at least so many, and all that share a row of chunks, so that
+    /// no chunk is unpacked twice; but no such row that would take more than `largestReadElements`.
+    package func rowsPerRead(atLeast rows: Int) -> Int {
+        let least = max(1, rows)
+        let chunk = min(chunkShape?.first ?? 1, shape.first ?? 1)
+        let together = (least + chunk - 1) / max(1, chunk) * max(1, chunk)
+        return together <= Self.largestReadElements / max(1, shape.dropFirst().reduce(1, *)) ? together : least
     }
 
     /// `contiguous`, `compact`, or `chunks of 1×28×28×1, gzip, fletcher32`.
@@ -74,6 +87,7 @@ struct HDF5DatasetDescription {
     var chunkShape: [Int]?
     var filters: [String] = []
     var filterKinds: [HDF5ChunkTable.Filter] = []
+    var isStored = false
     var isInMachineOrder = false
     var fileOffset: Int?
 
@@ -112,6 +126,7 @@ struct HDF5DatasetDescription {
         let fileBytes = try file.byteCount()
         let layout = H5Pget_layout(creation)
         let stored = Int(clamping: H5Dget_storage_size(id))
+        isStored = stored > 0 && declared / HDF5Dataset.largestCompression <= stored
         // The library copies as many bytes as the extents declare, out of memory that holds what was stored (1.10.8).
         guard layout == H5D_CHUNKED || !file.isReadOnly || stored >= declared || stored == 0 && layout != H5D_COMPACT
         else {

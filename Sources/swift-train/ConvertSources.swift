@@ -65,6 +65,12 @@ extension ConvertCommand {
             options.preparation.channels = channels
             options.preparation.orients = !noExif
             guard maxPixels >= 1 else { throw Failure(.usage, "--max-pixels \(maxPixels): expected 1 or more") }
+            guard !options.storesEncoded || maxPixels <= ImagePreparation.defaultLargestPixels else {
+                throw Failure(
+                    .usage,
+                    "--max-pixels \(maxPixels) --store encoded: expected at most \(ImagePreparation.defaultLargestPixels), "
+                        + "the limit of those who decode the pictures again; or --store pixels")
+            }
             options.preparation.largestPixels = maxPixels
             options.largestBadFraction = try ConversionOptions.badFraction(maxBad)
             options.reportPath = report

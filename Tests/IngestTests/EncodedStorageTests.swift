@@ -1,10 +1,10 @@
-import Datasets
 import Diagnostics
 import Foundation
 import HDF5
 import TestSupport
 import Testing
 
+@testable import Datasets
 @testable import Ingest
 
 @Suite("JPEG and PNG files stored as they are")
@@ -104,7 +104,7 @@ struct EncodedStorageTests {
     /// A file as others might write it: three PNG files of 4×5×3.
     private func write(
         _ scratch: Scratch, offsets: [Int64]? = nil, shape: [Int64] = [4, 5, 3],
-        _ change: (inout [UInt8]) -> Void = { _ in }
+        preprocessing: String? = nil, storage: HDF5Storage = .contiguous, _ change: (inout [UInt8]) -> Void = { _ in }
     ) throws -> String {
         let pictures = (0..<3).map { ImageFixture.png($0) }
         var bytes = Array(pictures.joined())
@@ -116,7 +116,10 @@ struct EncodedStorageTests {
         try file.setAttribute("format", on: "/", .string(DatasetFileFormat.name))
         try file.setAttribute("format_version", on: "/", .integer(DatasetFileFormat.version))
         try file.write("/classes", strings: ["a", "b"])
-        try file.write("/train/encoded", shape: [bytes.count], bytes)
+        if let preprocessing { try file.setAttribute("preprocessing", on: "/", .string(preprocessing)) }
+        let encoded = try file.createDataset(
+            "/train/encoded", shape: [bytes.count], type: .uint8, storage: storage)
+        try bytes.withUnsafeBufferPointer { try encoded.write(rows: 0..<bytes.count, $0) }
         try file.setAttribute("shape", on: "/train/encoded", .integers(shape))
         let table = offsets ?? starts
         try file.write("/train/offsets", shape: [table.count], table)
@@ -180,6 +183,116 @@ struct EncodedStorageTests {
         #expect(
             other?.message.contains("/train/encoded[0] (p.png) is 5×4, the others 4×5") == true,
             "\(other?.message ?? "")")
+    }
+
+    @Test("a picture of another size is refused by its header, before its pixels are decoded")
+    func headerFirst() throws {
+        let scratch = try Scratch()
+        let path = try write(scratch, shape: [5, 4, 3]) { $0[45] ^= 0xFF }
+        let failure = #expect(throws: Failure.self) { try DatasetFile(path: path) }
+        #expect(failure?.message.contains("(p.png) is 5×4, the others 4×5") == true, "\(failure?.message ?? "")")
+    }
+
+    @Test(
+        "a preparation that is not known, or a limit that is none, is the fault of the file's preprocessing",
+        arguments: [
+            (#"{"fit": "zoom"}"#, "the fit zoom, expected crop or pad or stretch"),
+            (#"{"fit": 5}"#, "the fit 5, expected crop"),
+            (#"{"fit": "crop", "filter": "lanczos"}"#, "the filter lanczos, expected bilinear or bicubic"),
+            (#"{"orientation": "up"}"#, "the orientation up, expected as EXIF asks or as stored"),
+            (#"{"largest_pixels": 0}"#, "the largest_pixels 0, expected a whole number of 1 or more"),
+            (#"{"largest_pixels": -1}"#, "the largest_pixels -1, expected"),
+            (#"{"largest_pixels": "NaN"}"#, "the largest_pixels NaN, expected"),
+            (#"{"largest_pixels": 1e300}"#, "the largest_pixels 1e+300, expected"),
+        ])
+    func preprocessing(text: String, words: String) throws {
+        let scratch = try Scratch()
+        let path = try write(scratch, preprocessing: text)
+        let failure = #expect(throws: Failure.self) { try DatasetFile(path: path) }
+        #expect(
+            failure?.code == .badData && failure?.message.contains(":/@preprocessing has \(words)") == true,
+            "\(failure?.message ?? "")")
+    }
+
+    @Test("a file lowers the limit of pixels, and does not raise it")
+    func largestPixels() throws {
+        let scratch = try Scratch()
+        for (recorded, limit) in [(20, 20), (1 << 40, 100_000_000)] {
+            let file = try DatasetFile(path: write(scratch, preprocessing: #"{"largest_pixels": \#(recorded)}"#))
+            #expect(file.headers[0].encoded?.preparation.largestPixels == limit)
+        }
+        let path = try write(scratch, preprocessing: #"{"largest_pixels": 19}"#)
+        let failure = #expect(throws: Failure.self) { try DatasetFile(path: path) }
+        #expect(failure?.message.contains("5×4 pixels, expected at most 19") == true, "\(failure?.message ?? "")")
+    }
+
+    @Test("a picture of more bytes than a file may have, and what was declared and never written, are refused unread")
+    func sizes() throws {
+        let scratch = try Scratch()
+        func failure(
+            _ name: String, encoded: (HDF5File) throws -> Void, offsets: (HDF5File) throws -> Void
+        ) throws -> String {
+            let file = try HDF5File.create(scratch.file(name))
+            try file.setAttribute("format", on: "/", .string(DatasetFileFormat.name))
+            try file.setAttribute("format_version", on: "/", .integer(DatasetFileFormat.version))
+            try file.write("/classes", strings: ["a", "b"])
+            try encoded(file)
+            try file.setAttribute("shape", on: "/train/encoded", .integers([4, 5, 3]))
+            try offsets(file)
+            try file.write("/train/labels", shape: [1], [Int64(0)])
+            try file.write("/filling", shape: [1 << 12], [UInt8](repeating: 1, count: 1 << 12))
+            try file.close()
+            let failure = #expect(throws: Failure.self) { try DatasetFile(path: scratch.file(name)) }
+            #expect(failure?.code == .badData)
+            return failure?.message ?? ""
+        }
+        let chunks = HDF5Storage.chunked(shape: [1 << 10], gzipLevel: 1, fletcher32: false)
+        func row(_ file: HDF5File, _ path: String, _ count: Int, _ type: HDF5ElementType, _ storage: HDF5Storage) throws
+        {
+            _ = try file.createDataset(path, shape: [count], type: type, storage: storage)
+        }
+        func whole(_ file: HDF5File, _ count: Int) throws {
+            // Written at its end alone, so that the file has a hole for the rest.
+            let bytes = try file.createDataset("/train/encoded", shape: [count], type: .uint8, storage: .contiguous)
+            try [UInt8(1)].withUnsafeBufferPointer { try bytes.write(rows: count - 1..<count, $0) }
+        }
+        let large = ImagePreparation.largestEncodedBytes + 1
+        let long = try failure("long.h5") {
+            try whole($0, large)
+        } offsets: {
+            try $0.write("/train/offsets", shape: [2], [0, Int64(large)])
+        }
+        #expect(
+            long.contains("/train/encoded[0] has 268435457 bytes, expected at most 268435456 for a picture"), "\(long)")
+        let unwritten = try failure("unwritten.h5") {
+            try row($0, "/train/encoded", 1 << 20, .uint8, chunks)
+        } offsets: {
+            try $0.write("/train/offsets", shape: [2], [0, Int64(1 << 20)])
+        }
+        #expect(unwritten.contains("/train/encoded declares 1048576 elements, more than"), "\(unwritten)")
+        let table = try failure("table.h5") {
+            try whole($0, 1 << 17)
+        } offsets: {
+            try row($0, "/train/offsets", 1 << 17, .int64, chunks)
+        }
+        #expect(table.contains("/train/offsets declares 131072 elements, more than"), "\(table)")
+    }
+
+    @Test(
+        "encoded bytes in compressed chunks are cut into blocks along them, or unpacked at once, with the same pixels")
+    func chunked() throws {
+        let scratch = try Scratch()
+        let count = (0..<3).reduce(0) { $0 + ImageFixture.png($1).count }
+        let path = try write(scratch, storage: .chunked(shape: [(count + 2) / 3], gzipLevel: 1, fletcher32: true))
+        let expected = (0..<3).flatMap { ImageFixture.pixels($0, height: 4, width: 5, channels: 3) }
+        let streamed = try DatasetFile(path: path).split("train")
+        #expect(TestSupport.pixels(of: streamed) == expected && streamed.blocks(ofAtLeast: 1) == [0, 1, 2])
+        streamed.keep(samples: 3)
+        #expect(TestSupport.pixels(of: streamed) == expected)
+        let memory = try DatasetFile(path: path, chunks: .inMemory(threads: 2)).split("train")
+        #expect((memory.storage as? EncodedPixels)?.files is MappedBytes)
+        #expect(TestSupport.pixels(of: memory) == expected)
+        try memory.confirm()
     }
 
     @Test("bytes that are not those of their digest are damage, found without decoding")

@@ -1,9 +1,10 @@
-import Datasets
 import Diagnostics
 import Foundation
+import HDF5
 import TestSupport
 import Testing
 
+@testable import Datasets
 @testable import Ingest
 
 /// Files of Generator/make_foreign.py: the same twelve images in each.
@@ -147,6 +148,64 @@ struct HDF5ImagesTests {
         #expect(scalar.contains("is int64 of shape [], expected 1 numbers"), "\(scalar)")
     }
 
+    @Test("splits that are not named are found in the rest, and a warning says where they are not clear")
+    func partlyNamed() throws {
+        var roles = DatasetRoles()
+        roles.images = ["test": "/X_test"]
+        roles.labels = ["test": "/y_test"]
+        let both = try DatasetFile(foreign: Self.paths(["keras.h5"]), roles: roles)
+        #expect(both.splitNames == ["test", "train"] && both.headers.allSatisfy(\.warnings.isEmpty))
+        #expect(try TestSupport.pixels(of: both.split("train")) == Self.pixels(0..<12))
+
+        let scratch = try Scratch()
+        roles.images = ["test": "/left"]
+        roles.labels = ["test": "/labels"]
+        let report = try HDF5Images.convert(
+            paths: Self.paths(["two-images.h5"]), to: scratch.file("d.h5"), roles: roles)
+        #expect(try DatasetFile(path: scratch.file("d.h5")).splitNames == ["test"])
+        #expect(
+            report.warnings.count == 1
+                && report.warnings[0].hasPrefix("nothing is taken for train, which is not named: "),
+            "\(report.warnings)")
+    }
+
+    @Test("names with # and quotes are read back as they are printed, numbers below 0 too")
+    func words() throws {
+        #expect(DatasetRoles.parts(of: "/a#/b.h5#/x", in: [])?.file == "/a#/b.h5")
+        #expect(DatasetRoles.parts(of: "/a#/b.h5#/x#/y", in: ["/a#/b.h5"])?.name == "/x#/y")
+        #expect(DatasetRoles.parts(of: "/x", in: ["f.h5"]) == nil && DatasetRoles.parts(of: "x#y", in: []) == nil)
+        #expect(DatasetRoles.option("label-base", "-1") == "--label-base=-1")
+
+        let scratch = try Scratch()
+        try scratch.write(ImageFixture.bytes("foreign/two-images.h5"), "it's #1.h5")
+        let path = scratch.file("it's #1.h5")
+        let failure = #expect(throws: Failure.self) { try DatasetFile(foreign: [path], roles: DatasetRoles()) }
+        let words = "--images '\(path.replacing("'", with: #"'\''"#))#/left' --labels"
+        #expect(failure?.message.contains(words) == true, "\(failure?.message ?? "")")
+        var roles = DatasetRoles()
+        roles.images = ["train": "\(path)#/left"]
+        roles.labels = ["train": "\(path)#/labels"]
+        let file = try DatasetFile(foreign: [path], roles: roles)
+        #expect(try TestSupport.pixels(of: file.split("train")) == Self.pixels(0..<12))
+    }
+
+    @Test("what reads images without roles names a way that it has")
+    func unlabelledAxes() throws {
+        let path = try Self.paths(["axes.h5"])[0]
+        let failure = #expect(throws: Failure.self) { try StoredImages.all(in: path) }
+        #expect(
+            failure?.message.contains("swift-train convert hdf5 and --layout nhwc or --layout nchw") == true
+                && failure?.message.contains("--set") == false, "\(failure?.message ?? "")")
+    }
+
+    @Test("rows are read by whole rows of chunks")
+    func rowsPerRead() throws {
+        let chunked = try HDF5File.open(Self.paths(["chunked.h5"])[0]).dataset("/images")
+        #expect([1, 5, 6].map(chunked.rowsPerRead) == [5, 5, 10])
+        let plain = try HDF5File.open(Self.paths(["galaxy10.h5"])[0]).dataset("/images")
+        #expect([0, 1, 7].map(plain.rowsPerRead) == [1, 1, 7])
+    }
+
     @Test("names beside the images are theirs, not those of the classes")
     func names() throws {
         let file = try DatasetFile(foreign: Self.paths(["file-names.h5"]), roles: DatasetRoles())
@@ -171,10 +230,11 @@ struct HDF5ImagesTests {
             ("two-images.h5", "--images '%/two-images.h5#/right' --labels '%/two-images.h5#/labels'"),
             ("two-labels.h5", "--images '%/two-labels.h5#/images' --labels '%/two-labels.h5#/label_b'"),
             ("two-images.h5", "--set 'data.images=%/two-images.h5#/right' --set 'data.labels=%/two-images.h5#/labels'"),
-            ("axes.h5", "Choose one:\n  convert hdf5   --layout 'nhwc'\n  train          --set 'data.layout=nhwc'"),
+            ("axes.h5", "Choose one:\n  convert hdf5   --layout nhwc\n  train          --set data.layout=nhwc"),
             ("many-hot.h5", "has 3 ones in row 0, expected one-hot rows"),
             ("fractions.h5", "holds 0.5 at 0, expected whole numbers"),
-            ("negative.h5", "holds -1 at 0, expected 0 or more"),
+            ("negative.h5", "(--label-base=-1 of convert hdf5, or --set data.label_base=-1)"),
+            ("no-labels.h5", "--set 'data.images=%/no-labels.h5#/images' --set 'data.labels=FILE#/PATH'"),
             ("not-a-number.h5", "not-a-number.h5:/images holds nan in image 7 among whole numbers in 0…255"),
             ("least-label.h5", "holds -9223372036854775808 at 2, expected 0 or more"),
             ("scalar-label.h5", "could be images, but nothing holds a label for each of them"),

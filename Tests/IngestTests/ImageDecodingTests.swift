@@ -51,6 +51,34 @@ struct ImageDecodingTests {
         }
     }
 
+    @Test("several scans are bounded in number, and by the coefficients that are held until the last")
+    func scans() throws {
+        let progressive = try ImageFixture.bytes("progressive.jpg")
+        func reason(_ bytes: [UInt8]) -> String {
+            var options = CImages_DecodeOptions(largestPixels: 100_000_000, channels: 3, orient: 1, smallestSide: 0)
+            var image = CImages_Image()
+            var message = [CChar](repeating: 0, count: 256)
+            defer { CImages_free(&image) }
+            let code = CImages_decode(bytes, bytes.count, &options, &image, &message)
+            return code == 0
+                ? "" : String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        #expect(reason(progressive).isEmpty)
+        // The first scan again and again: up to the next marker behind its own.
+        let first = try #require(progressive.indices.dropLast().first { progressive[$0...($0 + 1)] == [0xFF, 0xDA] })
+        let next = try #require(
+            progressive.indices.dropLast().first { $0 > first && progressive[$0] == 0xFF && progressive[$0 + 1] != 0 })
+        let scans = repeatElement(progressive[first..<next], count: 120).joined()
+        let many = progressive[..<first] + Array(scans) + progressive[next...]
+        #expect(reason(Array(many)) == "more than 100 scans")
+
+        var large = progressive
+        let frame = try #require(large.indices.dropLast().first { large[$0...($0 + 1)] == [0xFF, 0xC2] })
+        large.replaceSubrange(frame + 5..<frame + 9, with: [0x27, 0x0F, 0x27, 0x0F])
+        for component in 0..<3 { large[frame + 11 + 3 * component] = 0x11 }
+        #expect(reason(large) == "9999×9999 pixels in several scans take 600000000 bytes, expected at most 536870912")
+    }
+
     @Test("damaged, truncated, foreign and oversized images say why, and none is filled up")
     func refusals() throws {
         let jpeg = try ImageFixture.bytes("baseline-420.jpg")

@@ -22,7 +22,9 @@ struct EncodedPictures: Sendable {
     ///
     /// Throws: `Failure`: 65 for a table or a shape that cannot be, before anything of its size is allocated; `HDF5Error`.
     init(_ bytes: HDF5Dataset, offsetsAt path: String, preprocessing: String?) throws {
-        func bad(_ place: String, _ text: String) -> Failure { Failure(.badData, "\(place) \(text)") }
+        func bad(_ place: String, _ text: String) -> Failure {
+            Failure(.badData, "\(place)\(text.hasPrefix("[") ? "" : " ")\(text)")
+        }
         guard bytes.shape.count == 1, bytes.elementType == .uint8, bytes.count > 0 else {
             throw bad(
                 bytes.place,
@@ -36,6 +38,10 @@ struct EncodedPictures: Sendable {
                 "is \(table.elementType) of shape \(table.shape), expected (N + 1,) int64 with N in 1…\(bytes.count), the number of "
                     + "bytes")
         }
+        // What was never written reads as zeros, of which there can be any number.
+        for dataset in [bytes, table] where !dataset.isStored {
+            throw bad(dataset.place, "declares \(dataset.count) elements, more than the bytes stored for them can hold")
+        }
         let offsets = try table.readIntegers()
         guard offsets[0] == 0, offsets[offsets.count - 1] == bytes.count else {
             throw bad(
@@ -47,6 +53,13 @@ struct EncodedPictures: Sendable {
             throw bad(
                 table.place,
                 "holds \(offsets[index]) at \(index) behind \(offsets[index - 1]), expected numbers that ascend")
+        }
+        let largestBytes = ImagePreparation.largestEncodedBytes
+        if let index = offsets.indices.dropFirst().first(where: { offsets[$0] - offsets[$0 - 1] > largestBytes }) {
+            throw bad(
+                bytes.place,
+                "[\(index - 1)] has \(offsets[index] - offsets[index - 1]) bytes, expected at most \(largestBytes) for a picture"
+            )
         }
         self.offsets = offsets.map { Int($0) }
 
@@ -61,20 +74,38 @@ struct EncodedPictures: Sendable {
                     + "images")
         }
         shape = ImageShape(height: Int(extents[0]), width: Int(extents[1]), channels: Int(extents[2]))
-        preparation = ImagePreparation(decodingAs: preprocessing ?? "", to: shape)
+        preparation = try ImagePreparation(decodingAs: preprocessing ?? "", to: shape) {
+            bad("\(bytes.file.path):/@preprocessing", $0)
+        }
     }
 }
 
 extension ImagePreparation {
     /// How the encoded pictures of a dataset file become pixels of its shape: as its `preprocessing` says. Pictures that have that
     /// size already need say nothing.
-    fileprivate init(decodingAs recorded: String, to shape: ImageShape) {
+    ///
+    /// Throws: what `bad` makes of a member whose value is none that is known, since other pixels would come of it.
+    fileprivate init(decodingAs recorded: String, to shape: ImageShape, _ bad: (String) -> Failure) throws {
+        let members = JSON(parsing: recorded)
+        func check(_ key: String, among known: [String]) throws {
+            guard let value = members?[key: key], !known.contains(where: { value == .string($0) }) else { return }
+            throw bad("has the \(key) \(value.plain.printable), expected \(known.joined(separator: " or "))")
+        }
+        try check("fit", among: Fit.allCases.map(\.rawValue))
+        try check("filter", among: Filter.allCases.map(\.rawValue))
+        try check("orientation", among: [Self.asEXIFAsks, Self.asStored])
         let said = ImagePreparation(recorded: recorded)
         self = said ?? ImagePreparation()
         size = said == nil ? nil : Size(width: shape.width, height: shape.height)
         channels = shape.channels
-        let members = JSON(parsing: recorded)
         orients = members?[key: "orientation"] != .string(Self.asStored)
-        largestPixels = members?[key: Self.largestPixelsKey].flatMap { Int($0.plain) } ?? largestPixels
+        if let limit = members?[key: Self.largestPixelsKey] {
+            guard case .integer(let pixels) = limit, pixels >= 1 else {
+                throw bad(
+                    "has the \(Self.largestPixelsKey) \(limit.plain.printable), expected a whole number of 1 or more")
+            }
+            // A file may ask for less than the program allows, not for more.
+            largestPixels = min(pixels, largestPixels)
+        }
     }
 }

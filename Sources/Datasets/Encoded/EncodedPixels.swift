@@ -41,10 +41,17 @@ final class EncodedPixels: ImageStorage, @unchecked Sendable {
     var imageCount: Int { pictures.count }
     var imageBytes: Int { pictures.shape.bytes }
     var imagesPerPiece: Int { max(1, (1 << 20) / imageBytes) }
+    /// The pixels of as many pictures as lie in a unit of the files' bytes on average.
+    var unitBytes: Int { files.unitBytes == 1 ? 1 : max(1, files.unitBytes / meanBytes) * imageBytes }
+    /// Bytes of a picture, rounded up.
+    private var meanBytes: Int { (pictures.offsets[imageCount] + imageCount - 1) / imageCount }
 
     /// What is watched are the files' bytes.
     func expect(digest: String) {}
     func confirm() throws { try files.confirm() }
+
+    /// Twice the bytes that so many pictures take on average: pictures begin and end inside of units, and some are larger.
+    func keep(bytes: Int) { files.keep(bytes: Int.product(2 * meanBytes, (bytes + imageBytes - 1) / imageBytes)) }
 
     func prepare(_ range: Range<Int>) {
         let images = range.lowerBound / imageBytes..<(range.upperBound + imageBytes - 1) / imageBytes

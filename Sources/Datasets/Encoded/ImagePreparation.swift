@@ -36,6 +36,11 @@ package struct ImagePreparation: Sendable {
         }
     }
 
+    /// More pixels are decoded only where a user asks for it.
+    package static let defaultLargestPixels = 100_000_000
+    /// An encoded image with more bytes is not read.
+    package static let largestEncodedBytes = 1 << 28
+
     /// nil: as the images are, which then have one size.
     package var size: Size?
     package var fit: Fit
@@ -49,7 +54,7 @@ package struct ImagePreparation: Sendable {
 
     package init(
         size: Size? = nil, fit: Fit = .crop, filter: Filter = .bilinear, channels: Int? = nil, orients: Bool = true,
-        largestPixels: Int = 100_000_000
+        largestPixels: Int = Self.defaultLargestPixels
     ) {
         self.size = size
         self.fit = fit
@@ -70,6 +75,7 @@ package struct ImagePreparation: Sendable {
     }
 
     static let asStored = "as stored"
+    static let asEXIFAsks = "as EXIF asks"
     /// Of encoded pictures, which are decoded again.
     package static let largestPixelsKey = "largest_pixels"
 
@@ -85,7 +91,7 @@ package struct ImagePreparation: Sendable {
             ]
         }
         return members + [
-            JSON.Member("orientation", .string(orients ? "as EXIF asks" : Self.asStored)),
+            JSON.Member("orientation", .string(orients ? Self.asEXIFAsks : Self.asStored)),
             JSON.Member("alpha", "dropped"),
             JSON.Member("sixteen_bits", "upper byte"),
         ] + (isStoredEncoded ? [JSON.Member(Self.largestPixelsKey, .integer(largestPixels))] : [])
@@ -108,6 +114,15 @@ package struct ImagePreparation: Sendable {
         _ bytes: UnsafeRawBufferPointer, to shape: ImageShape, _ target: UnsafeMutableRawPointer,
         _ scratch: ResizeScratch
     ) -> Result<Size, Unreadable> {
+        if size == nil {
+            // Another size is of no use, so its pixels cost nothing.
+            switch measure(bytes) {
+            case .failure(let unreadable): return .failure(unreadable)
+            case .success(let own) where (own.height, own.width) != (shape.height, shape.width):
+                return .failure(Self.otherSize(height: own.height, width: own.width, than: shape))
+            case .success: break
+            }
+        }
         var options = decodeOptions(channels: shape.channels)
         switch Self.calling(bytes, { CImages_decode($0, bytes.count, &options, $1, $2) }) {
         case .failure(let unreadable): return .failure(unreadable)
@@ -121,6 +136,10 @@ package struct ImagePreparation: Sendable {
         }
     }
 
+    private static func otherSize(height: Int, width: Int, than shape: ImageShape) -> Unreadable {
+        Unreadable(reason: "is \(width)×\(height), the others \(shape.width)×\(shape.height)")
+    }
+
     /// Brings pixels to the shape of the dataset; channels agree.
     package func fit(
         _ source: UnsafePointer<UInt8>, height: Int, width: Int, to shape: ImageShape,
@@ -131,7 +150,7 @@ package struct ImagePreparation: Sendable {
             return nil
         }
         guard size != nil else {
-            return Unreadable(reason: "is \(width)×\(height), the others \(shape.width)×\(shape.height)")
+            return Self.otherSize(height: height, width: width, than: shape)
         }
         let inner = innerSize(height: height, width: width, of: shape)
         let channels = shape.channels

@@ -59,8 +59,10 @@ final class ConvertedPixels: ImageStorage, @unchecked Sendable {
 
     /// Images that are read together: whole units of storage, and about a mebibyte.
     var imagesPerPiece: Int {
-        let unit = raw.map { max(1, $0.unitBytes / rawBytes) } ?? images.dataset.chunkShape?.first ?? 1
-        return (max(1, Self.pieceBytes / imageBytes) + unit - 1) / unit * unit
+        let least = max(1, Self.pieceBytes / imageBytes)
+        guard let raw else { return images.dataset.rowsPerRead(atLeast: least) }
+        let unit = max(1, raw.unitBytes / rawBytes)
+        return (least + unit - 1) / unit * unit
     }
 
     func read(_ range: Range<Int>, to target: UnsafeMutableRawPointer) throws {

@@ -1,3 +1,5 @@
+internal import Report
+
 /// Where the parts of a dataset lie in HDF5 files that others wrote; what is not said is found by names and shapes.
 ///
 /// A place is `FILE#/path`, or `/path` in the first file.
@@ -20,12 +22,23 @@ package struct DatasetRoles: Equatable, Sendable {
     /// What a role is called as an option of `convert hdf5`: `images`, `test-images`, `layout`.
     static func name(_ role: String, of split: String) -> String { split == "train" ? role : "\(split)-\(role)" }
 
-    /// `--test-images 'f.h5#/x'`
-    static func option(_ name: String, _ value: String) -> String { "--\(name) '\(value)'" }
+    /// File and dataset of a place; nil where it names no file. The names of known files are looked for first, since either name
+    /// may hold a `#`.
+    package static func parts(of place: String, in paths: [String]) -> (file: String, name: String)? {
+        let known = paths.filter { place.hasPrefix("\($0)#") }.max { $0.utf8.count < $1.utf8.count }
+        if let known { return (known, String(place.dropFirst(known.count + 1))) }
+        guard let mark = place.ranges(of: "#/").last?.lowerBound, mark > place.startIndex else { return nil }
+        return (String(place[..<mark]), String(place[place.index(after: mark)...]))
+    }
+
+    /// `--test-images 'f.h5#/x'`, as a shell takes it; a number below 0 as `--label-base=-1`, which is no option then.
+    static func option(_ name: String, _ value: String) -> String {
+        value.hasPrefix("-") ? ShellWords.quoted("--\(name)=\(value)") : ShellWords.quoted(["--\(name)", value])
+    }
 
     /// The same for a run: `--set 'data.test_images=f.h5#/x'`
     static func setting(_ name: String, _ value: String) -> String {
-        "--set 'data.\(name.replacing("-", with: "_"))=\(value)'"
+        ShellWords.quoted(["--set", "data.\(name.replacing("-", with: "_"))=\(value)"])
     }
 
     /// What to write for a choice, in either command.

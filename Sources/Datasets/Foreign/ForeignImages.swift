@@ -45,8 +45,10 @@ final class ForeignImages: @unchecked Sendable {
 
     /// Reads all numbers of what is neither uint8 nor uint16, to see what they mean.
     ///
+    /// `roles` is nil where nobody can say what is not clear.
+    ///
     /// Throws: `Failure`: 65 for shapes and numbers that are no images, `HDF5Error`.
-    init(_ dataset: HDF5Dataset, _ roles: DatasetRoles) throws {
+    init(_ dataset: HDF5Dataset, _ roles: DatasetRoles?) throws {
         self.dataset = dataset
         func bad(_ text: String) -> Failure { Failure(.badData, "\(dataset.place) \(text)") }
         let extents = dataset.shape
@@ -86,12 +88,12 @@ final class ForeignImages: @unchecked Sendable {
     }
 
     private static func layout(
-        _ extents: [Int], _ roles: DatasetRoles, _ bad: (String) -> Failure
+        _ extents: [Int], _ roles: DatasetRoles?, _ bad: (String) -> Failure
     ) throws -> DatasetRoles.Layout {
         guard extents.count == 3 || extents.count == 4, extents.allSatisfy({ $0 > 0 }) else {
             throw bad("has shape \(extents), expected (N, H, W, C), (N, C, H, W) or (N, H, W) with no extent 0")
         }
-        if let layout = roles.layout {
+        if let layout = roles?.layout {
             guard (layout == .nhw) == (extents.count == 3) else {
                 throw bad("has shape \(extents), which is not \(layout.rawValue.uppercased())")
             }
@@ -108,6 +110,11 @@ final class ForeignImages: @unchecked Sendable {
             // Square images of many channels.
             if first == middle, middle != last { return .nhwc }
             if middle == last, first != middle { return .nchw }
+            guard roles != nil else {
+                throw bad(
+                    "has shape \(extents), whose axes can be read in two ways; make a dataset file of it with "
+                        + "swift-train convert hdf5 and --layout nhwc or --layout nchw")
+            }
             let choices = ["nhwc", "nchw"].flatMap { DatasetRoles.choice([("layout", $0)]) }
             throw bad(
                 "has shape \(extents), whose axes can be read in two ways. Choose one:\n"
@@ -124,7 +131,7 @@ final class ForeignImages: @unchecked Sendable {
         case let type where !type.isNumber: throw bad("is \(type), expected numbers")
         default: break
         }
-        let rows = max(1, (1 << 17) / elements)
+        let rows = dataset.rowsPerRead(atLeast: (1 << 17) / elements)
         let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: min(rows, dataset.shape[0]) * elements)
         defer { piece.deallocate() }
         var (isWhole, least, most) = (true, Double.infinity, -Double.infinity)

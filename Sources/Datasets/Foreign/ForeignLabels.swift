@@ -35,10 +35,14 @@ enum ForeignLabels {
                 throw bad("holds \(value) at \(index), expected whole numbers, the classes of the images")
             }
             guard whole >= base else {
+                let least = Int32(exactly: values.min() ?? value)
+                let advice = least.map {
+                    " (\(DatasetRoles.option("label-base", "\($0)")) of convert hdf5, or "
+                        + "\(DatasetRoles.setting("label-base", "\($0)")))"
+                }
                 throw bad(
-                    "holds \(whole) at \(index), expected \(base) or more, the number of the first class "
-                        + "(\(DatasetRoles.option("label-base", "N")) of convert hdf5, or "
-                        + "\(DatasetRoles.setting("label-base", "N")))")
+                    "holds \(whole) at \(index), expected \(base) or more, the number of the first class\(advice ?? "")"
+                )
             }
             // Exact for any two numbers, of which the difference alone may not be an Int64.
             let number = UInt64(bitPattern: whole &- base)
@@ -52,17 +56,27 @@ enum ForeignLabels {
     private static func positionsOfOnes(
         _ dataset: HDF5Dataset, classes: Int, _ bad: (String) -> Failure
     ) throws -> [Int64] {
-        let values = UnsafeMutableBufferPointer<Double>.allocate(capacity: classes)
-        defer { values.deallocate() }
-        return try (0..<dataset.shape[0]).map { row in
-            try dataset.readNumbers(rows: row..<row + 1, into: values)
-            let ones = values.indices.filter { values[$0] == 1 }
-            guard ones.count == 1, values.indices.allSatisfy({ values[$0] == 0 || $0 == ones[0] }) else {
-                throw bad(
-                    "has \(ones.count) ones in row \(row), expected one-hot rows: several labels for an image are not "
-                        + "trained")
+        let count = dataset.shape[0]
+        let rows = min(count, dataset.rowsPerRead(atLeast: (1 << 17) / classes))
+        let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: rows * classes)
+        defer { piece.deallocate() }
+        var labels: [Int64] = []
+        labels.reserveCapacity(count)
+        for start in stride(from: 0, to: count, by: rows) {
+            let end = min(count, start + rows)
+            let part = UnsafeMutableBufferPointer(rebasing: piece[..<((end - start) * classes)])
+            try dataset.readNumbers(rows: start..<end, into: part)
+            for row in start..<end {
+                let values = part[(row - start) * classes..<(row - start + 1) * classes]
+                let ones = values.indices.filter { values[$0] == 1 }
+                guard ones.count == 1, values.indices.allSatisfy({ values[$0] == 0 || $0 == ones[0] }) else {
+                    throw bad(
+                        "has \(ones.count) ones in row \(row), expected one-hot rows: several labels for an image are not "
+                            + "trained")
+                }
+                labels.append(Int64(ones[0] - values.startIndex))
             }
-            return Int64(ones[0])
         }
+        return labels
     }
 }

@@ -75,22 +75,37 @@ struct RoleDetection {
 
     // MARK: Roles
 
-    /// The splits, train first. Throws: `Failure`: 65 where more than one reading is possible or none, with the lines to choose by.
-    func splits(_ roles: DatasetRoles) throws -> [Found] {
-        guard roles.images.isEmpty, roles.labels.isEmpty else { return try given(roles) }
-        var found: [Found] = []
+    /// The splits, train first: those that are named, and what is found for the others in the rest. Where something is named, what
+    /// is not clear about another split is left out, and `notes` say so.
+    ///
+    /// Throws: `Failure`: 65 where nothing is named and more than one reading is possible or none, with the lines to choose by.
+    func splits(_ roles: DatasetRoles) throws -> (found: [Found], notes: [String]) {
+        let named = try given(roles)
+        let taken = named.flatMap { [$0.images, $0.labels] }
+        let free = entries.filter { entry in !taken.contains { $0.file == entry.file && $0.path == entry.path } }
+        var (found, notes): ([Found], [String]) = ([], [])
         for name in Self.splitNames {
-            let own = entries.filter { ($0.split ?? "train") == name }
-            let images = Self.choose(own.filter(Self.canBeImages), by: Self.imageWords)
-            guard !images.isEmpty else { continue }
-            guard images.count == 1 else { throw ambiguous(name, images) }
-            let labels = Self.choose(
-                own.filter { Self.canBeLabels($0, of: images[0].shape[0]) }, by: Self.labelWords)
-            guard labels.count == 1 else { throw ambiguous(name, images) }
-            found.append(Found(name: name, images: images[0], labels: labels[0]))
+            do {
+                if let split = try named.first(where: { $0.name == name }) ?? detect(name, among: free) {
+                    found.append(split)
+                }
+            } catch let failure as Failure where !named.isEmpty {
+                notes.append("nothing is taken for \(name), which is not named: \(failure.message)")
+            }
         }
         guard !found.isEmpty else { throw nothing() }
-        return found
+        return (found, notes)
+    }
+
+    /// nil: nothing can be the images of the split.
+    private func detect(_ name: String, among free: [Entry]) throws -> Found? {
+        let own = free.filter { ($0.split ?? "train") == name }
+        let images = Self.choose(own.filter(Self.canBeImages), by: Self.imageWords)
+        guard !images.isEmpty else { return nil }
+        guard images.count == 1 else { throw ambiguous(name, images) }
+        let labels = Self.choose(own.filter { Self.canBeLabels($0, of: images[0].shape[0]) }, by: Self.labelWords)
+        guard labels.count == 1 else { throw ambiguous(name, images) }
+        return Found(name: name, images: images[0], labels: labels[0])
     }
 
     /// All that can be images, labelled or not, each with a name: its split, the group that it stands in, or its path where
@@ -147,9 +162,10 @@ struct RoleDetection {
     }
 
     private func entry(_ place: String, _ role: String) throws -> Entry {
-        let parts = place.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let file = parts.count == 2 ? files.firstIndex { $0.path == parts[0] } : 0
-        let name = parts[parts.count - 1]
+        let isInFirst = entries.contains { $0.file == 0 && $0.path == place }
+        let parts = isInFirst ? nil : DatasetRoles.parts(of: place, in: files.map(\.path))
+        let file = parts.map { part in files.firstIndex { $0.path == part.file } } ?? 0
+        let name = parts?.name ?? place
         let path = name.hasPrefix("/") ? name : "/\(name)"
         let reason: String
         if let file {
@@ -159,7 +175,7 @@ struct RoleDetection {
                 reason = error.reason
             }
         } else {
-            reason = "\(parts[0]) is none of the files"
+            reason = "\(parts?.file ?? "") is none of the files"
         }
         throw Failure(.badData, "\(role) '\(place)': \(reason). \(list(entries.map(description)))")
     }
@@ -220,7 +236,11 @@ struct RoleDetection {
             return Failure(
                 .badData,
                 "\(names): \(images.map(description).joined(separator: "; ")) could be images, but nothing holds a label for "
-                    + "each of them. \(list(entries.map(description)))")
+                    + "each of them. \(list(entries.map(description))). Give the file of their labels too, and name both:\n"
+                    + DatasetRoles.choice([
+                        (DatasetRoles.name("images", of: split), place(images[0])),
+                        (DatasetRoles.name("labels", of: split), "FILE#/PATH"),
+                    ]).joined(separator: "\n"))
         }
         return Failure(
             .badData,

@@ -22,7 +22,7 @@ package final class CSVImages: ImageSource {
             if let shape { words += ["--shape", shape.map(String.init).joined(separator: "x")] }
             if let labelColumn { words += ["--label-column", labelColumn] }
             if let classNames { words += ["--class-names", classNames.joined(separator: ",")] }
-            return words + (labelBase == 0 ? [] : ["--label-base", "\(labelBase)"])
+            return words + (labelBase == 0 ? [] : ["--label-base=\(labelBase)"])
         }
     }
 

@@ -1,3 +1,4 @@
+internal import Datasets
 internal import Diagnostics
 internal import Files
 internal import Glibc
@@ -68,7 +69,7 @@ package final class FolderImages: ImageSource {
 
 /// Reading one encoded image from a file.
 enum ImageFile {
-    static let largestBytes = 1 << 28
+    static let largestBytes = ImagePreparation.largestEncodedBytes
 
     /// Adds a regular file's bytes, or the reason why not. Never waits for a device or a pipe.
     static func read(_ path: [CChar], head: Int?, into images: FetchedImages) {

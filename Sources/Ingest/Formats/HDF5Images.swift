@@ -25,11 +25,13 @@ package final class HDF5Images: ImageSource {
             options: options
         ).run(to: path)
         report.notes += source.notes
+        report.warnings += source.warnings
         return report
     }
 
     /// What was found out about the files, and decided.
     private let notes: [String]
+    private let warnings: [String]
 
     init(_ paths: [String], _ roles: DatasetRoles, _ classNames: [String]?, _ fractions: SplitFractions) throws {
         self.paths = paths
@@ -47,6 +49,7 @@ package final class HDF5Images: ImageSource {
             ImageShape(
                 height: file.height, width: file.width, channels: file.channels, type: parts[0].pixelType))
         notes = file.headers.map { "\($0.name) is \($0.storage)" }
+        warnings = file.headers.flatMap(\.warnings)
         preprocessing = parts.allSatisfy(\.isMapped) ? [] : [JSON.Member("source", .string(file.headers[0].storage))]
         for (part, split) in parts.enumerated() {
             if fractions.val != nil && split.name == "val" || fractions.test != nil && split.name == "test" {
@@ -66,9 +69,8 @@ package final class HDF5Images: ImageSource {
     /// The roles as options; files by their last names, since a dataset's bytes do not depend on where its sources lay.
     private static func words(_ roles: DatasetRoles, _ classNames: [String]?, _ paths: [String]) -> [String] {
         func place(_ text: String) -> String {
-            let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2 else { return text }
-            return "\(parts[0].split(separator: "/").last ?? "")#\(parts[1])"
+            guard let (file, name) = DatasetRoles.parts(of: text, in: paths) else { return text }
+            return "\(file.split(separator: "/").last ?? "")#\(name)"
         }
         var words: [String] = []
         for split in ["train", "val", "test"] {
@@ -79,7 +81,7 @@ package final class HDF5Images: ImageSource {
         if let classes = roles.classes { words += ["--classes", place(classes)] }
         if let layout = roles.layout { words += ["--layout", layout.rawValue] }
         if let classNames { words += ["--class-names", classNames.joined(separator: ",")] }
-        return words + (roles.labelBase == 0 ? [] : ["--label-base", "\(roles.labelBase)"])
+        return words + (roles.labelBase == 0 ? [] : ["--label-base=\(roles.labelBase)"])
     }
 
     func rewind(to part: Int) throws {}

@@ -27,7 +27,7 @@ package final class NumPyImages: ImageSource {
             if let images { words += ["--images", images] }
             if let labels { words += ["--labels", labels] }
             if let classNames { words += ["--class-names", classNames.joined(separator: ",")] }
-            return words + (labelBase == 0 ? [] : ["--label-base", "\(labelBase)"])
+            return words + (labelBase == 0 ? [] : ["--label-base=\(labelBase)"])
         }
     }
 

@@ -63,7 +63,7 @@ package final class TarImages: ImageSource {
         let source = try TarImages(shards, fractions: fractions, classNames: classNames, labelBase: labelBase)
         var words = fractions.words
         if let classNames { words += ["--class-names", classNames.joined(separator: ",")] }
-        if labelBase != 0 { words += ["--label-base", "\(labelBase)"] }
+        if labelBase != 0 { words += ["--label-base=\(labelBase)"] }
         return try Conversion(source: source, command: ["swift-train", "convert", "tar"] + words, options: options)
             .run(to: path)
     }
