@@ -42,8 +42,11 @@ struct FeatureFile {
     func read(into values: UnsafeMutableRawBufferPointer) throws -> Bool {
         guard FileKind(of: path) != nil else { return false }
         let file = try InputFile(path, expected: "the values behind frozen layers")
-        let seal = try file.bytes(values.count..<max(values.count, file.byteCount))
-        try CheckpointSeal.requireLength(file.byteCount, tail: seal, path: path)
+        let length = values.count + CheckpointSeal.byteCount
+        guard file.byteCount == length else {
+            throw Failure(.badData, "\(path): has \(file.byteCount) bytes, expected \(length); it is damaged")
+        }
+        let seal = try file.bytes(values.count..<length)
         guard try file.read(into: values) == values.count,
             seal == CheckpointSeal.seal(for: UnsafeRawBufferPointer(values))
         else { throw Failure(.badData, "\(path): does not match its SHA-256 seal; it is damaged") }
