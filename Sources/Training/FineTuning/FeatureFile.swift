@@ -26,7 +26,7 @@ struct FeatureFile {
         ]
         for fact in facts { hash.update(fact + "\n") }
         for stage in network.stages[..<value] {
-            hash.update("\(stage.path) \(stage.inputValues) \(stage.layer)\n")
+            hash.update("\(stage.path) \(stage.inputValues) \(stage.layer.typeName) \(stage.output)\n")
             for parameter in network.parameterList.parameters[stage.parameters] {
                 hash.update("\(parameter.key) \(parameter.shape)\n")
                 hash.update(

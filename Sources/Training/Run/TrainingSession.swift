@@ -298,8 +298,9 @@ package final class TrainingSession {
             return nil
         }
         let folder = options.runDirectory.map(FilePath.folder) ?? configuration.runsDirectory
+        let model = configuration.entries.filter { $0.key.hasPrefix("model") }.map { "\($0.key)=\($0.value)" }.joined()
         return FeatureFile(
-            besides: folder, of: source, data: dataDigest + dataset.digest, normalization: normalization,
+            besides: folder, of: source, data: dataDigest + dataset.digest + model, normalization: normalization,
             network: network, value: value, weights: weights)
     }
 
