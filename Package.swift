@@ -53,7 +53,7 @@ let package = Package(
         swiftTarget("HDF5", ["CHDF5", "Diagnostics"]),
         .target(
             name: "CImages", cSettings: cSettings, linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
-        swiftTarget("Pictures", ["CImages"]),
+        swiftTarget("Pictures", ["CImages", "Report"]),
         .target(name: "CKernels", cSettings: cSettings),
         swiftTarget("Tensors", ["CKernels"]),
         .target(name: "CMappedFiles", cSettings: cSettings),
@@ -73,7 +73,7 @@ let package = Package(
             "Training",
             [
                 "Layers", "Datasets", "DataParallel", "HDF5", "Interchange", "Tensors", "CKernels", "Files", "Digests",
-                "Report", "Diagnostics",
+                "Report", "Pictures", "Diagnostics",
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(
@@ -118,11 +118,11 @@ let package = Package(
             "TrainingTests",
             [
                 "Training", "Models", "Layers", "Datasets", "Ingest", "DataParallel", "HDF5", "Tensors", "Files",
-                "Interchange", "Report", "Diagnostics", "CAllocationCounter", "CFileFaults",
+                "Interchange", "Report", "Pictures", "Diagnostics", "CAllocationCounter", "CFileFaults",
                 "TestSupport",
             ], exclude: ["Generator", "Golden", "NetworkGolden", "PredictionGolden"]),
         tests("ReportTests", ["Report", "TestSupport"]),
-        tests("PicturesTests", ["Pictures", "CImages"], exclude: ["Generator"]),
+        tests("PicturesTests", ["Pictures", "Report", "CImages"], exclude: ["Generator"]),
         tests(
             "FuzzTests", ["Training", "Ingest", "Datasets", "Interchange", "HDF5", "Files", "Diagnostics"],
             resources: [.copy("Corpus")]),

@@ -13,8 +13,10 @@ package enum DurableFile {
         try file.commit()
     }
 
-    package static func write(_ text: String, to path: String) throws {
-        try Array(text.utf8).withUnsafeBytes { try write([$0], to: path) }
+    package static func write(_ text: String, to path: String) throws { try write(Array(text.utf8), to: path) }
+
+    package static func write(_ bytes: [UInt8], to path: String) throws {
+        try bytes.withUnsafeBytes { try write([$0], to: path) }
     }
 
     /// Finds out before the work begins that `path` cannot take its result. Nothing is created.

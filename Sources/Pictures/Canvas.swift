@@ -86,12 +86,22 @@ package struct Canvas: Sendable {
 
     /// Draws a text, its box's corner at the top left.
     package mutating func text(_ text: String, x: Int, y: Int, _ colour: Colour = .black, scale: Int = 1) {
-        for (place, scalar) in Self.composed(text).unicodeScalars.enumerated() {
-            for (row, bits) in FixedFont.rows(of: scalar).enumerated() {
-                for column in 0..<FixedFont.width where bits & 0x80 >> UInt8(column) != 0 {
-                    fill(
-                        x: x + (place * FixedFont.width + column) * scale, y: y + row * scale, width: scale,
-                        height: scale, colour)
+        for (column, row) in Self.marks(of: text) {
+            fill(x: x + column * scale, y: y + row * scale, width: scale, height: scale, colour)
+        }
+    }
+
+    /// Draws a text that reads from bottom to top, its box's corner at the bottom left.
+    package mutating func upwardText(_ text: String, x: Int, bottom: Int, _ colour: Colour = .black) {
+        for (column, row) in Self.marks(of: text) { self[x + row, bottom - 1 - column] = colour }
+    }
+
+    /// The font's pixels of a text.
+    private static func marks(of text: String) -> [(column: Int, row: Int)] {
+        composed(text).unicodeScalars.enumerated().flatMap { place, scalar in
+            FixedFont.rows(of: scalar).enumerated().flatMap { row, bits in
+                (0..<FixedFont.width).filter { bits & 0x80 >> UInt8($0) != 0 }.map {
+                    (place * FixedFont.width + $0, row)
                 }
             }
         }

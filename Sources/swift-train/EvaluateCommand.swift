@@ -59,7 +59,8 @@ struct EvaluateCommand: Command {
 
     @Option(
         help: ArgumentHelp(
-            "Write the confusion matrix: a table as .csv, a picture as .svg; may be given for both.", valueName: "file"),
+            "Write the confusion matrix: a table as .csv, a picture as .svg or .png; may be given for each.",
+            valueName: "file"),
         completion: .file(), transform: HomePath.expanded)
     var confusion: [String] = []
 
@@ -75,15 +76,35 @@ struct EvaluateCommand: Command {
         completion: .file(extensions: ["csv"]), transform: HomePath.expanded)
     var predictions: String?
 
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Draw the images whose true class is least probable, the worst first, with true and predicted class: their number "
+                + "(25 without one) and a .png file.",
+            valueName: "n> <file"),
+        completion: .file(extensions: ["png"]), transform: HomePath.expanded)
+    var worst: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Score the images moved, too: shift:2 by 2 pixels in each of 8 directions, rotate:10 by 10 degrees both ways; what "
+                + "comes in is black.",
+            valueName: "shift:n,rotate:n"))
+    var under: String?
+
     @OptionGroup var parallel: ThreadOption
 
     @Flag(help: "Print one JSON object; loss and accuracies carry all their digits.")
     var json = false
 
-    /// A whole matrix of more classes is neither printed nor written.
-    private static let largestMatrix = 2048
-
     mutating func validate() throws {
+        if let behind = try WorstImages(worst)?.behind {
+            guard subject == nil else {
+                throw ValidationError("--worst: \(behind) stands behind the file, expected one file")
+            }
+            subject = behind
+        }
+        _ = try displacements()
         if let subject {
             guard checkpoint == nil else {
                 throw ValidationError("\(subject) and --checkpoint \(checkpoint ?? ""): expected one checkpoint")
@@ -107,8 +128,8 @@ struct EvaluateCommand: Command {
                 throw ValidationError("--set \(other): with --checkpoint only keys of evaluate can be set")
             }
         }
-        for path in confusion where ConfusionFormat(path) == nil {
-            throw ValidationError("--confusion \(path): expected a name that ends in .csv or .svg")
+        for path in confusion where EvaluationFindings.ConfusionFormat(path) == nil {
+            throw ValidationError("--confusion \(path): expected a name that ends in .csv, .svg or .png")
         }
         if let logits {
             do { try LogitsFile.requireName(logits) } catch let failure as Failure {
@@ -124,13 +145,23 @@ struct EvaluateCommand: Command {
         }
     }
 
+    private func displacements() throws -> [Displacement] {
+        guard let under else { return [] }
+        return try under.split(separator: ",", omittingEmptySubsequences: false).map { text in
+            guard let displacement = Displacement(text) else {
+                throw ValidationError("--under \(under): \(text.isEmpty ? "nothing" : text), \(Displacement.expected)")
+            }
+            return displacement
+        }
+    }
+
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         // What follows is done in step only if all ranks were told so.
         try RankAgreement.check(
             [
                 .init("--checkpoint", checkpoint ?? "(none)"), .init("--weights", weights ?? "(none)"),
                 .init("--config", config ?? "(none)"), .init("--logits", logits ?? "(none)"),
-                .init("--predictions", predictions ?? "(none)"),
+                .init("--predictions", predictions ?? "(none)"), .init("--under", under ?? "(none)"),
             ], over: communicator)
         try RankAgreement.together(communicator) {
             checkpoint = try checkpoint.map { try GivenFile.checkpoint($0, choices: ["best.h5", "last"]).path }
@@ -152,32 +183,33 @@ struct EvaluateCommand: Command {
             for note in session.notes { StandardError.line("note: \(note)") }
         }
         let classes = session.classNames.count
-        guard confusion.isEmpty || classes <= Self.largestMatrix else {
+        guard confusion.isEmpty || classes <= EvaluationFindings.largestMatrix else {
             throw Failure(
                 .usage,
-                "--confusion: \(session.dataFile) has \(classes) classes, expected at most \(Self.largestMatrix)")
+                "--confusion: \(session.dataFile) has \(classes) classes, expected at most \(EvaluationFindings.largestMatrix)"
+            )
         }
         let table = try RankAgreement.together(communicator) { try predictionTable(of: session, over: communicator) }
         let result = try session.run(logitsPath: logits, each: table.map { .init(top: $0.top, use: $0.add) })
+        let displaced = try displacements().map(session.run(under:))
         try RankAgreement.together(communicator) { try table?.file?.commit() }
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0 else { return }
-            let matrix = ConfusionMatrix(
-                classNames: session.classNames, truths: result.truths, predictions: result.predictions)
-            for path in confusion {
-                try DurableFile.write(
-                    ConfusionFormat(path)?.text(of: matrix, title: title(session, result)) ?? "", to: path)
-            }
+            let findings = EvaluationFindings(
+                subject: checkpoint ?? weights ?? "", session: session, result: result, displaced: displaced)
+            for path in confusion { try findings.writeConfusion(path) }
+            if let worst = try WorstImages(worst) { try findings.writeWorst(worst.count, to: worst.file) }
             let written = outputs.map { "\nwrote \($0)" }.joined()
             let weightsTable = session.weightsTable.map { $0 + "\n" } ?? ""
-            try StandardOutput.line(
-                json ? self.json(result, matrix).text() : weightsTable + text(session, result, matrix) + written)
+            try StandardOutput.line(json ? findings.json.text() : weightsTable + findings.text + written)
         }
         return .done
     }
 
     /// Everything that is written.
-    private var outputs: [String] { confusion + [logits, predictions].compactMap { $0 } }
+    private var outputs: [String] {
+        confusion + [(try? WorstImages(worst))?.file, logits, predictions].compactMap { $0 }
+    }
 
     /// Classes of a row of predictions.
     private static let predictedClasses = 5
@@ -207,43 +239,34 @@ struct EvaluateCommand: Command {
         self.weights = path
         return .weights(path: path, configuration)
     }
+}
 
-    private func json(_ result: EvaluationSession.Result, _ matrix: ConfusionMatrix) -> JSON {
-        let score = result.score
-        let classes = matrix.classScores.map { score -> JSON in
-            [
-                "name": .string(score.name), "precision": .number(score.precision), "recall": .number(score.recall),
-                "f1": .number(score.f1), "support": .integer(score.support),
-            ]
+/// What `--worst 25 worst.png` asks for, or the file alone.
+private struct WorstImages {
+    private(set) var count = 25
+    let file: String
+    /// A word that follows the file, which may be the checkpoint.
+    let behind: String?
+
+    private static let most = 1_000
+
+    /// nil where nothing is asked for. Throws: `ValidationError`.
+    init?(_ given: [String]) throws {
+        guard let first = given.first else { return nil }
+        var words = given[...]
+        if let count = Int(first) {
+            guard (1...Self.most).contains(count) else {
+                throw ValidationError("--worst \(count): expected 1…\(Self.most) images")
+            }
+            self.count = count
+            words.removeFirst()
         }
-        return [
-            "weights": .string(checkpoint ?? weights ?? ""), "samples": .integer(Int(score.samples)),
-            "loss": .number(score.meanLoss),
-            "acc1": .number(score.accuracy1), "acc5": .number(score.accuracy5), "classes": .array(classes),
-            "confusion": matrix.classes <= Self.largestMatrix ? .array(matrix.rows.map { .integers($0) }) : .null,
-        ]
-    }
-
-    private func text(
-        _ session: EvaluationSession, _ result: EvaluationSession.Result, _ matrix: ConfusionMatrix
-    ) -> String {
-        let score = result.score
-        var facts = [("loss", score.meanLoss), ("acc1", score.accuracy1)]
-        // Of so few classes the true one is always among the first five.
-        if session.classNames.count > 5 { facts.append(("acc5", score.accuracy5)) }
-        return """
-            \(checkpoint ?? weights ?? "") on \(session.splitName) of \(session.dataFile): \
-            \(NumberText.grouped(Int(score.samples))) samples
-            \(TextTable(facts: facts.map { ($0, NumberText.decimal($1, 4)) }).text)
-
-            \(ConfusionText.terminal(matrix))
-            """
-    }
-
-    private func title(_ session: EvaluationSession, _ result: EvaluationSession.Result) -> String {
-        let dataName = (session.dataFile as NSString).lastPathComponent
-        return "\(session.modelName) on \(session.splitName) of \(dataName): acc1 "
-            + NumberText.decimal(result.score.accuracy1, 4)
+        guard let file = words.popFirst(), file.lowercased().hasSuffix(".png"), words.count <= 1 else {
+            throw ValidationError(
+                "--worst \(given.joined(separator: " ")): expected a number and a name that ends in .png, as in "
+                    + "--worst 25 worst.png")
+        }
+        (self.file, behind) = (HomePath.expanded(file), words.first.map(HomePath.expanded))
     }
 }
 
@@ -269,25 +292,5 @@ private final class PredictionTable {
         var classes: PredictionText.Classes = []
         if case .classes(let found) = prediction { classes = found.map { (classNames[$0.index], $0.probability) } }
         try file?.write(text.row(file: names[sample], truth: classNames[Int(truths[sample])], classes))
-    }
-}
-
-/// What a confusion matrix is written as, told by the name of the file.
-private enum ConfusionFormat {
-    case csv, svg
-
-    init?(_ path: String) {
-        switch (path as NSString).pathExtension.lowercased() {
-        case "csv": self = .csv
-        case "svg": self = .svg
-        default: return nil
-        }
-    }
-
-    func text(of matrix: ConfusionMatrix, title: String) -> String {
-        switch self {
-        case .csv: ConfusionText.csv(matrix)
-        case .svg: ConfusionPicture(matrix, title: title).svg
-        }
     }
 }

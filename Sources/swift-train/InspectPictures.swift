@@ -66,8 +66,7 @@ extension InspectCommand {
                     try (start..<min(start + columns, count)).map { try cells.cell(ofSample: order[$0]) }
                 }
             }
-            try cells.source.confirm()
-            try ContactSheet(rows: sheet).canvas.png().withUnsafeBytes { try DurableFile.write([$0], to: grid) }
+            try DurableFile.write(ContactSheet(rows: sheet).canvas.png(), to: grid)
         }
 
         private func size() throws -> (rows: Int, columns: Int) {
@@ -108,9 +107,11 @@ extension InspectCommand {
 private struct ImageCells {
     let source: any SampleSource
     let classes: [String]
+    private var pictures: SamplePictures { SamplePictures(source) }
 
     func cell(ofSample sample: Int) throws -> ContactSheet.Cell {
-        ContactSheet.Cell(image: picture(try bytes(ofSample: sample), shape), caption: caption(sample))
+        ContactSheet.Cell(
+            image: try pictures.picture(of: sample), caption: classes[Int(source.labels[sample])].printable)
     }
 
     /// The image as it is stored, then as the training gets it, epoch by epoch.
@@ -123,45 +124,12 @@ private struct ImageCells {
         }
         let augmentation: Augmentation
         do throws(TransformError) {
-            augmentation = try Augmentation(configuration.data.augment?.transforms ?? [], input: shape)
+            augmentation = try Augmentation(configuration.data.augment?.transforms ?? [], input: pictures.shape)
         } catch {
             throw Failure(.configuration, "data.augment: \(error)")
         }
-        let stored = try bytes(ofSample: sample)
-        let scratch = TransformScratch()
-        let changed = (0..<epochs).map { epoch in
-            let pixels = [UInt8](unsafeUninitializedCapacity: augmentation.output.count) { target, count in
-                guard let start = target.baseAddress else { return }
-                augmentation.apply(
-                    stored, to: start, seed: configuration.seed, epoch: epoch, sample: sample, scratch: scratch)
-                count = augmentation.output.count
-            }
-            return ContactSheet.Cell(image: picture(pixels, augmentation.output), caption: "epoch \(epoch + 1)")
-        }
-        return [ContactSheet.Cell(image: picture(stored, shape), caption: caption(sample))] + changed
-    }
-
-    private var shape: ImageShape {
-        ImageShape(height: source.height, width: source.width, channels: source.channels)
-    }
-
-    private func caption(_ sample: Int) -> String { classes[Int(source.labels[sample])].printable }
-
-    private func bytes(ofSample sample: Int) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: source.imageBytes)
-        try bytes.withUnsafeMutableBytes { try source.fill($0.baseAddress!, sample: sample) }
-        guard source.pixelType == .float32 else { return bytes }
-        return bytes.withUnsafeBytes { raw in
-            raw.bindMemory(to: Float.self).map { $0.isFinite ? UInt8(min(max($0, 0), 1) * 255 + 0.5) : 0 }
-        }
-    }
-
-    /// Three channels as red, green and blue; of other numbers of them the first.
-    private func picture(_ bytes: [UInt8], _ shape: ImageShape) -> PixelImage {
-        guard shape.channels != 1, shape.channels != 3 else {
-            return PixelImage(width: shape.width, height: shape.height, channels: shape.channels, pixels: bytes)
-        }
-        let first = stride(from: 0, to: bytes.count, by: shape.channels).map { bytes[$0] }
-        return PixelImage(width: shape.width, height: shape.height, channels: 1, pixels: first)
+        let changed = try pictures.augmented(sample, augmentation, seed: configuration.seed, epochs: epochs)
+        return [try cell(ofSample: sample)]
+            + changed.enumerated().map { ContactSheet.Cell(image: $1, caption: "epoch \($0 + 1)") }
     }
 }

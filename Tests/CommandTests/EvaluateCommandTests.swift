@@ -52,6 +52,62 @@ struct EvaluateCommandTests {
         #expect(workshop.names.filter { $0.contains("tmp") }.isEmpty)
     }
 
+    @Test("pictures of the confusion matrix and of the worst images are the same on 1, 2 and 4 ranks")
+    func pictures() throws {
+        let workshop = try trained()
+        for ranks in [1, 2, 4] {
+            // What stands behind the file of --worst is the checkpoint.
+            let outcome = try workshop.run(
+                ranks: ranks, "evaluate", "--confusion", "c\(ranks).png", "--worst", "7", "w\(ranks).png",
+                "run/checkpoints/last")
+            #expect(outcome.code == 0 && outcome.output.contains("\nmost confused\n"), "\(outcome)")
+            #expect(outcome.output.hasSuffix("\nwrote c\(ranks).png\nwrote w\(ranks).png\n"), "\(outcome.output)")
+        }
+        for name in ["c", "w"] {
+            let one = FileManager.default.contents(atPath: "\(workshop.path)/\(name)1.png")
+            #expect(one?.prefix(4) == Data([0x89, 0x50, 0x4E, 0x47]))
+            for ranks in [2, 4] {
+                #expect(one == FileManager.default.contents(atPath: "\(workshop.path)/\(name)\(ranks).png"), "\(name)")
+            }
+        }
+        for (words, expected) in [
+            (["0", "w.png"], "expected 1…1000"), (["w.jpg"], "ends in .png"), (["7"], "ends in .png"),
+            (["w.png", "run/checkpoints/last", "x"], "unexpected word"),
+        ] {
+            let outcome = try workshop.run(["evaluate", "--worst"] + words)
+            #expect(outcome.code == 64 && outcome.errors.contains(expected), "\(outcome)")
+        }
+    }
+
+    @Test("images moved in every direction score the same on 1 and 3 ranks, and the mean is over all of them")
+    func under() throws {
+        struct Moved: Decodable {
+            struct Direction: Decodable { let direction: String, acc1: Double, loss: Double }
+            struct Under: Decodable { let images: String, acc1: Double, directions: [Direction] }
+            let acc1: Double
+            let under: [Under]
+        }
+        let workshop = try trained()
+        let one = try workshop.run("evaluate", "run/checkpoints/last", "--under", "shift:2,rotate:10", "--json")
+        #expect(one.code == 0, "\(one.errors)")
+        let found = try JSONDecoder().decode(Moved.self, from: Data(one.output.utf8))
+        #expect(found.under.map(\.images) == ["shift:2", "rotate:10"])
+        #expect(found.under.map(\.directions.count) == [8, 2])
+        for under in found.under {
+            let mean = under.directions.reduce(0) { $0 + $1.acc1 } / Double(under.directions.count)
+            #expect(abs(under.acc1 - mean) < 1e-12 && Set(under.directions.map(\.loss)).count == under.directions.count)
+        }
+        let three = try workshop.run(
+            ranks: 3, "evaluate", "run/checkpoints/last", "--under", "shift:2,rotate:10", "--json")
+        #expect(three.output == one.output, "\(three)")
+        let shown = try workshop.run("evaluate", "run/checkpoints/last", "--under", "rotate:10")
+        #expect(shown.output.contains("\nturned by 10°") && shown.output.contains("as they are"), "\(shown.output)")
+        for (text, code) in [("shift:x", Int32(64)), ("", 64), ("shift:2,", 64), ("rotate:181", 64), ("shift:28", 64)] {
+            let outcome = try workshop.run("evaluate", "run/checkpoints/last", "--under", text)
+            #expect(outcome.code == code && outcome.errors.contains("expected"), "\(text): \(outcome)")
+        }
+    }
+
     @Test("what is read is not written over, and the terminal shows the classes")
     func output() throws {
         let workshop = try trained()

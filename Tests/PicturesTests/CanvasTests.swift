@@ -1,5 +1,6 @@
 import CImages
 import Foundation
+import Report
 import Testing
 
 @testable import Pictures
@@ -77,5 +78,33 @@ struct CanvasTests {
         let large = ContactSheet(rows: [[cell(500)]]).canvas
         #expect(large.width == 224 + 24)
         #expect(ContactSheet(rows: []).canvas.width == 1)
+    }
+
+    @Test("text that reads upwards has the pixels of text, turned")
+    func upwardText() {
+        var (across, upwards) = (Canvas(width: 21, height: 13), Canvas(width: 13, height: 21))
+        across.text("aÄ1", x: 0, y: 0)
+        upwards.upwardText("aÄ1", x: 0, bottom: 21)
+        for x in 0..<21 { for y in 0..<13 { #expect(across[x, y] == upwards[y, 20 - x]) } }
+    }
+
+    @Test("a confusion matrix has a square for each pair that occurs, in the shade of its share, whatever the classes")
+    func confusion() {
+        for classes in [1, 2, 12, 13, 33, 121, 2048] {
+            let truths = (0..<classes * 3).map { Int32($0 % classes) }
+            let matrix = ConfusionMatrix(
+                classNames: (0..<classes).map { "class \($0)" }, truths: truths,
+                predictions: truths.map { ($0 + ($0 == 1 ? 1 : 0)) % Int32(classes) })
+            let canvas = ConfusionSheet(matrix, title: "many").canvas
+            #expect(canvas.width < 2400 && canvas.height < 2400, "\(classes) classes: \(canvas.width)")
+            let dark = ConfusionShade(1)
+            let cell = classes <= 12 ? 46 : classes <= 32 ? 34 : classes <= 120 ? 14 : max(1, 1200 / classes)
+            let found = (0..<canvas.height).reduce(0) { count, y in
+                count + (0..<canvas.width).count { canvas[$0, y] == Colour(dark.red, dark.green, dark.blue) }
+            }
+            // All of them, but for the counts on them; and the last step of the legend.
+            let all = classes * cell * cell + 200
+            #expect((Int(Double(all) * 0.9)...all).contains(found), "\(classes) classes: \(found) of \(all)")
+        }
     }
 }

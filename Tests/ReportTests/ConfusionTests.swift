@@ -93,9 +93,11 @@ struct ConfusionTests {
         #expect(few.contains("samples with logits that are not finite: 1;"))
         let lines = few.split(separator: "\n").map(String.init)
         #expect(lines.contains { $0.hasPrefix("1 b, \"c\"") && $0.hasSuffix(".  1  2  .") }, "\(few)")
+        #expect(few.contains("most confused\nb, \"c\" taken for <d> & é: 2 of 3, 66.7 %\n"), "\(few)")
         let many = ConfusionText.terminal(manyClasses(100))
         #expect(many.split(separator: "\n").count < 40 && many.contains("the 10 of 100 classes with the lowest f1"))
-        #expect(many.contains("most confused") && many.contains("class 7  class 9"), "\(many)")
+        #expect(
+            many.contains("most confused") && many.contains("class 7 taken for class 9: 3 of 3, 100.0 %"), "\(many)")
         let right = ConfusionMatrix(
             classNames: (0..<30).map(String.init), truths: (0..<30).map(Int32.init),
             predictions: (0..<30).map(Int32.init))

@@ -55,6 +55,23 @@ package struct ConfusionMatrix: Equatable, Sendable {
         self.predictedCounts = predictedCounts
     }
 
+    /// Of pairs that occur, each once, and of the samples without a prediction by true class.
+    init(classNames: [String], pairs: [Confusion], unpredicted: [Int]) {
+        let classes = classNames.count
+        precondition(unpredicted.count == classes, "\(unpredicted.count) counts of \(classes) classes")
+        var supports = unpredicted
+        var predictedCounts = [Int](repeating: 0, count: classes)
+        for pair in pairs {
+            supports[pair.truth] += pair.count
+            predictedCounts[pair.predicted] += pair.count
+        }
+        self.classNames = classNames
+        counts = Dictionary(uniqueKeysWithValues: pairs.map { ($0.truth * classes + $0.predicted, $0.count) })
+        self.unpredicted = unpredicted
+        self.supports = supports
+        self.predictedCounts = predictedCounts
+    }
+
     package var classes: Int { classNames.count }
     package var samples: Int { supports.reduce(0, +) }
     package var unpredictedSamples: Int { unpredicted.reduce(0, +) }

@@ -2,7 +2,7 @@ internal import Foundation
 
 /// A confusion matrix as a picture: one square a pair of classes, shaded by its share of the true class.
 ///
-/// Self-contained SVG: no script, no style sheet, no font of its own. Squares show their counts and names as long as
+/// Self-contained SVG: no script, no style sheet, no font of its own; or for a page, whose colours and font it takes. Squares show their counts and names as long as
 /// there is room; every square that occurs carries them as its title.
 package struct ConfusionPicture {
     private let matrix: ConfusionMatrix
@@ -10,11 +10,15 @@ package struct ConfusionPicture {
     private let cell: Double
     private let names: [String]
     private let left, top, right: Double
+    private var ground = Ground.paper
 
     private static let margin = 16.0
-    private static let largestName = 28
-    private static let countedClasses = 32
-    private static let namedClasses = 120
+    package static let largestName = 28
+    /// Up to so many classes squares show their counts, and axes their names.
+    package static let countedClasses = 32
+    package static let namedClasses = 120
+    /// What the axes and the shade mean.
+    package static let key = "columns: predicted, rows: true, shade: share of the row"
 
     package init(_ matrix: ConfusionMatrix, title: String) {
         self.matrix = matrix
@@ -36,20 +40,35 @@ package struct ConfusionPicture {
         right = Self.margin + max(40, longest / 2)
     }
 
-    package var svg: String {
+    /// What the picture stands on.
+    private enum Ground {
+        case paper, page
+    }
+
+    package var svg: String { "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + drawing }
+
+    /// An element of an HTML page.
+    var pageElement: String {
+        var picture = self
+        picture.ground = .page
+        return picture.drawing
+    }
+
+    private var drawing: String {
         let side = cell * Double(matrix.classes)
         let width = max(left + side + right, Self.margin * 2 + SVGText.width(title, fontSize: 16))
         let height = top + side + 62
-        var lines = [
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(f(width))\" height=\"\(f(height))\" "
-                + "viewBox=\"0 0 \(f(width)) \(f(height))\" font-family=\"Helvetica, Arial, sans-serif\" role=\"img\">",
-            "<title>\(SVGText.escaped(title))</title>",
-            "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
+        let size = "width=\"\(f(width))\" height=\"\(f(height))\" viewBox=\"0 0 \(f(width)) \(f(height))\" role=\"img\""
+        var lines =
+            ground == .page
+            ? ["<svg \(size)>", "<title>\(Markup.escaped(title))</title>"]
+            : [
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" \(size) font-family=\"Helvetica, Arial, sans-serif\">",
+                "<title>\(Markup.escaped(title))</title>", "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
+            ]
+        lines += [
             text(title, x: Self.margin, y: Self.margin + 14, size: 16, attributes: "font-weight=\"bold\""),
-            text(
-                "columns: predicted, rows: true, shade: share of the row", x: Self.margin, y: Self.margin + 34, size: 12
-            ),
+            text(Self.key, x: Self.margin, y: Self.margin + 34, size: 12),
         ]
         lines += axes(side: side)
         lines += squares()
@@ -89,8 +108,8 @@ package struct ConfusionPicture {
                 "\(matrix.classNames[pair.truth]) taken for \(matrix.classNames[pair.predicted]): \(pair.count) of "
                 + "\(matrix.support(of: pair.truth))"
             lines.append(
-                "<rect x=\"\(f(x))\" y=\"\(f(y))\" width=\"\(f(cell))\" height=\"\(f(cell))\" fill=\"\(Self.shade(share))\">"
-                    + "<title>\(SVGText.escaped(tip))</title></rect>")
+                "<rect x=\"\(f(x))\" y=\"\(f(y))\" width=\"\(f(cell))\" height=\"\(f(cell))\" fill=\"\(ConfusionShade(share).text)\">"
+                    + "<title>\(Markup.escaped(tip))</title></rect>")
             guard matrix.classes <= Self.countedClasses else { continue }
             let count = "\(pair.count)"
             let size = min(13, (cell - 4) / SVGText.width(count, fontSize: 1))
@@ -98,7 +117,7 @@ package struct ConfusionPicture {
                 text(
                     count, x: x + cell / 2, y: y + cell / 2 + size * 0.35, size: size,
                     attributes: "text-anchor=\"middle\" pointer-events=\"none\"",
-                    color: share > 0.3 ? "#ffffff" : "#222222"))
+                    color: ConfusionShade(share).isDark ? "#ffffff" : "#222222"))
         }
         return lines
     }
@@ -107,7 +126,7 @@ package struct ConfusionPicture {
         let step = 20.0
         var lines = (0...5).map { index in
             "<rect x=\"\(f(left + Double(index) * step))\" y=\"\(f(y))\" width=\"\(f(step))\" height=\"10\" "
-                + "fill=\"\(Self.shade(Double(index) / 5))\" stroke=\"#cccccc\"/>"
+                + "fill=\"\(ConfusionShade(Double(index) / 5).text)\" stroke=\"#cccccc\"/>"
         }
         lines.append(text("0", x: left, y: y + 24, size: 11))
         lines.append(text("1", x: left + 6 * step, y: y + 24, size: 11, attributes: "text-anchor=\"end\""))
@@ -120,19 +139,31 @@ package struct ConfusionPicture {
         return lines
     }
 
-    /// From nearly white to dark blue, lighter first: even a single sample in a row can be seen.
-    private static func shade(_ share: Double) -> String {
-        let (low, high) = ([237.0, 243, 250], [8.0, 48, 107])
-        let channels = zip(low, high).map { Int(($0 + ($1 - $0) * share.squareRoot()).rounded()) }
-        return "#" + channels.map { String(format: "%02x", $0) }.joined()
-    }
-
     private func text(
-        _ words: String, x: Double, y: Double, size: Double, attributes: String = "", color: String = "#222222"
+        _ words: String, x: Double, y: Double, size: Double, attributes: String = "", color: String? = nil
     ) -> String {
-        "<text x=\"\(f(x))\" y=\"\(f(y))\" font-size=\"\(f(size))\" fill=\"\(color)\"\(attributes.isEmpty ? "" : " ")"
-            + "\(attributes)>\(SVGText.escaped(words))</text>"
+        let fill = (color ?? (ground == .paper ? "#222222" : nil)).map { " fill=\"\($0)\"" } ?? ""
+        return "<text x=\"\(f(x))\" y=\"\(f(y))\" font-size=\"\(f(size))\"\(fill)\(attributes.isEmpty ? "" : " ")"
+            + "\(attributes)>\(Markup.escaped(words))</text>"
     }
 
     private func f(_ value: Double) -> String { SVGText.number(value) }
+}
+
+/// The colour of a square, by its share of the row: from nearly white to dark blue, lighter first, so that even a single sample
+/// in a row can be seen.
+package struct ConfusionShade: Equatable, Sendable {
+    package let red, green, blue: UInt8
+    /// Whether words on it are white.
+    package let isDark: Bool
+
+    package init(_ share: Double) {
+        func channel(_ low: Double, _ high: Double) -> UInt8 {
+            UInt8((low + (high - low) * min(1, max(0, share)).squareRoot()).rounded())
+        }
+        (red, green, blue) = (channel(237, 8), channel(243, 48), channel(250, 107))
+        isDark = share > 0.3
+    }
+
+    var text: String { "#" + [red, green, blue].map { String(format: "%02x", $0) }.joined() }
 }

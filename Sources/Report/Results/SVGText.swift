@@ -1,23 +1,7 @@
 internal import Foundation
 
-/// Words and numbers as SVG takes them.
+/// Numbers as SVG takes them, and the room that words need.
 enum SVGText {
-    /// Text in which no character is markup; what XML 1.0 cannot hold is replaced.
-    static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            case "\u{0}"..<"\u{20}", "\u{7f}"..<"\u{a0}", "\u{fffe}", "\u{ffff}": result += "\u{fffd}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
-    }
-
     /// At most two decimals.
     static func number(_ value: Double) -> String {
         let rounded = (value * 100).rounded() / 100

@@ -20,7 +20,9 @@ package final class EvaluationSession {
         package let score: Score
         /// True and predicted class of every sample in file order; `Predictions.none` where there is none.
         package let truths: [Int32]
-        package let predictions: [Int32]
+        package let outcomes: [SampleOutcome]
+
+        package var predictions: [Int32] { outcomes.map(\.predicted) }
     }
 
     package let modelName: String
@@ -173,18 +175,40 @@ package final class EvaluationSession {
     ///
     /// `each` is given on all ranks or on none.
     package func run(logitsPath: String? = nil, each: EachPrediction? = nil) throws -> Result {
-        var predictions = Predictions(evaluator.batches)
         let logitsFile = try RankAgreement.together(communicator) { try logitsPath.map(makeLogitsFile) }
-        let score = try evaluator.score(weights: state.weights) { round, samples, logits in
-            predictions.add(round: round, samples, logits)
+        let (score, outcomes) = try evaluator.scoreEach(weights: state.weights) { round, samples, logits in
             try logitsFile?.add(round: round, samples, logits)
             guard let each else { return }
             let own = (0..<samples.count).map { Prediction(logits: logits($0), top: each.top, loss: loss) }
             try PredictionRound.gather(own, round: round, batches: evaluator.batches, over: communicator, use: each.use)
         }
         try RankAgreement.together(communicator) { try logitsFile?.commit() }
-        return Result(
-            score: score, truths: evaluator.labels, predictions: try predictions.gathered(over: communicator))
+        return Result(score: score, truths: evaluator.labels, outcomes: outcomes)
+    }
+
+    /// The images of the split as pictures.
+    package var pictures: SamplePictures { SamplePictures(evaluator.split) }
+
+    /// The score of the split with every image moved in each direction of a displacement. Collective; equal on all ranks.
+    ///
+    /// Throws: `Failure`: 78 for float32 images, 64 for a shift that leaves nothing of them.
+    package func run(under displacement: Displacement) throws -> DisplacedScore {
+        let images = evaluator.split
+        guard images.pixelType == .uint8 else {
+            throw Failure(
+                .configuration, "\(dataFile): the images are float32, expected uint8, which --under moves")
+        }
+        if case .shift(let pixels) = displacement, pixels >= min(images.height, images.width) {
+            throw Failure(
+                .usage,
+                "--under \(displacement): the images are \(images.height)×\(images.width), expected a shift that leaves "
+                    + "something of them")
+        }
+        return DisplacedScore(
+            displacement: displacement,
+            directions: try displacement.directions.map { name, movement in
+                (name, try evaluator.score(weights: state.weights, images: MovedSamples(images, movement)))
+            })
     }
 
     private func makeLogitsFile(_ path: String) throws -> LogitsFile {

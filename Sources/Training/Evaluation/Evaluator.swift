@@ -23,14 +23,15 @@ package final class Evaluator {
     /// Bytes of the plan's arena.
     package var arenaBytes: Int { plan.arenaBytes }
     private let plan: ExecutionPlan
-    private let communicator: any Communicator
+    let loss: Loss
+    let communicator: any Communicator
     private let pool: ThreadPool
     /// The images and labels of a batch.
     private let batch: Batch
 
     /// What this rank has just computed: the logits of `samples` of the split, by their place among these.
     package typealias RoundHandler = (
-        _ round: Int, _ samples: Range<Int>, _ logits: (_ place: Int) -> UnsafeBufferPointer<Float>
+        _ round: Int, _ samples: Range<Int>, _ logits: @escaping (_ place: Int) -> UnsafeBufferPointer<Float>
     ) throws -> Void
 
     /// `labels` are the split's own unless the network numbers its classes otherwise; `part` is the one that the split's samples
@@ -46,6 +47,7 @@ package final class Evaluator {
         classes = network.description.classes
         self.labels = labels ?? split.labels
         batches = EvaluationBatches(sampleCount: split.count, batchSize: batchSize, ranks: communicator.size)
+        self.loss = loss
         self.communicator = communicator
         self.pool = pool
         batch = Batch(
@@ -59,12 +61,16 @@ package final class Evaluator {
 
     /// The score of the whole split with these weights. Collective; equal on all ranks.
     ///
+    /// `images` are other ones of the same samples, in place of the split's own.
     /// `afterRound` is called on all ranks after each round, also on those that had no batch left; it may communicate.
     /// Throws: `Failure`, the same on all ranks, when one of them cannot read its samples; what `afterRound` throws; the
     ///         communicator's errors.
     package func score(
-        weights: UnsafeMutableBufferPointer<Float>, afterRound: RoundHandler = { _, _, _ in }
+        weights: UnsafeMutableBufferPointer<Float>, images: (any SampleSource)? = nil,
+        afterRound: RoundHandler = { _, _, _ in }
     ) throws -> Score {
+        let images = images ?? split
+        precondition(images.count == split.count && images.imageBytes == split.imageBytes, "images of other samples")
         let (rounds, ranks) = (batches.rounds, communicator.size)
         var own = [Double](repeating: 0, count: rounds * Score.fieldCount)
         var failure: Failure?
@@ -73,7 +79,7 @@ package final class Evaluator {
             // The others count on this rank in what `afterRound` does, whatever becomes of its batches.
             if !samples.isEmpty, failure == nil {
                 do {
-                    try readBatch(samples)
+                    try readBatch(samples, of: images)
                 } catch let error as Failure {
                     failure = error
                 }
@@ -97,8 +103,8 @@ package final class Evaluator {
         }
     }
 
-    private func readBatch(_ samples: Range<Int>) throws {
-        try batch.read(samples, of: split, pool: pool)
+    private func readBatch(_ samples: Range<Int>, of images: any SampleSource) throws {
+        try batch.read(samples, of: images, pool: pool)
         for (slot, sample) in samples.enumerated() {
             batch.labels[slot] = labels[sample]
             batch.ids[slot] = Int64(sample)
