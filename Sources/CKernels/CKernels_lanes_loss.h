@@ -1,11 +1,5 @@
 // Softmax cross-entropy, one image a lane, in double. Included once a set.
 
-#define DW (VW / 2)
-typedef double D __attribute__((ext_vector_type(DW)));
-typedef int64_t DI __attribute__((ext_vector_type(DW)));
-typedef float DF __attribute__((ext_vector_type(DW)));
-typedef int32_t DS __attribute__((ext_vector_type(DW)));
-
 INLINE D multiplyAddDouble(D a, D b, D c) {
 #if SET_FUSED
     return __builtin_elementwise_fma(a, b, c);

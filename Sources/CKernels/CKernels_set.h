@@ -1,7 +1,13 @@
 // One set of kernels: every row of the table compiled for one kind of processor. The including file defines what
 // CKernels_set_vector.h asks for.
+#include "CKernels_blocks_geometry.h"
 #include "CKernels_set_vector.h"
 
+#include "CKernels_blocks_packing.h"
+#include "CKernels_blocks_convolution.h"
+#include "CKernels_blocks_gradient.h"
+#include "CKernels_blocks_pointwise.h"
+#include "CKernels_dense.h"
 #include "CKernels_lanes_convolution.h"
 #include "CKernels_lanes_gradient.h"
 #include "CKernels_lanes_linear.h"

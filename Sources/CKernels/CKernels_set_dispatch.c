@@ -1,4 +1,4 @@
-#include "CKernels.h"
+#include "CKernels_blocks_geometry.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -59,4 +59,41 @@ int64_t CKernels_laneConvolutionWorkspace(const CKernels_LaneConvolution *shape)
 
 int64_t CKernels_laneLinearWorkspace(int64_t inputs) {
     return (inputs + CKernels_laneCount - 1) / CKernels_laneCount * CKernels_laneCount * CKernels_laneCount;
+}
+
+CKernels_BlockBands CKernels_blockBands(const CKernels_BlockConvolution *s, int64_t images) {
+    // Bands of about 200 places: their slopes and one block of what they saw stay in a first-level cache.
+    const int64_t places = 224, area = s->outputHeight * s->outputWidth;
+    CKernels_BlockBands bands = {1, s->outputHeight, 1, images};
+    if (2 * area <= places) {
+        bands.images = places / area;
+        bands.count = (images + bands.images - 1) / bands.images;
+        return bands;
+    }
+    int64_t most = places / s->outputWidth > 1 ? places / s->outputWidth : 1;
+    int64_t count = (s->outputHeight + most - 1) / most;
+    bands.rows = (s->outputHeight + count - 1) / count;
+    bands.perImage = (s->outputHeight + bands.rows - 1) / bands.rows;
+    bands.count = images * bands.perImage;
+    return bands;
+}
+
+/// Floats of the padded copies of one call.
+static int64_t copiedFloats(const Correlation *g) {
+    int64_t rows = copiedRows(g), image = copyImage(g, rows);
+    return rows == g->rows && image < BLOCK_COPY_FLOATS ? BLOCK_COPY_FLOATS : image;
+}
+
+int64_t CKernels_blockConvolutionWorkspace(const CKernels_BlockConvolution *s, int64_t images) {
+    Correlation g;
+    forwardCorrelation(s, &g);
+    CKernels_BlockBands bands = CKernels_blockBands(s, images);
+    int64_t most = copiedFloats(&g);
+    int64_t count = s->outputChannels * (s->channels * s->kernelHeight * s->kernelWidth + 1);
+    int64_t gradient = (count + 15) / 16 * 16 + bands.images * copyImage(&g, bands.rows);
+    if (gradient > most) most = gradient;
+    for (int64_t row = 0; row < s->strideHeight && s->channels % CKernels_laneCount == 0; row++)
+        for (int64_t column = 0; column < s->strideWidth; column++)
+            if (phaseCorrelation(s, row, column, &g) && copiedFloats(&g) > most) most = copiedFloats(&g);
+    return most;
 }

@@ -42,6 +42,36 @@ INLINE V multiplyAdd(V a, V b, V c) {
 #endif
 }
 
+/// Doubles in as many bytes, and as many floats and integers as these.
+#define DW (VW / 2)
+typedef double D __attribute__((ext_vector_type(DW)));
+typedef int64_t DI __attribute__((ext_vector_type(DW)));
+typedef float DF __attribute__((ext_vector_type(DW)));
+typedef int32_t DS __attribute__((ext_vector_type(DW)));
+
+/// As many doubles as V has floats.
+typedef double VD __attribute__((ext_vector_type(VW)));
+typedef int64_t VDI __attribute__((ext_vector_type(VW)));
+
+/// a · b + c rounded once, on every processor: the same bits in every set.
+INLINE V fused(V a, V b, V c) {
+#if SET_FUSED || defined(__FP_FAST_FMAF)
+    return __builtin_elementwise_fma(a, b, c);
+#else
+    // The product of two floats is exact in double. The sum is rounded to odd, with which the second rounding cannot go
+    // wrong: Boldo, Melquiond, "Emulation of FMA and correctly rounded sums", IEEE Trans. Computers 57 (2008).
+    VD product = __builtin_convertvector(a, VD) * __builtin_convertvector(b, VD),
+       addend = __builtin_convertvector(c, VD);
+    VD sum = product + addend, part = sum - product;
+    VD error = (product - (sum - part)) + (addend - part);
+    VDI bits = (VDI)sum;
+    // Towards the error, by one unit in the last place where that is even; NaN and infinities have no error below.
+    VDI step = ((error > 0) == (sum > 0)) ? (VDI)1 : (VDI)-1;
+    VDI isOff = ((error < 0) | (error > 0)) & ((bits & 1) == 0);
+    return __builtin_convertvector((VD)(bits + (isOff & step)), V);
+#endif
+}
+
 /// NaN stays NaN, −0 becomes +0.
 INLINE V relu(V x) { return select(x <= 0, splat(0), x); }
 

@@ -3,8 +3,11 @@
 //
 // A row yields the declaration and the entry in every set; a property test and a benchmark, which stand side by side in
 // Tests/CKernelCases and without which nothing links; and the counted twin of Tests/CKernelCounter. Rows come in groups:
-// LANES compute sixteen images at once, one in each lane of a vector, VECTORS run over plain arrays.
+// LANES compute sixteen images at once, one in each lane of a vector, BLOCKS sixteen channels of one image, VECTORS run
+// over plain arrays.
 #include <stdint.h>
+
+#include "CKernels_windows.h"
 
 // ---- Sets ----------------------------------------------------------------------------------------------------------
 
@@ -24,7 +27,7 @@
 
 /// How a row's results in one set compare with those in another.
 typedef enum {
-    CKernels_agreementExact,  // every set gives the same bits: no operation is fused
+    CKernels_agreementExact,  // every set gives the same bits: operations are fused in all sets or in none
     CKernels_agreementFused,  // the same chains of multiply-adds, rounded once or, in sets that do not fuse, twice
     CKernels_agreementClose,  // within the bound that the property states, for it holds an approximation
 } CKernels_Agreement;
@@ -163,6 +166,132 @@ int64_t CKernels_laneLinearWorkspace(int64_t inputs);
         (group, logits, classes, scores, dlogits))
 // clang-format on
 
+// ---- Blocks --------------------------------------------------------------------------------------------------------
+
+// Kernels with sixteen channels of one image in the lanes of a vector, for networks whose layers have many channels.
+//
+// A value of an image is [C/16, H, W, 16] floats, 64-byte aligned, and C is a multiple of 16; what goes into a network's first
+// convolution may also be planes [C, H, W] of fewer than 16 channels. Multiply-adds are rounded once in every set
+// (`fused`), so that all sets give the same bits.
+//
+// A forward value or a gradient of a value is a sum of chains: each chain takes CKernels_blockChain blocks of channels (of
+// input or output), kernel rows and columns outside, channels inside, in ascending order, zeros where a place lies outside
+// the image, and starts from +0; the chains are added in order to the bias, or to +0. Planes are one chain: rows, columns,
+// channels. A gradient of a weight is a chain over each band of places (CKernels_blockBands), images, rows and columns in
+// order; sixteen bands are added in order, then what sixteen bands came to.
+
+/// The most places of a kernel.
+#define CKernels_blockTaps 128
+
+/// A 2-D convolution: x [C, H, W], weights [K, C, R, S] → y [K, P, Q], K a multiple of 16. Padding below and to the right
+/// follows.
+typedef struct {
+    int64_t channels, height, width;                    // C, H, W
+    int64_t outputChannels, outputHeight, outputWidth;  // K, P, Q
+    int64_t kernelHeight, kernelWidth;                  // R, S
+    int64_t strideHeight, strideWidth, dilationHeight, dilationWidth;
+    int64_t paddingTop, paddingLeft;
+} CKernels_BlockConvolution;
+
+/// Blocks of channels that one chain takes with a kernel of so many places: chains of about 300 multiply-adds lose little
+/// to rounding and stay long against what starting and adding them takes.
+static inline int64_t CKernels_blockChain(int64_t taps) { return taps >= 18 ? 1 : taps <= 1 ? 16 : 18 / taps; }
+
+/// How the outputs of some images are cut into the bands of a weight gradient: whole images, or rows of one.
+typedef struct {
+    int64_t images, rows;  // of a band
+    int64_t perImage;      // bands of an image, or 1
+    int64_t count;
+} CKernels_BlockBands;
+CKernels_BlockBands CKernels_blockBands(const CKernels_BlockConvolution *shape, int64_t images);
+#define CKernels_blockBandsAGroup 16
+
+/// Floats of workspace for the kernels of a shape, and for the weight gradient of so many images.
+int64_t CKernels_blockConvolutionWorkspace(const CKernels_BlockConvolution *shape, int64_t images);
+
+// clang-format off
+#define CKERNELS_BLOCKS(ROW)                                                                                           \
+    /* Weights [K, C, R, S] in the order that the forward pass reads; one block of sixteen output channels. */         \
+    ROW(Exact, blockConv2d_f32_pack, (const CKernels_BlockConvolution *shape, int64_t block, const float *weights,     \
+                                      float *packed), (shape, block, weights, packed))                                 \
+    /* The same for the input gradient; one block of input channels. */                                                \
+    ROW(Exact, blockConv2d_f32_packTransposed, (const CKernels_BlockConvolution *shape, int64_t block,                 \
+                                                const float *weights, float *packed), (shape, block, weights, packed)) \
+    /* One block of output channels of a weight gradient, as computed, to [K, C, R, S]. */                             \
+    ROW(Exact, blockConv2d_f32_unpackGradient, (const CKernels_BlockConvolution *shape, int64_t block,                 \
+                                                const float *packed, float *gradient),                                 \
+        (shape, block, packed, gradient))                                                                              \
+    /* y of some images, one after the other; bias may be null. */                                                     \
+    ROW(Exact, blockConv2d_f32_forward, (const CKernels_BlockConvolution *shape, int64_t images, const float *x,       \
+                                         const float *packed, const float *bias, float *workspace, float *y),          \
+        (shape, images, x, packed, bias, workspace, y))                                                                \
+    ROW(Exact, blockConv2d_f32_inputGradient, (const CKernels_BlockConvolution *shape, int64_t images,                 \
+                                               const float *dy, const float *packed, float *workspace, float *dx),     \
+        (shape, images, dy, packed, workspace, dx))                                                                    \
+    /* dWeights (for `unpackGradient`) and dBias [K] (or null) of some images. Overwrites both. */                     \
+    ROW(Exact, blockConv2d_f32_weightGradient, (const CKernels_BlockConvolution *shape, int64_t images,                \
+                                                const float *x, const float *dy, float *workspace, float *dWeights,    \
+                                                float *dBias), (shape, images, x, dy, workspace, dWeights, dBias))     \
+    /* One image of so many channels and places: planes [C, H·W] to blocks, and back. */                               \
+    ROW(Exact, blocks_f32_fromPlanes, (int64_t channels, int64_t area, const float *planes, float *blocks),            \
+        (channels, area, planes, blocks))                                                                              \
+    ROW(Exact, blocks_f32_toPlanes, (int64_t channels, int64_t area, const float *blocks, float *planes),              \
+        (channels, area, blocks, planes))                                                                              \
+    /* Channels of zeros in front of and behind those of an image, `padded` in all; and what of dy the image sees. */  \
+    ROW(Exact, blockPadChannels_f32_forward, (int64_t channels, int64_t before, int64_t padded, int64_t area,          \
+                                              const float *x, float *y), (channels, before, padded, area, x, y))       \
+    ROW(Exact, blockPadChannels_f32_backward, (int64_t channels, int64_t before, int64_t padded, int64_t area,         \
+                                               const float *dy, float *dx), (channels, before, padded, area, dy, dx))  \
+    /* Normalisation of one block of channels of some images, `stride` floats from one to the next; vectors have       \
+       sixteen doubles. Σ (x − centre), then Σ (x − centre)²: of each image even places in one chain, odd ones in      \
+       another, both through all images, then their sum. */                                                            \
+    ROW(Exact, blockNorm_f32_sums, (int64_t images, int64_t stride, int64_t area, const float *x,                      \
+                                    const double *centres, double *sums), (images, stride, area, x, centres, sums))    \
+    /* y = (x − mean) · scale + shift in double; then + `added` unless it is null; then ReLU if `isRectified`. */      \
+    ROW(Exact, blockNorm_f32_forward, (int64_t images, int64_t stride, int64_t area, const float *x,                   \
+                                       const double *means, const double *scales, const double *shifts,                \
+                                       const float *added, int32_t isRectified, float *y),                             \
+        (images, stride, area, x, means, scales, shifts, added, isRectified, y))                                       \
+    /* Σ dz, then Σ dz · (x − mean), in the order of `sums`: dz is dy where y > 0, or all of it where y is null. Writes\
+       dz to `passed`, which may be dy, unless that is null. */                                                        \
+    ROW(Exact, blockNorm_f32_gradientSums, (int64_t images, int64_t stride, int64_t area, const float *x,              \
+                                            const float *dy, const float *y, const double *means, float *passed,       \
+                                            double *sums), (images, stride, area, x, dy, y, means, passed, sums))      \
+    /* dx = ((dy − gradientMean) − (x − mean) · slope) · scale in double. dx may be dy. */                             \
+    ROW(Exact, blockNorm_f32_backward, (int64_t images, int64_t stride, int64_t area, const float *x,                  \
+                                        const float *dy, const double *means, const double *gradientMeans,             \
+                                        const double *slopes, const double *scales, float *dx),                        \
+        (images, stride, area, x, dy, means, gradientMeans, slopes, scales, dx))                                       \
+    /* Pooling of one image as CKernels_extremePool_f32 and CKernels_averagePool_f32 define it; the first axis is 1. */\
+    ROW(Exact, blockMaxPool_f32_forward, (const CKernels_Pooling *pooling, const float *x, float *y, int32_t *argmax), \
+        (pooling, x, y, argmax))                                                                                       \
+    ROW(Exact, blockMaxPool_f32_backward, (const CKernels_Pooling *pooling, const float *dy, const int32_t *argmax,    \
+                                           float *dx), (pooling, dy, argmax, dx))                                      \
+    ROW(Exact, blockAveragePool_f32_forward, (const CKernels_Pooling *pooling, const float *x, float *y),              \
+        (pooling, x, y))                                                                                               \
+    ROW(Exact, blockAveragePool_f32_backward, (const CKernels_Pooling *pooling, const float *dy, float *dx),           \
+        (pooling, dy, dx))                                                                                             \
+    /* Linear layers over plain samples: x [N, inputs] · weights [outputs, inputs] → y [N, outputs], rows first ..<    \
+       first + count of the weights. Blocks of CKernels_denseInputs inputs are added in order to the bias or to +0;    \
+       in a block, input i goes to chain i mod 16, and the chains are joined as a binary tree, neighbours first. */    \
+    ROW(Exact, dense_f32_forward, (int64_t samples, int64_t inputs, int64_t outputs, int64_t first, int64_t count,     \
+                                   const float *x, const float *weights, const float *bias, float *y),                 \
+        (samples, inputs, outputs, first, count, x, weights, bias, y))                                                 \
+    /* dx of columns first ..< first + count: chains over CKernels_denseOutputs outputs, added in order to +0. */      \
+    ROW(Exact, dense_f32_inputGradient, (int64_t samples, int64_t inputs, int64_t outputs, int64_t first,              \
+                                         int64_t count, const float *dy, const float *weights, float *dx),             \
+        (samples, inputs, outputs, first, count, dy, weights, dx))                                                     \
+    /* dWeights [count, inputs] of rows first ..< first + count: one chain over the samples. */                        \
+    ROW(Exact, dense_f32_weightGradient, (int64_t samples, int64_t inputs, int64_t outputs, int64_t first,             \
+                                          int64_t count, const float *x, const float *dy, float *dWeights),            \
+        (samples, inputs, outputs, first, count, x, dy, dWeights))
+// clang-format on
+
+/// Inputs of a linear layer whose weights stay in a second-level cache for all samples, and outputs that one chain of an
+/// input gradient takes.
+#define CKernels_denseInputs 4096
+#define CKernels_denseOutputs 64
+
 // ---- Vectors -------------------------------------------------------------------------------------------------------
 
 // What an update remembers (velocities, means, squares) is a normal number or zero: below the normal range it becomes +0.
@@ -235,7 +364,7 @@ typedef struct {
 
 // ---- The table -----------------------------------------------------------------------------------------------------
 
-#define CKERNELS(ROW) CKERNELS_LANES(ROW) CKERNELS_VECTORS(ROW)
+#define CKERNELS(ROW) CKERNELS_LANES(ROW) CKERNELS_BLOCKS(ROW) CKERNELS_VECTORS(ROW)
 
 /// One set of kernels.
 typedef struct {
