@@ -105,7 +105,10 @@ let package = Package(
             resources: [.copy("Golden")]),
         tests(
             "IngestTests",
-            ["Ingest", "Datasets", "HDF5", "Tensors", "Diagnostics", "Digests", "CImages", "TestSupport"],
+            [
+                "Ingest", "Datasets", "HDF5", "Tensors", "Diagnostics", "Digests", "CImages", "CZlib",
+                "CAllocationCounter", "TestSupport",
+            ],
             exclude: ["Generator"],
             resources: [.copy("Fixtures")]),
         tests(

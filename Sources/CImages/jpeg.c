@@ -38,29 +38,62 @@ static void onMessage(j_common_ptr info, int level) {
     }
 }
 
-/// Each scan walks over the whole image, however short it is. libjpeg's own script has 10 scans, those that encoders search for
-/// have fewer than 30.
-enum { largestScans = 100 };
+/// The marker of a scan (ITU-T T.81, table B.1).
+enum { startOfScan = 0xDA };
+/// Those of 22 million pixels with colours at half the resolution.
+enum { freeCoefficients = 1 << 25 };
 /// Of an image with several scans: 178 million pixels with colours at half the resolution, 89 million with all of them.
 enum { largestCoefficientBytes = 1 << 29 };
+/// Several scans may look at every coefficient so many times on average. libjpeg's own script does 3 times, those that encoders
+/// search for do 5 times.
+enum { largestVisits = 8 };
+/// What a block costs in a scan beside its coefficients, in coefficients.
+enum { visitsPerBlock = 8 };
 
-static void onProgress(j_common_ptr info) {
-    if (!info->is_decompressor) return;
-    if (((j_decompress_ptr)info)->input_scan_number <= largestScans) return;
-    ErrorManager *manager = (ErrorManager *)info->err;
-    snprintf(manager->message, CImages_messageBytes, "more than %d scans", largestScans);
-    longjmp(manager->start, 1);
+static int64_t blocks(const jpeg_component_info *component) {
+    return (int64_t)component->width_in_blocks * component->height_in_blocks;
 }
 
-/// Bytes of coefficients that the library holds until the last of several scans; 0 where there is one.
-static int64_t coefficientBytes(j_decompress_ptr info) {
-    if (!jpeg_has_multiple_scans(info)) return 0;
-    int64_t blocks = 0;
-    for (int i = 0; i < info->num_components; i++) {
-        const jpeg_component_info *component = info->comp_info + i;
-        blocks += (int64_t)component->width_in_blocks * component->height_in_blocks;
+/// The coefficients of an image: of all its components.
+static int64_t coefficients(j_decompress_ptr info) {
+    int64_t sum = 0;
+    for (int i = 0; i < info->num_components; i++) sum += blocks(info->comp_info + i) * DCTSIZE2;
+    return sum;
+}
+
+/// The coefficients that a scan looks at. `header` is what follows its marker, `count` bytes of the file.
+static int64_t scanVisits(j_decompress_ptr info, const uint8_t *header, size_t count) {
+    if (count < 3 || count < 6 + 2 * (size_t)header[2]) return 0;
+    int components = header[2];
+    int first = header[3 + 2 * components], last = header[4 + 2 * components];
+    int band = info->progressive_mode ? (last >= first ? last - first + 1 : 1) : DCTSIZE2;
+    int64_t sum = 0;
+    for (int c = 0; c < components; c++) {
+        for (int i = 0; i < info->num_components; i++) {
+            const jpeg_component_info *component = info->comp_info + i;
+            if (component->component_id == header[3 + 2 * c]) sum += blocks(component) * (visitsPerBlock + band);
+        }
     }
-    return blocks * DCTSIZE2 * (int64_t)sizeof(JCOEF);
+    return sum;
+}
+
+/// The coefficients that all scans look at, found by their markers alone: nothing is decoded or allocated for it.
+static int64_t visits(j_decompress_ptr info, const uint8_t *bytes, size_t count) {
+    int64_t sum = 0;
+    size_t place = 2;
+    while (place + 4 <= count) {
+        const uint8_t *mark = memchr(bytes + place, 0xFF, count - 3 - place);
+        if (!mark) break;
+        place = (size_t)(mark - bytes) + 1;
+        int marker = bytes[place];
+        // Fill bytes, a byte 0xFF of the coded data, restarts and what else has no length.
+        if (marker == 0xFF || marker == 0 || marker == 1 || (marker >= JPEG_RST0 && marker <= JPEG_RST0 + 8)) continue;
+        if (marker == JPEG_EOI) break;
+        place++;
+        if (marker == startOfScan) sum += scanVisits(info, bytes + place, count - place);
+        place += (size_t)bytes[place] << 8 | bytes[place + 1];
+    }
+    return sum;
 }
 
 static int orientation(j_decompress_ptr info) {
@@ -88,7 +121,6 @@ static void convertCMYK(const uint8_t *row, uint8_t *target, size_t width) {
 int CImages_jpegRead(const uint8_t *bytes, size_t count, const CImages_DecodeOptions *options, int measuresOnly,
                      CImages_Image *image, char *message) {
     struct jpeg_decompress_struct info;
-    struct jpeg_progress_mgr progress = {.progress_monitor = onProgress};
     ErrorManager manager;
     memset(&info, 0, sizeof info);
     info.err = jpeg_std_error(&manager.base);
@@ -104,7 +136,6 @@ int CImages_jpegRead(const uint8_t *bytes, size_t count, const CImages_DecodeOpt
         return -1;
     }
     jpeg_create_decompress(&info);
-    info.progress = &progress;
     jpeg_mem_src(&info, bytes, count);
     if (options->orient) jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
     jpeg_read_header(&info, TRUE);
@@ -113,13 +144,24 @@ int CImages_jpegRead(const uint8_t *bytes, size_t count, const CImages_DecodeOpt
                  info.image_height, (long long)options->largestPixels);
         longjmp(manager.start, 1);
     }
-    if (coefficientBytes(&info) > largestCoefficientBytes) {
-        snprintf(message, CImages_messageBytes, "%u×%u pixels in several scans take %lld bytes, expected at most %d",
-                 info.image_width, info.image_height, (long long)coefficientBytes(&info), largestCoefficientBytes);
-        longjmp(manager.start, 1);
+    if (jpeg_has_multiple_scans(&info)) {
+        // The library holds them until the last scan.
+        int64_t held = coefficients(&info) * (int64_t)sizeof(JCOEF);
+        if (held > largestCoefficientBytes) {
+            snprintf(message, CImages_messageBytes,
+                     "%u×%u pixels in several scans take %lld bytes, expected at most %d", info.image_width,
+                     info.image_height, (long long)held, largestCoefficientBytes);
+            longjmp(manager.start, 1);
+        }
+        int64_t looks = visits(&info, bytes, count) / coefficients(&info);
+        if (looks > largestVisits) {
+            snprintf(message, CImages_messageBytes, "its scans go over the image %lld times, expected at most %d",
+                     (long long)looks, largestVisits);
+            longjmp(manager.start, 1);
+        }
     }
-    // A block of 64 pixels takes a bit or more.
-    if ((int64_t)info.image_width * info.image_height / 1024 > (int64_t)count) {
+    // A block takes two bits or more; in several scans it may take one, but then the image is small.
+    if (coefficients(&info) - freeCoefficients > 4 * DCTSIZE2 * (int64_t)count) {
         snprintf(message, CImages_messageBytes, "%u×%u pixels are more than %zu bytes can hold", info.image_width,
                  info.image_height, count);
         longjmp(manager.start, 1);

@@ -10,6 +10,9 @@
 
 #include "orientation.h"
 
+/// So many bytes of pixels may stand in a file of any size.
+enum { freeBytes = 1 << 28 };
+
 typedef struct {
     const uint8_t *bytes;
     size_t left;
@@ -65,8 +68,9 @@ int CImages_pngRead(const uint8_t *bytes, size_t count, const CImages_DecodeOpti
                  (long long)options->largestPixels);
         longjmp(png_jmpbuf(png), 1);
     }
-    // Deflate shrinks by at most 1032: what declares more has no picture behind it.
-    if (height * png_get_rowbytes(png, info) / 1100 > count) {
+    // Deflate shrinks by at most 1032: what declares more has no picture behind it. One that is nearly as empty must be small.
+    size_t rawBytes = height * png_get_rowbytes(png, info);
+    if (rawBytes / 1100 > count || (rawBytes > freeBytes && (rawBytes - freeBytes) / 256 > count)) {
         snprintf(message, CImages_messageBytes, "%zu×%zu pixels are more than %zu bytes can hold", width, height,
                  count);
         longjmp(png_jmpbuf(png), 1);

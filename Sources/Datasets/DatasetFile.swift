@@ -76,18 +76,34 @@ package final class DatasetFile {
             let files = try paths.map { try HDF5File.open($0) }
             let detection = try RoleDetection(files)
             var parts: [(name: String, images: ForeignImages, labels: [Int64])] = []
-            let (splits, notes) = try detection.splits(roles)
-            for found in splits {
-                let images = try ForeignImages(try detection.dataset(found.images), roles)
-                let labels = try ForeignLabels.read(try detection.dataset(found.labels), count: images.count, roles)
-                parts.append((found.name, images, labels))
+            let (candidates, found) = try detection.splits(roles)
+            var notes = found
+            let hasNamed = candidates.contains(where: \.isNamed)
+            let splits = try candidates.filter { found in
+                do {
+                    let images = try ForeignImages(try detection.dataset(found.images), roles, cache)
+                    try parts.first.map { try images.requireKind(of: $0.images) }
+                    let labels = try ForeignLabels.read(
+                        try detection.dataset(found.labels), count: images.count, roles)
+                    parts.append((found.name, images, labels))
+                    return true
+                } catch let failure as Failure where hasNamed && !found.isNamed {
+                    notes.append(RoleDetection.note(found.name, failure))
+                    return false
+                }
             }
-            let (most, base) = (Int(parts.lazy.compactMap { $0.labels.max() }.max() ?? 0), Int(roles.labelBase))
+            let labels = parts.map(\.labels)
+            let (most, base) = (Int(labels.compactMap { $0.max() }.max() ?? 0), Int(roles.labelBase))
+            let least = Int(labels.compactMap { $0.min() }.min() ?? 0)
             let names = try detection.classes(roles, of: splits)
+            let (note, advice) = DatasetRoles.emptyClasses(least + base, most + base, base: base)
             if let names, most >= names.count {
                 throw Failure(
-                    .badData, "\(paths[0]): has label \(most + base), expected \(names.count) class names, one a class")
+                    .badData,
+                    "\(paths[0]): has label \(most + base), expected \(names.count) class names, one a class"
+                        + (least > 0 && most - least < names.count ? "; \(advice)" : ""))
             }
+            if least > 0, names == nil { notes.append("\(paths[0]): \(note); \(advice)") }
             let headers = parts.enumerated().map { index, part in
                 DatasetSplitHeader(
                     name: part.name, images: part.images, labels: part.labels, warnings: index == 0 ? notes : [])
@@ -97,16 +113,6 @@ package final class DatasetFile {
         (file, classes, headers) = (opened.0[0], opened.1, opened.2)
         guard let first = headers.first else { throw Failure(.badData, "\(path): no images were named") }
         (height, width, channels) = (first.height, first.width, first.channels)
-        for header in headers
-        where (header.height, header.width, header.channels) != (height, width, channels)
-            || header.pixelType != first.pixelType
-        {
-            throw Failure(
-                .badData,
-                "\(path): \(header.imagesPath.printable) holds \(header.height)×\(header.width)×\(header.channels) images "
-                    + "(\(header.pixelType)), \(first.imagesPath.printable) \(height)×\(width)×\(channels) "
-                    + "(\(first.pixelType)); expected one kind")
-        }
         (pixels, digest) = try Self.pixels(of: headers, in: file, classes: classes, chunks, cache)
     }
 

@@ -1,7 +1,7 @@
 internal import Digests
 
 /// What reading all pixels of a split tells.
-struct PixelFacts: Equatable, Sendable {
+struct PixelFacts: FactsLine, Equatable, Sendable {
     /// SHA-256 of the raw bytes, in hexadecimal.
     var digest: String
     /// Of float pixels: the smallest and largest that are finite, the number of the others, and the image that has the first.

@@ -1,6 +1,13 @@
 internal import Files
 internal import Glibc
 
+/// Facts that one line of words holds.
+protocol FactsLine {
+    /// nil for words that are none.
+    init?(line: some StringProtocol)
+    var line: String { get }
+}
+
 /// What was found out about pixels, remembered for as long as their files lie unchanged: a file of lines, each a key and the
 /// facts; the newest stand last.
 ///
@@ -26,11 +33,23 @@ struct PixelFactsCache {
         return PixelFactsCache(path: folder.map { $0 + "/swift-train/verified" })
     }
 
-    func facts(for key: String) -> PixelFacts? {
-        lines().last { $0.hasPrefix(key + " ") }.flatMap { PixelFacts(line: $0.dropFirst(key.utf8.count + 1)) }
+    /// What is known about a part of a file in this state, or what `find` finds out. Throws: what `find` throws.
+    func facts<Facts: FactsLine>(
+        about part: String, in identity: FileIdentity, _ find: () throws -> Facts
+    ) rethrows -> Facts {
+        let key = identity.key(of: part)
+        if let known: Facts = facts(for: key) { return known }
+        let isFresh = identity.isFresh
+        let found = try find()
+        if !isFresh { remember(found, for: key) }
+        return found
     }
 
-    func remember(_ facts: PixelFacts, for key: String) {
+    func facts<Facts: FactsLine>(for key: String) -> Facts? {
+        lines().last { $0.hasPrefix(key + " ") }.flatMap { Facts(line: $0.dropFirst(key.utf8.count + 1)) }
+    }
+
+    func remember(_ facts: some FactsLine, for key: String) {
         guard let path else { return }
         let kept = lines().filter { !$0.hasPrefix(key + " ") }.suffix(Self.largestCount - 1)
         let text = (kept + ["\(key) \(facts.line)"]).map { $0 + "\n" }.joined()

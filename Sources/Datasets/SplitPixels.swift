@@ -47,7 +47,7 @@ final class SplitPixels {
             "\(header.name.utf8.count) \(header.name) \(header.fileOffset ?? -1) \(header.byteCount) \(header.pixelType)"
             + (header.foreign.map { " \(header.imagesPath) \($0.layout) \($0.values)" } ?? "")
             + (header.encoded == nil ? "" : " decoded")
-        let facts = try remembered(part) {
+        let facts = try cache.facts(about: part, in: watch.identity) {
             try PixelFacts(try storage(), type: header.pixelType, imageBytes: header.imageBytes, progress: progress)
         }
         known = facts
@@ -58,18 +58,10 @@ final class SplitPixels {
     /// bytes done and those of all.
     func storedFacts(progress: (_ done: Int, _ total: Int) -> Void) throws -> PixelFacts {
         guard header.encoded != nil else { return try facts { progress($0, header.byteCount) } }
-        return try remembered("\(header.name.utf8.count) \(header.name) \(images.count) files") {
+        let part = "\(header.name.utf8.count) \(header.name) \(images.count) files"
+        return try cache.facts(about: part, in: watch.identity) {
             try PixelFacts(try files(), type: .uint8, imageBytes: 1) { progress($0, images.count) }
         }
-    }
-
-    private func remembered(_ part: String, _ find: () throws -> PixelFacts) throws -> PixelFacts {
-        let key = watch.identity.key(of: part)
-        if let facts = cache.facts(for: key) { return facts }
-        let isFresh = watch.identity.isFresh
-        let facts = try find()
-        if !isFresh { cache.remember(facts, for: key) }
-        return facts
     }
 
     /// The bytes of encoded pictures.

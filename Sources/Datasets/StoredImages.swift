@@ -25,7 +25,7 @@ package struct StoredImages {
             let file = try HDF5File.open(path)
             let detection = try RoleDetection([file])
             return try chosen(detection.allImages().map { ($0.name, $0.images) }, split, path).map { name, entry in
-                let images = try ForeignImages(try detection.dataset(entry), nil)
+                let images = try ForeignImages(try detection.dataset(entry), nil, .standard)
                 let header = DatasetSplitHeader(name: name, images: images, labels: [])
                 let storage = try SplitPixels(header, in: file, .streamed, .standard).storage()
                 return StoredImages(

@@ -115,6 +115,7 @@ extension HDF5Dataset {
             throw HDF5Error(call: "H5Dget_type", place: place, reason: "is \(elementType), expected numbers")
         }
         guard !buffer.isEmpty else { return }
+        numberReads += 1
         try withSelection(rows: rows) { (memory, selection) throws(HDF5Error) in
             try HDF5Library.check(
                 H5Dread(id, CHDF5_typeDouble(), memory, selection, hid_t(H5P_DEFAULT), buffer.baseAddress), "H5Dread",

@@ -22,11 +22,14 @@ package final class HDF5Dataset {
     /// contiguous, and when its bytes are not in this machine's order.
     package let fileOffset: Int?
 
+    /// How often numbers were asked of the library, which unpacks every chunk of a question anew.
+    package internal(set) var numberReads = 0
+
     package let file: HDF5File
     let id: hid_t
     static let largestRank = 4
     static let largestChunkBytes = 1 << 30
-    private static let largestReadElements = 1 << 26
+    private static let largestReadElements = 1 << 25
     /// Deflate shrinks by at most 1032; what claims more has no data behind it.
     static let largestCompression = 1100
 

@@ -70,6 +70,12 @@ struct ConvertCommand: ParsableCommand {
         }
     }
 
+    /// What came of a conversion, and what the user should look at.
+    static func show(_ report: ConversionReport) throws {
+        for warning in report.warnings { StandardError.line("warning: \(warning)") }
+        try StandardOutput.line(report.text)
+    }
+
     struct IDX: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "idx", abstract: "Convert the four IDX files of MNIST or Fashion-MNIST, plain or gzip.")
@@ -102,8 +108,7 @@ struct ConvertCommand: ParsableCommand {
             let report = try IDXConverter.convert(
                 folder: folder, to: output.output, classNames: classNames, prefix: prefix, transposing: transpose,
                 options: output.options())
-            for warning in report.warnings { StandardError.line("warning: \(warning)") }
-            try StandardOutput.line(report.text)
+            try ConvertCommand.show(report)
         }
     }
 
@@ -125,7 +130,7 @@ struct ConvertCommand: ParsableCommand {
         func run() throws {
             let report = try SyntheticDataset.write(
                 to: output.output, train: train, test: test, seed: seed, options: output.options())
-            try StandardOutput.line(report.text)
+            try ConvertCommand.show(report)
         }
     }
 }

@@ -150,10 +150,10 @@ extension ConvertCommand {
         func run() throws {
             var options = try output.options()
             try images.apply(to: &options)
-            try StandardOutput.line(
+            try ConvertCommand.show(
                 FolderImages.convert(
                     folder: folder, to: output.output, fractions: fractions.fractions(), options: options
-                ).text)
+                ))
         }
     }
 
@@ -172,8 +172,8 @@ extension ConvertCommand {
         func run() throws {
             var options = try output.options()
             try images.apply(to: &options)
-            try StandardOutput.line(
-                CIFARImages.convert(folder: folder, variant: .cifar10, to: output.output, options: options).text)
+            try ConvertCommand.show(
+                CIFARImages.convert(folder: folder, variant: .cifar10, to: output.output, options: options))
         }
     }
 
@@ -196,11 +196,11 @@ extension ConvertCommand {
             }
             var options = try output.options()
             try images.apply(to: &options)
-            try StandardOutput.line(
+            try ConvertCommand.show(
                 CIFARImages.convert(
                     folder: folder, variant: .cifar100(usesCoarseLabels: labels == "coarse"), to: output.output,
                     options: options
-                ).text)
+                ))
         }
     }
 
@@ -249,11 +249,11 @@ extension ConvertCommand {
             description.classNames = try labels.names()
             description.labelBase = Int(labels.labelBase)
             description.root = root
-            try StandardOutput.line(
+            try ConvertCommand.show(
                 CSVImages.convert(
                     train: file, val: valFrom, test: testFrom, to: output.output, description: description,
                     fractions: fractions.fractions(), options: options
-                ).text)
+                ))
         }
     }
 
@@ -292,11 +292,11 @@ extension ConvertCommand {
             (description.images, description.labels) = (images, labels)
             description.classNames = try classLabels.names()
             description.labelBase = Int(classLabels.labelBase)
-            try StandardOutput.line(
+            try ConvertCommand.show(
                 NumPyImages.convert(
                     paths: files, to: output.output, description: description, fractions: fractions.fractions(),
                     options: options
-                ).text)
+                ))
         }
     }
 
@@ -326,12 +326,12 @@ extension ConvertCommand {
         func run() throws {
             var options = try output.options()
             try images.apply(to: &options)
-            try StandardOutput.line(
+            try ConvertCommand.show(
                 TarImages.convert(
                     shards: TarImages.Shards(train: files, val: valFrom, test: testFrom), to: output.output,
                     fractions: fractions.fractions(), classNames: labels.names(), labelBase: Int(labels.labelBase),
                     options: options
-                ).text)
+                ))
         }
     }
 
@@ -388,11 +388,11 @@ extension ConvertCommand {
             roles.classes = classes
             roles.layout = try layout.map { try ConvertCommand.choice("--layout", $0.lowercased()) }
             roles.labelBase = classLabels.labelBase
-            try StandardOutput.line(
+            try ConvertCommand.show(
                 HDF5Images.convert(
                     paths: files, to: output.output, roles: roles, classNames: classLabels.names(),
                     fractions: fractions.fractions(), options: options
-                ).text)
+                ))
         }
     }
 }

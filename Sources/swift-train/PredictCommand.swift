@@ -183,7 +183,7 @@ private final class PredictionReport {
         if others > 0 { lines.append("\(others) file\(others == 1 ? " is" : "s are") no image and left out") }
         lines.append(
             "\(NumberText.counted(predicted, "image")) in \(NumberText.decimal(seconds, 1)) s, "
-                + "\(NumberText.significant(Double(predicted) / max(seconds, 1e-3), 3)) images/s")
+                + "\(NumberText.compact(Double(predicted) / max(seconds, 1e-3))) images/s")
         for line in lines { json ? StandardError.line(line) : try StandardOutput.line(line) }
         guard !unreadable.isEmpty else { return .done }
         if unreadable.count > Self.namedFailures {

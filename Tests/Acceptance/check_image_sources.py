@@ -164,6 +164,21 @@ def make_forms(folder):
     pathlib.Path("commands").write_text("".join(commands))
 
 
+def make_large(folder):
+    """A photo of 24 million pixels in the usual scans, as cameras and editors write it."""
+    random = np.random.default_rng(1)
+    place = folder / "class"
+    place.mkdir(parents=True)
+    coarse = Image.fromarray(random.integers(0, 256, (60, 90, 3), np.uint8)).resize((6000, 4000), Image.BICUBIC)
+    noise = random.normal(0, 6, (4000, 6000, 1)).astype(np.int16)
+    pixels = (np.asarray(coarse).astype(np.int16) + noise).clip(0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(place / "photo.jpg", progressive=True, quality=85)
+    Image.fromarray(pixels).save(place / "full-colours.jpg", progressive=True, quality=92, subsampling=0)
+    Image.new("RGB", (6000, 4000), (10, 20, 30)).save(place / "solid.jpg", progressive=True)
+    Image.new("L", (6000, 4000)).save(place / "solid-gray.jpg", optimize=True)
+    Image.new("RGB", (6000, 4000)).save(place / "solid.png")
+
+
 def make_hostile(folder):
     folder.mkdir()
     os.chdir(folder)
@@ -267,8 +282,9 @@ def make_hostile(folder):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    def raw_png(width, height, colour=2, extra=b"", data=b"\0"):
-        return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)) + extra
+    def raw_png(width, height, colour=2, extra=b"", data=b"\0", depth=8, interlaced=0):
+        header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+        return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra
                 + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b""))
 
     image("huge", raw_png(60000, 60000))
@@ -281,6 +297,14 @@ def make_hostile(folder):
     place = jpeg.index(struct.pack(">HH", 8, 8))
     image("jpeg-huge", jpeg[:place] + struct.pack(">HH", 65500, 65500) + jpeg[place + 4:])
     image("jpeg-large", jpeg[:place] + struct.pack(">HH", 9000, 9000) + jpeg[place + 4:])
+    # The scans of a picture of 98 million pixels, and its last one, which looks at every coefficient, 89 times more.
+    stream = io.BytesIO()
+    Image.new("RGB", (9900, 9900)).save(stream, "JPEG", progressive=True)
+    jpeg = stream.getvalue()
+    scan = jpeg.rindex(b"\xff\xda")
+    image("jpeg-scans", jpeg[:-2] + jpeg[scan:-2] * 89 + jpeg[-2:])
+    image("jpeg-scans-only", jpeg[:-2] + jpeg[scan:-2] * 2000)
+    image("interlaced-bomb", raw_png(9900, 9900, 6, data=bytes(9900 * 9900 * 8 + 9900 * 15), depth=16, interlaced=1))
     image("jpeg-only-start", b"\xff\xd8\xff" + b"\0" * 1000)
     image("polyglot", b"GIF89a" + raw_png(4, 4))
     pathlib.Path("commands").write_text("".join(commands))
@@ -291,4 +315,4 @@ if __name__ == "__main__":
     if action == "pixels":
         compare(arguments[0], arguments[1], int(arguments[2]), int(arguments[3]), arguments[4], arguments[5])
     else:
-        {"make-sizes": make_sizes, "make-forms": make_forms, "make-hostile": make_hostile}[action](pathlib.Path(arguments[0]))
+        {"make-sizes": make_sizes, "make-forms": make_forms, "make-large": make_large, "make-hostile": make_hostile}[action](pathlib.Path(arguments[0]))

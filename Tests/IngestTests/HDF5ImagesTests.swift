@@ -169,6 +169,148 @@ struct HDF5ImagesTests {
             "\(report.warnings)")
     }
 
+    /// A file with images and labels as others write them: uint8 unless `reals`.
+    private static func write(
+        _ path: String, _ parts: [(images: String, shape: [Int], labels: String)], reals: Bool = false,
+        label: (Int) -> Int64 = { Int64($0 % 3) }
+    ) throws {
+        let file = try HDF5File.create(path)
+        for (images, shape, labels) in parts {
+            let count = shape.reduce(1, *)
+            if reals {
+                try file.write(images, shape: shape, (0..<count).map { Float($0 % 256) / 256 })
+            } else {
+                try file.write(images, shape: shape, (0..<count).map { UInt8(truncatingIfNeeded: $0) })
+            }
+            try file.write(labels, shape: [shape[0]], (0..<shape[0]).map(label))
+        }
+        try file.close()
+    }
+
+    @Test(
+        "a split that nobody named and that is of another kind, or cannot be used, is left out with a note",
+        arguments: [
+            ([6, 8, 8, 3], "holds 8×8×3 images (uint8), "), ([6, 6, 5, 1], "holds 6×5×1 images (uint8), "),
+            ([6, 3, 6, 5], nil), ([0, 6, 5, 3], "uint8 (0, 6, 5, 3) holds no images"),
+        ])
+    func otherKinds(shape: [Int], words: String?) throws {
+        let scratch = try Scratch()
+        let path = scratch.file("f.h5")
+        try Self.write(path, [("/a", [6, 6, 5, 3], "/b"), ("/x_test", shape, "/y_test")])
+        var roles = DatasetRoles()
+        (roles.images, roles.labels) = (["train": "/a"], ["train": "/b"])
+        let file = try DatasetFile(foreign: [path], roles: roles)
+        let warnings = file.headers.flatMap(\.warnings)
+        if let words {
+            #expect(file.splitNames == ["train"] && warnings.count == 1)
+            #expect(
+                warnings[0].hasPrefix("nothing is taken for test") && warnings[0].contains(words), "\(warnings)")
+        } else {
+            #expect(file.splitNames == ["test", "train"] && warnings.isEmpty)
+        }
+        // Where nothing is named, or both are, two kinds are an error.
+        if words?.hasPrefix("holds") == true {
+            roles.images["test"] = "/x_test"
+            roles.labels["test"] = "/y_test"
+            let failure = #expect(throws: Failure.self) { try DatasetFile(foreign: [path], roles: roles) }
+            #expect(failure?.code == .badData && failure?.message.contains("expected one kind") == true)
+        }
+    }
+
+    @Test("labels that begin above the number of the first class are noted, those that lack a class elsewhere are not")
+    func labelBases() throws {
+        let scratch = try Scratch()
+        func warnings(_ name: String, base: Int32 = 0, _ label: @escaping (Int) -> Int64) throws -> [String] {
+            try Self.write(scratch.file(name), [("/images", [8, 6, 5, 3], "/labels")], label: label)
+            var roles = DatasetRoles()
+            roles.labelBase = base
+            return try DatasetFile(foreign: [scratch.file(name)], roles: roles).headers.flatMap(\.warnings)
+        }
+        let note =
+            "labels go from 1 to 4, and class 0 has no images; if the first class is 1, say so (--label-base 1 of convert "
+            + "hdf5, or --set data.label_base=1)"
+        #expect(try warnings("a.h5") { Int64($0 % 4 + 1) } == ["\(scratch.file("a.h5")): \(note)"])
+        #expect(try warnings("b.h5", base: 1) { Int64($0 % 4 + 1) }.isEmpty)
+        #expect(try warnings("c.h5") { Int64($0 % 4 * 2) }.isEmpty)
+        #expect(try warnings("d.h5") { Int64($0 % 2 + 3) }.first?.contains("classes 0 to 2 have no images") == true)
+    }
+
+    @Test("what numbers mean is found out once for a file that lies unchanged")
+    func rememberedMeaning() throws {
+        let scratch = try Scratch()
+        let cache = PixelFactsCache(path: scratch.file("verified"))
+        func type() throws -> PixelType {
+            try DatasetFile(
+                foreign: Self.paths(["float64.h5"]), roles: DatasetRoles(), chunks: .streamed, cache: cache
+            ).headers[0].pixelType
+        }
+        #expect(try type() == .uint8)
+        let text = String(decoding: try scratch.bytes("verified"), as: UTF8.self)
+        #expect(text.contains(" levels\n"), "\(text)")
+        try scratch.write(Array(text.replacing(" levels\n", with: " reals\n").utf8), "verified")
+        #expect(try type() == .float32)
+    }
+
+    @Test("chunks are unpacked once: to find out what numbers mean, in order, and all at once")
+    func chunksOnce() throws {
+        for threads in [nil, 1, 3] {
+            let file = try DatasetFile(
+                foreign: Self.paths(["chunked.h5"]), roles: DatasetRoles(),
+                chunks: threads.map { .inMemory(threads: $0) } ?? .streamed, cache: PixelFactsCache(path: nil))
+            let images = try #require(file.headers[0].foreign)
+            let watch = try FileWatch(
+                path: images.dataset.file.path, descriptor: try images.dataset.file.descriptor())
+            let chunks = ChunkedBytes(
+                watch, table: try #require(try images.dataset.chunkTable()), place: images.dataset.place)
+            let pixels = ConvertedPixels(images, raw: chunks, watch: watch)
+            if let threads {
+                let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 12 * Self.imageBytes, alignment: 64)
+                defer { memory.deallocate() }
+                try pixels.readAll(into: memory, threads: threads)
+                #expect(Array(memory) == Self.pixels(0..<12))
+            } else {
+                var bytes = [UInt8](repeating: 0, count: Self.imageBytes)
+                for image in 0..<12 {
+                    try bytes.withUnsafeMutableBytes {
+                        try pixels.copy(
+                            image * Self.imageBytes..<(image + 1) * Self.imageBytes, to: $0.baseAddress!)
+                    }
+                    #expect(bytes == Self.pixels(image..<image + 1))
+                }
+            }
+            #expect(chunks.unitsRead == 3)
+        }
+
+        // 180,000 numbers an image, three images a chunk.
+        let scratch = try Scratch()
+        let file = try HDF5File.create(scratch.file("f.h5"))
+        let images = try file.createDataset(
+            "/images", shape: [6, 300, 300, 2], type: .float32,
+            storage: .chunked(shape: [3, 300, 300, 2], gzipLevel: 1, fletcher32: false))
+        let numbers = (0..<6 * 180_000).map { Float($0 % 256) / 256 }
+        try numbers.withUnsafeBufferPointer { try images.write(rows: 0..<6, $0) }
+        let found = try ForeignImages(images, DatasetRoles(), PixelFactsCache(path: nil))
+        #expect(found.values == .reals && images.numberReads == 2)
+    }
+
+    @Test("images of other types than uint8 are bounded in size before anything is read")
+    func largeImages() throws {
+        let scratch = try Scratch()
+        let file = try HDF5File.create(scratch.file("f.h5"))
+        let images = try file.createDataset(
+            "/images", shape: [1, 4100, 4100, 1], type: .float32,
+            storage: .chunked(shape: [1, 100, 4100, 1], gzipLevel: 1, fletcher32: false))
+        let failure = #expect(throws: Failure.self) {
+            try ForeignImages(images, DatasetRoles(), PixelFactsCache(path: nil))
+        }
+        #expect(
+            failure?.message.hasSuffix(
+                "is float32 of shape [1, 4100, 4100, 1], whose images have more than 16 Mi numbers; uint8 may have 128 Mi"
+            )
+                == true, "\(failure?.message ?? "")")
+        #expect(images.numberReads == 0)
+    }
+
     @Test("names with # and quotes are read back as they are printed, numbers below 0 too")
     func words() throws {
         #expect(DatasetRoles.parts(of: "/a#/b.h5#/x", in: [])?.file == "/a#/b.h5")

@@ -1,4 +1,6 @@
+import CAllocationCounter
 import CImages
+import CZlib
 import Foundation
 import Testing
 
@@ -51,15 +53,16 @@ struct ImageDecodingTests {
         }
     }
 
-    @Test("several scans are bounded in number, and by the coefficients that are held until the last")
+    @Test(
+        "several scans are bounded by how often they look at a coefficient, and by those that are held until the last")
     func scans() throws {
         let progressive = try ImageFixture.bytes("progressive.jpg")
-        func reason(_ bytes: [UInt8]) -> String {
+        func reason(_ bytes: [UInt8], _ read: Reader = CImages_decode) -> String {
             var options = CImages_DecodeOptions(largestPixels: 100_000_000, channels: 3, orient: 1, smallestSide: 0)
             var image = CImages_Image()
             var message = [CChar](repeating: 0, count: 256)
             defer { CImages_free(&image) }
-            let code = CImages_decode(bytes, bytes.count, &options, &image, &message)
+            let code = read(bytes, bytes.count, &options, &image, &message)
             return code == 0
                 ? "" : String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         }
@@ -70,13 +73,60 @@ struct ImageDecodingTests {
             progressive.indices.dropLast().first { $0 > first && progressive[$0] == 0xFF && progressive[$0 + 1] != 0 })
         let scans = repeatElement(progressive[first..<next], count: 120).joined()
         let many = progressive[..<first] + Array(scans) + progressive[next...]
-        #expect(reason(Array(many)) == "more than 100 scans")
+        for read in [CImages_measure, CImages_decode] {
+            #expect(reason(Array(many), read) == "its scans go over the image 19 times, expected at most 8")
+        }
 
         var large = progressive
         let frame = try #require(large.indices.dropLast().first { large[$0...($0 + 1)] == [0xFF, 0xC2] })
         large.replaceSubrange(frame + 5..<frame + 9, with: [0x27, 0x0F, 0x27, 0x0F])
+        // Photos of 24 and 96 million pixels with the usual scans are read, were they but a solid colour: two bits a block.
+        for (height, width, count) in [(4000, 6000, 141_295), (8000, 12_000, 563_000)] {
+            var photo = large
+            photo.replaceSubrange(
+                frame + 5..<frame + 9, with: [height >> 8, height & 255, width >> 8, width & 255].map { UInt8($0) })
+            #expect(
+                reason(photo, CImages_measure)
+                    == "\(width)×\(height) pixels are more than \(photo.count) bytes can hold")
+            #expect(reason(photo + [UInt8](repeating: 0, count: count - photo.count), CImages_measure) == "")
+        }
         for component in 0..<3 { large[frame + 11 + 3 * component] = 0x11 }
         #expect(reason(large) == "9999×9999 pixels in several scans take 600000000 bytes, expected at most 536870912")
+    }
+
+    private typealias Reader = (
+        UnsafePointer<UInt8>?, Int, UnsafePointer<CImages_DecodeOptions>?, UnsafeMutablePointer<CImages_Image>?,
+        UnsafeMutablePointer<CChar>?
+    ) -> Int32
+
+    @Test("chunks of a PNG that are no part of the picture cost nothing but their bytes")
+    func ancillary() throws {
+        let png = try ImageFixture.bytes("rgb.png")
+        // Behind the header, 8 + 25 bytes: texts, compressed texts that are damaged, profiles.
+        func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
+            let content = Array(name.utf8) + data
+            let sum = content.withUnsafeBufferPointer { crc32(0, $0.baseAddress, UInt32($0.count)) }
+            func number(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(value >> (24 - 8 * $0) & 255) } }
+            return number(data.count) + content + number(Int(sum))
+        }
+        let kinds = [
+            chunk("tEXt", Array("a\0b".utf8)), chunk("zTXt", [97, 0, 0] + [UInt8](repeating: 0xEE, count: 50)),
+            chunk("iCCP", [97, 0, 0] + [UInt8](repeating: 0xEE, count: 50)), chunk("prVt", [1, 2, 3]),
+        ]
+        func allocations(_ bytes: [UInt8]) -> Int64 {
+            var options = CImages_DecodeOptions(largestPixels: 1 << 20, channels: 3, orient: 1, smallestSide: 0)
+            var image = CImages_Image()
+            var message = [CChar](repeating: 0, count: 256)
+            let before = CAllocationCounter_count()
+            #expect(CImages_decode(bytes, bytes.count, &options, &image, &message) == 0)
+            defer { CImages_free(&image) }
+            return CAllocationCounter_count() - before
+        }
+        func with(_ count: Int) -> [UInt8] { Array(png[..<33] + (0..<count).flatMap { kinds[$0 % 4] } + png[33...]) }
+        // Other tests allocate meanwhile: the least of some runs.
+        let (few, many) = (with(4), with(20_000))
+        let counts = [few, many].map { bytes in (0..<5).map { _ in allocations(bytes) }.min() ?? 0 }
+        #expect(counts[1] < counts[0] + 1_000, "\(counts)")
     }
 
     @Test("damaged, truncated, foreign and oversized images say why, and none is filled up")

@@ -214,6 +214,22 @@ struct ImageSourceTests {
         return (scratch, report)
     }
 
+    @Test("labels of a table that begin above the first class are noted, unless the base or the names say so")
+    func csvLabelBase() throws {
+        func text(_ labels: [Int]) -> String { labels.map { "\($0),1,2,3,4" }.joined(separator: "\n") }
+        let (scratch, report) = try csv(text([1, 2, 4, 1]))
+        #expect(
+            report.warnings == [
+                "\(scratch.file("d.csv")): labels go from 1 to 4, and class 0 has no images; if the first class is 1, say so "
+                    + "(--label-base 1)"
+            ])
+        #expect(try csv(text([1, 2, 4, 1])) { $0.labelBase = 1 }.1.warnings.isEmpty)
+        #expect(try csv(text([0, 3, 4])).1.warnings.isEmpty)
+        #expect(try csv(text([1, 2])) { $0.classNames = ["none", "one", "two"] }.1.warnings.isEmpty)
+        let failure = #expect(throws: Failure.self) { try csv(text([1, 2])) { $0.classNames = ["one", "two"] } }
+        #expect(failure?.message.contains("say with --label-base 1 that the first class is 1") == true)
+    }
+
     @Test("pixels in lines: with and without header, byte order mark, CRLF, quotes, blank lines, other separators")
     func csvPixels() throws {
         func lines(_ separator: String, label: String = "") -> [String] {

@@ -12,6 +12,10 @@ struct TextTests {
         #expect(NumberText.megabytes(1_234_560_000) == "1,234.6 MB" && NumberText.megabytes(0) == "0.0 MB")
         #expect(NumberText.megabytes(.max) == "9,223,372,036,854.8 MB")
         #expect(NumberText.significant(0.00017943365943242335) == "0.0001794" && NumberText.significant(0.02) == "0.02")
+        #expect(
+            [2_204, 65_535, 9_999.6, 0.5, -123_456, 2e9].map { NumberText.significant($0, 3) } == [
+                "2204", "65535", "10000", "0.5", "-123456", "2e+09",
+            ])
         for nan in [Double.nan, -Double.nan] {
             #expect(
                 [NumberText.plain(nan), NumberText.decimal(nan, 2), NumberText.significant(nan)] == [

@@ -11,7 +11,7 @@ internal import Tensors
 final class ConvertedPixels: ImageStorage, @unchecked Sendable {
     private let images: ForeignImages
     /// The elements as they lie in the file; nil where the library reads them.
-    private let raw: (any PixelStorage)?
+    let raw: (any PixelStorage)?
     private let watch: FileWatch
     /// Held while the library reads.
     private let library = Mutex(())

@@ -32,13 +32,28 @@ package struct DatasetRoles: Equatable, Sendable {
     }
 
     /// `--test-images 'f.h5#/x'`, as a shell takes it; a number below 0 as `--label-base=-1`, which is no option then.
-    static func option(_ name: String, _ value: String) -> String {
+    package static func option(_ name: String, _ value: String) -> String {
         value.hasPrefix("-") ? ShellWords.quoted("--\(name)=\(value)") : ShellWords.quoted(["--\(name)", value])
     }
 
     /// The same for a run: `--set 'data.test_images=f.h5#/x'`
     static func setting(_ name: String, _ value: String) -> String {
         ShellWords.quoted(["--set", "data.\(name.replacing("-", with: "_"))=\(value)"])
+    }
+
+    /// What is said where labels begin above the number of the first class, and what can be done: labels that count from 1 have an
+    /// empty class 0 otherwise.
+    static func emptyClasses(_ least: Int, _ most: Int, base: Int) -> (note: String, advice: String) {
+        let advice =
+            "if the first class is \(least), say so (\(option("label-base", "\(least)")) of convert hdf5, or "
+            + "\(setting("label-base", "\(least)")))"
+        return (emptyClassesNote(least, most, base: base), advice)
+    }
+
+    /// `labels go from 1 to 4, and class 0 has no images`
+    package static func emptyClassesNote(_ least: Int, _ most: Int, base: Int) -> String {
+        let empty = least - base == 1 ? "class \(base) has" : "classes \(base) to \(least - 1) have"
+        return "labels go from \(least) to \(most), and \(empty) no images"
     }
 
     /// What to write for a choice, in either command.

@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import HDF5
+internal import Tensors
 
 /// A dataset of images that others wrote: how its elements become pixels, [H, W, C].
 final class ForeignImages: @unchecked Sendable {
@@ -14,7 +15,7 @@ final class ForeignImages: @unchecked Sendable {
     private let strides: (height: Int, width: Int, channel: Int)
 
     /// What an element becomes.
-    enum Values: Equatable {
+    enum Values: String, FactsLine {
         /// uint8 as it is.
         case bytes
         /// Whole numbers in 0…255 of another type: uint8.
@@ -25,6 +26,9 @@ final class ForeignImages: @unchecked Sendable {
         case scaledLevels
         /// uint16: float32, divided by 65,535.
         case words
+
+        init?(line: some StringProtocol) { self.init(rawValue: String(line)) }
+        var line: String { rawValue }
 
         var pixelType: PixelType { self == .bytes || self == .levels ? .uint8 : .float32 }
         var scale: Double { self == .scaledLevels ? 1.0 / 255 : self == .words ? 1.0 / 65_535 : 1 }
@@ -41,14 +45,15 @@ final class ForeignImages: @unchecked Sendable {
         }
     }
 
-    private static let largestImageBytes = 1 << 30
+    /// Numbers of an image, in bytes and in other types: those are read as float64, a whole image at least.
+    private static let (largestByteImage, largestImage) = (1 << 27, 1 << 24)
 
-    /// Reads all numbers of what is neither uint8 nor uint16, to see what they mean.
+    /// Reads all numbers of what is neither uint8 nor uint16, to see what they mean; `cache` remembers it.
     ///
     /// `roles` is nil where nobody can say what is not clear.
     ///
     /// Throws: `Failure`: 65 for shapes and numbers that are no images, `HDF5Error`.
-    init(_ dataset: HDF5Dataset, _ roles: DatasetRoles?) throws {
+    init(_ dataset: HDF5Dataset, _ roles: DatasetRoles?, _ cache: PixelFactsCache) throws {
         self.dataset = dataset
         func bad(_ text: String) -> Failure { Failure(.badData, "\(dataset.place) \(text)") }
         let extents = dataset.shape
@@ -65,14 +70,33 @@ final class ForeignImages: @unchecked Sendable {
             (channels, height, width) = (extents[1], extents[2], extents[3])
             strides = (width, 1, height * width)
         }
-        let (bytes, overflow) = extents.dropFirst().reduce((8, false)) { part, extent in
-            let (next, overflow) = part.0.multipliedReportingOverflow(by: extent)
-            return (next, part.1 || overflow)
+        let elements = Int.product(height, width, channels)
+        let largest = dataset.elementType == .uint8 ? Self.largestByteImage : Self.largestImage
+        guard elements <= largest else {
+            throw bad(
+                "is \(dataset.elementType) of shape \(extents), whose images have more than \(largest >> 20) Mi numbers"
+                    + (elements <= Self.largestByteImage ? "; uint8 may have 128 Mi" : ""))
         }
-        guard !overflow, bytes <= Self.largestImageBytes else {
-            throw bad("has shape \(extents), whose images are larger than 128 Mi numbers")
+        switch dataset.elementType {
+        case .uint8: values = .bytes
+        case .integer(bits: 16, isSigned: false): values = .words
+        case let type where !type.isNumber: throw bad("is \(type), expected numbers")
+        default:
+            let find = { try Self.values(dataset, elements: elements, bad) }
+            let identity = FileIdentity(descriptor: try dataset.file.descriptor())
+            values = try identity.map { try cache.facts(about: "values \(dataset.name)", in: $0, find) } ?? find()
         }
-        values = try Self.values(dataset, elements: bytes / 8, bad)
+    }
+
+    /// Throws: `Failure(.badData)` unless these images can stand in one dataset with others.
+    func requireKind(of others: ForeignImages) throws {
+        func words(_ images: ForeignImages) -> String {
+            "\(images.height)×\(images.width)×\(images.channels) images (\(images.values.pixelType))"
+        }
+        guard words(self) != words(others) else { return }
+        throw Failure(
+            .badData,
+            "\(dataset.place) holds \(words(self)), \(others.dataset.place) \(words(others)); expected one kind")
     }
 
     /// True when the bytes are the pixels.
@@ -122,15 +146,10 @@ final class ForeignImages: @unchecked Sendable {
         }
     }
 
+    /// What numbers mean that are neither uint8 nor uint16, by reading all of them.
     private static func values(
         _ dataset: HDF5Dataset, elements: Int, _ bad: (String) -> Failure
     ) throws -> Values {
-        switch dataset.elementType {
-        case .uint8: return .bytes
-        case .integer(bits: 16, isSigned: false): return .words
-        case let type where !type.isNumber: throw bad("is \(type), expected numbers")
-        default: break
-        }
         let rows = dataset.rowsPerRead(atLeast: (1 << 17) / elements)
         let piece = UnsafeMutableBufferPointer<Double>.allocate(capacity: min(rows, dataset.shape[0]) * elements)
         defer { piece.deallocate() }

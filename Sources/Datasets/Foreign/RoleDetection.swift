@@ -23,6 +23,8 @@ struct RoleDetection {
         let name: String
         let images: Entry
         let labels: Entry
+        /// Said by the user, not found.
+        let isNamed: Bool
     }
 
     let files: [HDF5File]
@@ -75,26 +77,33 @@ struct RoleDetection {
 
     // MARK: Roles
 
-    /// The splits, train first: those that are named, and what is found for the others in the rest. Where something is named, what
-    /// is not clear about another split is left out, and `notes` say so.
+    /// The splits, those that are named first, then what is found for the others in the rest. Where something is named, what is not
+    /// clear about another split is left out, and so is always a split without images; `notes` say so.
     ///
     /// Throws: `Failure`: 65 where nothing is named and more than one reading is possible or none, with the lines to choose by.
     func splits(_ roles: DatasetRoles) throws -> (found: [Found], notes: [String]) {
         let named = try given(roles)
         let taken = named.flatMap { [$0.images, $0.labels] }
         let free = entries.filter { entry in !taken.contains { $0.file == entry.file && $0.path == entry.path } }
-        var (found, notes): ([Found], [String]) = ([], [])
-        for name in Self.splitNames {
+        var (found, notes): ([Found], [String]) = (named, [])
+        for name in Self.splitNames where !named.contains(where: { $0.name == name }) {
             do {
-                if let split = try named.first(where: { $0.name == name }) ?? detect(name, among: free) {
+                if let split = try detect(name, among: free) {
                     found.append(split)
+                } else if let empty = free.first(where: { ($0.split ?? "train") == name && Self.isEmptyOfImages($0) }) {
+                    notes.append("nothing is taken for \(name): \(description(empty)) holds no images")
                 }
             } catch let failure as Failure where !named.isEmpty {
-                notes.append("nothing is taken for \(name), which is not named: \(failure.message)")
+                notes.append(Self.note(name, failure))
             }
         }
         guard !found.isEmpty else { throw nothing() }
         return (found, notes)
+    }
+
+    /// What is said of a split that nobody named and that is left out.
+    static func note(_ name: String, _ failure: Failure) -> String {
+        "nothing is taken for \(name), which is not named: \(failure.message)"
     }
 
     /// nil: nothing can be the images of the split.
@@ -105,7 +114,7 @@ struct RoleDetection {
         guard images.count == 1 else { throw ambiguous(name, images) }
         let labels = Self.choose(own.filter { Self.canBeLabels($0, of: images[0].shape[0]) }, by: Self.labelWords)
         guard labels.count == 1 else { throw ambiguous(name, images) }
-        return Found(name: name, images: images[0], labels: labels[0])
+        return Found(name: name, images: images[0], labels: labels[0], isNamed: false)
     }
 
     /// All that can be images, labelled or not, each with a name: its split, the group that it stands in, or its path where
@@ -130,9 +139,15 @@ struct RoleDetection {
         return named.isEmpty ? candidates : named
     }
 
-    private static func canBeImages(_ entry: Entry) -> Bool {
+    private static func canBeImages(_ entry: Entry) -> Bool { hasShapeOfImages(entry) && entry.shape[0] > 0 }
+
+    /// Images, were there any.
+    private static func isEmptyOfImages(_ entry: Entry) -> Bool { hasShapeOfImages(entry) && entry.shape[0] == 0 }
+
+    private static func hasShapeOfImages(_ entry: Entry) -> Bool {
         guard entry.type.isNumber, entry.shape.count == 3 || entry.shape.count == 4 else { return false }
-        return entry.shape.allSatisfy { $0 > 0 } && entry.shape.dropFirst().count { $0 > 1 } >= 2
+        let image = entry.shape.dropFirst()
+        return image.allSatisfy { $0 > 0 } && image.count { $0 > 1 } >= 2
     }
 
     /// One number for each image whatever the axes of extent 1, or a row of ones and zeros.
@@ -157,7 +172,7 @@ struct RoleDetection {
             }
             return Found(
                 name: name, images: try entry(images, DatasetRoles.name("images", of: name)),
-                labels: try entry(labels, DatasetRoles.name("labels", of: name)))
+                labels: try entry(labels, DatasetRoles.name("labels", of: name)), isNamed: true)
         }
     }
 

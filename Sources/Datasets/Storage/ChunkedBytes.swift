@@ -2,6 +2,7 @@ internal import Diagnostics
 internal import Digests
 internal import Glibc
 internal import HDF5
+internal import Synchronization
 internal import Tensors
 
 /// The bytes of a chunked dataset, read and unpacked outside libhdf5, by as many threads as ask for them.
@@ -20,6 +21,10 @@ final class ChunkedBytes: PixelStorage {
     /// Extents of an image, of a chunk of it and of the grid of such chunks along the axes behind the first, made up to three with 1.
     private let axes: [(extent: Int, chunk: Int, grid: Int)]
     let unitBytes: Int
+    private let reads = Atomic(0)
+
+    /// How many units were read and unpacked so far.
+    var unitsRead: Int { reads.load(ordering: .relaxed) }
 
     /// `table` is that of a dataset in the watched file: rows of bytes, gray images or images with channels.
     ///
@@ -118,6 +123,7 @@ final class ChunkedBytes: PixelStorage {
     // ---- Chunks
 
     private func read(unit number: Int) throws -> UnitCache.Unit {
+        reads.add(1, ordering: .relaxed)
         let chunkBytes = table.chunkBytes
         let chunks = number * chunksPerUnit..<(number + 1) * chunksPerUnit
         let largest = table.chunks[chunks].reduce(0) { max($0, $1.byteCount) }

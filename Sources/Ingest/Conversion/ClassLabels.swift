@@ -1,8 +1,11 @@
+internal import Datasets
 internal import Diagnostics
 
 /// Labels as a source writes them, numbers or words, turned into class numbers.
 struct ClassLabels {
     let classes: [String]
+    /// That the first classes have no images, where nobody said that there are such: the labels may count from another number.
+    let warnings: [String]
     private let numbers: [String: Int32]
     private let base: Int
     private static let largestClassCount = 1 << 20
@@ -21,6 +24,7 @@ struct ClassLabels {
             }
             classes = distinct.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
             numbers = Dictionary(uniqueKeysWithValues: zip(classes, 0...).map { ($0, Int32($1)) })
+            warnings = []
             return
         }
         let values = integers.compactMap { $0 }
@@ -33,15 +37,26 @@ struct ClassLabels {
             throw Failure(
                 .badData, "\(place): has label \(most), expected fewer than \(Self.largestClassCount) classes")
         }
+        let isFromLeast = least > base && Int32(exactly: least) != nil
         if let names, most - base >= names.count {
+            let isShifted = isFromLeast && most - least < names.count
             throw Failure(
                 .badData,
                 "\(place): has label \(most), expected \(base)…\(base + names.count - 1) "
-                    + "(\(names.count) class names). Name all classes with --class-names.")
+                    + "(\(names.count) class names). Name all classes with --class-names"
+                    + (isShifted ? ", or say with \(Self.option(least)) that the first class is \(least)." : "."))
         }
+        warnings =
+            isFromLeast && names == nil
+            ? [
+                "\(place): \(DatasetRoles.emptyClassesNote(least, most, base: base)); if the first class is \(least), say so "
+                    + "(\(Self.option(least)))"
+            ] : []
         classes = names ?? (base...most).map(String.init)
         numbers = [:]
     }
+
+    private static func option(_ base: Int) -> String { DatasetRoles.option("label-base", "\(base)") }
 
     subscript(_ label: String) -> Int32 {
         numbers[label] ?? Int32(Self.wholeNumber(label)! - base)

@@ -56,6 +56,7 @@ struct Conversion {
             var report = try writer.finish(
                 command: command + options.preparation.words, sources: try source.sources(files),
                 preprocessing: .object(source.preprocessing + preprocessing))
+            report.warnings = source.warnings
             report.leftOut = leftOut.reasons
             report.leftOutCounts = (leftOut.badCount, leftOut.otherCount)
             report.leftOutPath = list

@@ -47,6 +47,8 @@ protocol ImageSource: AnyObject {
     /// What was read, as JSON with the files' names, sizes and digests; called at the end. Encoded images have been counted and
     /// their digests hashed in order.
     func sources(_ files: EncodedFiles) throws -> JSON
+    /// What the user should look at, though the source can be used.
+    var warnings: [String] { get }
     /// What was done to the pixels before they were handed over, as members of a JSON object.
     var preprocessing: [JSON.Member] { get }
 }
@@ -54,6 +56,7 @@ protocol ImageSource: AnyObject {
 extension ImageSource {
     var leftOut: [LeftOut] { [] }
     var isConcurrent: Bool { false }
+    var warnings: [String] { [] }
     var preprocessing: [JSON.Member] { [] }
 }
 

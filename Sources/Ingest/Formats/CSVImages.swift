@@ -28,6 +28,7 @@ package final class CSVImages: ImageSource {
 
     let form: ImageForm
     let classes: [String]
+    let warnings: [String]
     private(set) var splits: [SourceSplit] = []
     let isConcurrent: Bool
     let preprocessing: [JSON.Member]
@@ -78,7 +79,7 @@ package final class CSVImages: ImageSource {
         let labels = try ClassLabels(
             distinct: tables.reduce(into: Set<String>()) { $0.formUnion($1.labels) }, names: description.classNames,
             base: description.labelBase, place: first.path)
-        classes = labels.classes
+        (classes, warnings) = (labels.classes, labels.warnings)
         for (part, (file, table)) in zip(files, tables).enumerated() {
             let split = SourceSplit(
                 name: file.name, part: part, samples: Array(table.labels.indices),

@@ -25,13 +25,12 @@ package final class HDF5Images: ImageSource {
             options: options
         ).run(to: path)
         report.notes += source.notes
-        report.warnings += source.warnings
         return report
     }
 
     /// What was found out about the files, and decided.
     private let notes: [String]
-    private let warnings: [String]
+    let warnings: [String]
 
     init(_ paths: [String], _ roles: DatasetRoles, _ classNames: [String]?, _ fractions: SplitFractions) throws {
         self.paths = paths

@@ -33,6 +33,7 @@ package final class NumPyImages: ImageSource {
 
     let form: ImageForm
     let classes: [String]
+    let warnings: [String]
     private(set) var splits: [SourceSplit] = []
     let preprocessing: [JSON.Member]
 
@@ -82,7 +83,7 @@ package final class NumPyImages: ImageSource {
         let labels = try ClassLabels(
             distinct: Set(words.joined()), names: description.classNames, base: description.labelBase,
             place: found.splits[0].labels.place)
-        classes = labels.classes
+        (classes, warnings) = (labels.classes, labels.warnings)
         for (part, (split, own)) in zip(found.splits, words).enumerated() {
             if fractions.val != nil && split.name == "val" || fractions.test != nil && split.name == "test" {
                 throw Failure(.usage, "--\(split.name): \(paths[0]) has \(split.images.name) already")

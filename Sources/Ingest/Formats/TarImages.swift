@@ -13,6 +13,7 @@ internal import Report
 package final class TarImages: ImageSource {
     let form = ImageForm.encoded
     let classes: [String]
+    let warnings: [String]
     private(set) var splits: [SourceSplit] = []
     private(set) var leftOut: [LeftOut] = []
 
@@ -84,7 +85,7 @@ package final class TarImages: ImageSource {
                     .badData, "\(place): has no labels (.cls, .txt or .json), and folders in names divide one set only")
             }
             let layout = try FolderLayout(lists[0].images.map(\.name), fractions: fractions, place: place)
-            classes = layout.classes
+            (classes, warnings) = (layout.classes, [])
             leftOut = lists[0].leftOut + layout.leftOut
             splits = layout.splits.map { split in
                 var split = split
@@ -95,7 +96,7 @@ package final class TarImages: ImageSource {
         }
         let labels = try ClassLabels(
             distinct: Set(lists.flatMap { $0.samples.map(\.label) }), names: classNames, base: labelBase, place: place)
-        classes = labels.classes
+        (classes, warnings) = (labels.classes, labels.warnings)
         for (part, ((name, _), list)) in zip(shards.all, lists).enumerated() {
             leftOut += list.leftOut + list.unlabelled
             let split = SourceSplit(

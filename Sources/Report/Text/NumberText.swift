@@ -33,9 +33,12 @@ package enum NumberText {
         value.isFinite ? String(format: "%.\(digits)f", value) : plain(value)
     }
 
-    /// So many significant digits, without zeros behind them.
+    /// So many significant digits, without zeros behind them; numbers below 10⁹ have all digits in front of the point: 65535, not
+    /// 6.554e+04.
     package static func significant(_ value: Double, _ digits: Int = 4) -> String {
-        value.isFinite ? String(format: "%.\(digits)g", value) : plain(value)
+        guard value.isFinite else { return plain(value) }
+        let isLarge = value.magnitude < 1e9 && value.rounded().magnitude >= pow(10, Double(digits))
+        return String(format: isLarge ? "%.0f" : "%.\(digits)g", value)
     }
 
     /// Three digits where there is little room: "0.723", "9.87", "853", "20.3k", "1.25M".

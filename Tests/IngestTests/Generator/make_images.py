@@ -34,6 +34,23 @@ def sixteen_bits():
             + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
+def interlaced(width, height, channels, bits):
+    """A PNG in Adam7's seven passes, which Pillow does not write, of random samples and filters."""
+    random = np.random.default_rng(7)
+    rows = b""
+    for left, top, across, down in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):
+        columns = len(range(left, width, across))
+        for _ in range(top, height, down) if columns else ():
+            data = random.integers(0, 256, (columns * channels * bits + 7) // 8, np.uint8).tobytes()
+            rows += bytes([random.integers(0, 5)]) + data
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    colour = {1: 0, 3: 2, 4: 6}[channels]
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 1))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
 def exif(orientation):
     data = Image.Exif()
     data[0x0112] = orientation
@@ -66,9 +83,15 @@ def row(name, asked, oriented, pixels):
     lines.append(f"{name},{asked},{int(oriented)},{pixels.shape[0]},{pixels.shape[1]},{pixels.shape[2]},{digest}")
 
 
+for name, form in {"rgb": (13, 9, 3, 8), "alpha": (5, 7, 4, 8), "one-bit": (37, 23, 1, 1), "narrow": (3, 6, 1, 8), "pixel": (1, 1, 3, 8)}.items():
+    images[f"interlaced-{name}.png"] = (interlaced(*form), {})
+
 for name, (image, options) in images.items():
     path = folder / name
-    image.save(path, "PNG" if name.endswith("png") else "JPEG", **options)
+    if isinstance(image, bytes):
+        path.write_bytes(image)
+    else:
+        image.save(path, "PNG" if name.endswith("png") else "JPEG", **options)
     for oriented in (False, True) if "orientation" in name else (False,):
         opened = Image.open(path)
         if oriented:
