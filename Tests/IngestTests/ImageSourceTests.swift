@@ -273,6 +273,7 @@ struct ImageSourceTests {
     private static let badTables = [
         ("", "is empty"), ("label,pixel0\n", "no line after it"), ("1\n", "one column"),
         ("1,2,3,4,5\n1,2,3,4\n", ":2: has 4 fields, expected 5"),
+        ("path,label,size\na.png\n", ":2: has 1 fields, expected 3"),
         ("1,2,3,4,x\n1,2,3,4,5\n", "field 5 is 'x', expected a number"),
         ("1,2,3,4,256\n", "field 5 is 256, expected a pixel of 0…255"), ("1,2,3,4,-1\n", "expected a pixel of 0…255"),
         ("1,2,3\n", "2 pixels, which are no square"), ("pixel0,pixel1,pixel2,pixel3\n1,2,3,4\n", "no column of labels"),

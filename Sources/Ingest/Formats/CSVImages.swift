@@ -178,6 +178,7 @@ private final class CSVTable {
         guard fieldCount >= 2 else {
             throw reader.failure("has one column, expected a label and pixels, or a path and a label")
         }
+        try requireFields(reader)
         let holdsPixels =
             fieldCount > 2 && (0..<reader.fields.count).count { reader.number($0) != nil } >= fieldCount - 1
         try chooseColumns(hasHeader ? lower : nil, reader, holdsPixels, description)
@@ -239,10 +240,15 @@ private final class CSVTable {
         }
     }
 
-    private func judge(_ reader: CSVReader) throws {
+    /// As many fields as the first line has.
+    private func requireFields(_ reader: CSVReader) throws {
         guard reader.fields.count == fieldCount else {
             throw reader.failure("has \(reader.fields.count) fields, expected \(fieldCount)")
         }
+    }
+
+    private func judge(_ reader: CSVReader) throws {
+        try requireFields(reader)
         let label = try reader.text(labelField)
         guard !label.isEmpty else { throw reader.failure("has no label in column \(labelField + 1)") }
         labels.append(label)
