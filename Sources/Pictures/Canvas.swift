@@ -156,6 +156,27 @@ package struct PixelImage: Equatable, Sendable {
         (self.width, self.height, self.channels, self.pixels) = (width, height, channels, pixels)
     }
 
+    /// How light a place is, 0…255 (ITU-R BT.601).
+    func gray(_ place: Int) -> Float {
+        guard channels == 3 else { return Float(pixels[place]) }
+        return 0.299 * Float(pixels[3 * place]) + 0.587 * Float(pixels[3 * place + 1]) + 0.114
+            * Float(pixels[3 * place + 2])
+    }
+
+    /// Every pixel as a square of so many.
+    package func enlarged(_ factor: Int) -> PixelImage {
+        let (wide, tall) = (width * factor, height * factor)
+        var result = [UInt8]()
+        result.reserveCapacity(wide * tall * channels)
+        for row in 0..<tall {
+            for column in 0..<wide {
+                let place = (row / factor * width + column / factor) * channels
+                result += pixels[place..<place + channels]
+            }
+        }
+        return PixelImage(width: wide, height: tall, channels: channels, pixels: result)
+    }
+
     func resized(width: Int, height: Int) -> PixelImage {
         let box = CImages_Box(left: 0, top: 0, right: Float(self.width), bottom: Float(self.height))
         let (h, w, c) = (Int32(self.height), Int32(self.width), Int32(channels))

@@ -20,6 +20,9 @@ struct SwiftTrain: ParsableCommand {
               swift-train evaluate RUN                  score its best checkpoint
               swift-train predict RUN PHOTOS            say what photos show
               swift-train finetune PHOTOS --weights W   teach published weights your classes
+              swift-train filter PHOTO --kernel box:5   what a kernel makes of a photo
+              swift-train features RUN PHOTO -o M.png   what the network makes of it inside
+              swift-train explain RUN PHOTO -o W.png    where in it the network finds the class
               mpirun -np 4 swift-train --config FILE    the same on four ranks
 
             Exit codes: 0 done, 64 usage, 65 bad data or checkpoint, 66 input missing, 70 internal error or \
@@ -36,7 +39,9 @@ struct SwiftTrain: ParsableCommand {
         version: Machine.version,
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, FinetuneCommand.self, ConvertCommand.self,
-            InspectCommand.self, SummaryCommand.self, BenchCommand.self, ExportCommand.self, KeysCommand.self,
+            InspectCommand.self, FilterCommand.self, FeaturesCommand.self, ExplainCommand.self, SummaryCommand.self,
+            BenchCommand.self, ExportCommand.self,
+            KeysCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)
 }

@@ -20,7 +20,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
         BadCommand("--overfit 8 --resume auto", 64, "starts anew"),
         BadCommand("evaluate", 64, "--checkpoint"),
         BadCommand("evaluate --checkpoint c --threads 9999", 64, "expected 1…1024"),
-        BadCommand("evaluate --checkpoint c --confusion x.txt", 64, "ends in .csv or .svg"),
+        BadCommand("evaluate --checkpoint c --confusion x.txt", 64, "ends in .csv, .svg or .png"),
         BadCommand("evaluate --checkpoint c --confusion a.csv --confusion a.csv", 64, "to one file"),
         BadCommand("evaluate --checkpoint c --weights w", 64, "either --checkpoint"),
         BadCommand("evaluate --weights w --data d.h5", 64, "--model NAME"),

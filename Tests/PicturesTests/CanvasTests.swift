@@ -77,7 +77,59 @@ struct CanvasTests {
         #expect(small.width == 3 * (112 + 12) + 12 && small.height == 2 * (112 + 17 + 12) + 12)
         let large = ContactSheet(rows: [[cell(500)]]).canvas
         #expect(large.width == 224 + 24)
-        #expect(ContactSheet(rows: []).canvas.width == 1)
+        #expect(ContactSheet(rows: [ContactSheet.Row]()).canvas.width == 1)
+    }
+
+    @Test("rows may have headings, empty places, images of several sizes, labels in pixels and windows")
+    func rows() {
+        let two = PixelImage(width: 2, height: 1, channels: 1, pixels: [0, 255])
+        let square = PixelImage(width: 2, height: 2, channels: 1, pixels: [255, 255, 255, 255])
+        let sheet = ContactSheet(
+            rows: [
+                .init([nil, .init(image: two, captions: ["one", "two"], labels: ["1", "2"])], heading: "above"),
+                .init([.init(image: square, captions: [], window: (0..<1, 1..<2))]),
+            ], captionCharacters: 3, smallestSide: 100, largestSide: 200)
+        let canvas = sheet.canvas
+        #expect(canvas.width == 2 * 112 + 12 && canvas.height == 12 + (17 + 30 + 50) + 12 + (4 + 100) + 12)
+        // The first place is empty, the second half black, half white, each with its number in the other colour.
+        let top = 12 + 17 + 30
+        #expect(canvas[20, top + 25] == .white && canvas[126, top + 25] == .black && canvas[222, top + 25] == .white)
+        let (left, right) = ((124..<174).map { $0 }, (174..<224).map { $0 })
+        #expect(left.contains { x in (top..<top + 50).contains { canvas[x, $0] == .white } })
+        #expect(right.contains { x in (top..<top + 50).contains { canvas[x, $0] == .black } })
+        let second = 12 + 97 + 12 + 4
+        #expect(canvas[62, second] == Colour(220, 60, 40) && canvas[30, second + 20] == .white)
+    }
+
+    @Test("values become gray levels: stretched, or with zero in the middle")
+    func grayLevels() {
+        #expect(GrayLevels(of: [2, 4, 3]) == GrayLevels(low: 2, high: 4))
+        #expect(GrayLevels(of: [-1, 4]) == GrayLevels(low: -4, high: 4))
+        #expect(GrayLevels(of: [0, 0]) == GrayLevels(low: 0, high: 1))
+        #expect(GrayLevels(of: [3]) == GrayLevels(low: 0, high: 3))
+        #expect(GrayLevels(of: [.nan, .infinity, 1, 2]) == GrayLevels(low: 1, high: 2))
+        let levels = GrayLevels(low: -1, high: 1)
+        #expect([-2, -1, 0, 1, 7, .nan].map(levels.level) == [0, 0, 128, 255, 255, 0])
+        let planes: [Float] = [-1, 0, 0, 1, 1, 1]
+        #expect(levels.image(planes: planes, channels: 3, height: 1, width: 2).pixels == [0, 128, 255, 128, 255, 255])
+        #expect(levels.image(planes: planes, channels: 2, height: 1, width: 3).pixels == [0, 128, 128])
+    }
+
+    @Test("the colour map is viridis, and lies over the gray of an image")
+    func colourMap() {
+        #expect(ColourMap.colour(0) == Colour(0x44, 0x01, 0x54) && ColourMap.colour(1) == Colour(0xFD, 0xE7, 0x25))
+        #expect(ColourMap.colour(-1) == ColourMap.colour(0) && ColourMap.colour(.nan) == ColourMap.colour(0))
+        // Lightness rises from colour to colour.
+        let lightness = (0...255).map { index -> Double in
+            let colour = ColourMap.colour(Float(index) / 255)
+            return 0.2126 * Double(colour.red) + 0.7152 * Double(colour.green) + 0.0722 * Double(colour.blue)
+        }
+        #expect(
+            zip(lightness, lightness.dropFirst()).allSatisfy { $0 < $1 + 0.8 } && lightness[255] > lightness[0] + 150)
+        let image = PixelImage(width: 1, height: 1, channels: 3, pixels: [200, 100, 0])
+        let blended = ColourMap.blended([0, 0, 1, 1], over: image.enlarged(2))
+        #expect(blended.width == 2 && Array(blended.pixels.prefix(3)) == [101, 77, 106])
+        #expect(Array(blended.pixels.suffix(3)) == [219, 203, 57])
     }
 
     @Test("text that reads upwards has the pixels of text, turned")

@@ -30,7 +30,7 @@ package enum Padding: Equatable, Sendable, ExpressibleByIntegerLiteral, Expressi
     }
 
     /// The places in front of and behind every axis. Throws: `WindowArithmetic.Misfit`.
-    func resolved(kernel: [Int], stride: [Int], dilation: [Int]) throws(WindowArithmetic.Misfit) -> [(
+    package func resolved(kernel: [Int], stride: [Int], dilation: [Int]) throws(WindowArithmetic.Misfit) -> [(
         before: Int, after: Int
     )] {
         let rank = kernel.count

@@ -53,14 +53,23 @@ package enum EngineChoice: Sendable {
 /// element depends on the network, the images of its shard and the kernel set; not on how many shards the plan holds, and
 /// not on the number of threads.
 package final class ExecutionPlan {
-    package enum Mode: Sendable {
+    package enum Mode: Equatable, Sendable {
         case training
         case evaluation
+        /// Evaluation, and then the gradient of one logit an image, that of its label, with respect to a value. The reference
+        /// engine's.
+        case logitGradient(ofValue: Int)
+
+        /// The value whose gradient is asked for, besides those of parameters.
+        var keptValue: Int? { if case .logitGradient(let value) = self { value } else { nil } }
+        var hasBackward: Bool { self != .evaluation }
     }
 
     package let imagesPerShard: Int
     package let shards: Int
     package let mode: Mode
+    /// Bytes of one image, as the plan reads it.
+    package let imageBytes: Int
     /// The engine that computes and what else decides its bits: "lanes (avx512)".
     package let engine: String
     /// Bytes of the arena.
@@ -76,6 +85,8 @@ package final class ExecutionPlan {
     private let context: StepContext
     private let passes: [Pass]
     private let logitsPointer: UnsafeMutablePointer<Float>
+    /// A value whose gradient was asked for, [slots, count], and the gradient.
+    private let kept: (value: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>, count: Int)?
     private let classes: Int
     private let takesTargets: Bool
 
@@ -94,11 +105,13 @@ package final class ExecutionPlan {
         passes = compiled.passes
         self.engine = engine.name
         logitsPointer = compiled.logits
+        kept = compiled.kept.map { ($0.value, $0.gradient, network.shape(ofValue: mode.keptValue ?? 0).count) }
         classes = network.shape(ofValue: options.part.stages(of: network).upperBound).count
         takesTargets = request.takesTargets
         self.imagesPerShard = imagesPerShard
         self.shards = shards
         self.mode = mode
+        imageBytes = input.imageByteCount
         self.pool = pool
     }
 
@@ -150,6 +163,17 @@ package final class ExecutionPlan {
     package func logits(ofSlot slot: Int) -> UnsafeBufferPointer<Float> {
         UnsafeBufferPointer(start: logitsPointer + slot * classes, count: classes)
     }
+
+    /// Of a plan for the gradient of a logit: the value that it was asked for, and its gradient, of one slot after a run.
+    package func valueAndGradient(ofSlot slot: Int) -> (
+        value: UnsafeBufferPointer<Float>, gradient: UnsafeBufferPointer<Float>
+    ) {
+        guard let kept else { preconditionFailure("a plan in mode \(mode) keeps no gradient of a value") }
+        return (
+            UnsafeBufferPointer(start: kept.value + slot * kept.count, count: kept.count),
+            UnsafeBufferPointer(start: kept.gradient + slot * kept.count, count: kept.count)
+        )
+    }
 }
 
 /// A way to compute a network: where its values lie in memory, and the passes over them.
@@ -169,6 +193,8 @@ protocol PlanEngine {
 struct CompiledPlan {
     let passes: [Pass]
     let logits: UnsafeMutablePointer<Float>
+    /// The value that the mode asks for, and its gradient.
+    var kept: (value: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>)?
 }
 
 /// What a plan is asked to compute.
@@ -186,7 +212,7 @@ struct PlanRequest {
     /// The engine for this network, its loss and what it is scored against. Neither batch, shards nor threads have a say, so
     /// that the bits do not depend on them. Throws: `ShapeMismatch`.
     func engine() throws -> any PlanEngine {
-        if options.part == .whole, !takesTargets, let program = options.laneProgram(network) {
+        if options.part == .whole, !takesTargets, mode.keptValue == nil, let program = options.laneProgram(network) {
             return LaneEngine(program, self)
         }
         return try ReferenceEngine(self)

@@ -2,19 +2,23 @@
 struct ValueGraph {
     /// Stages that read each value, ascending; a stage that reads it twice is there twice.
     let consumers: [[Int]]
-    /// Whether trained parameters lie before each value, so that its gradient is of use.
-    let dependsOnParameters: [Bool]
+    /// Whether the gradient of each value is of use: trained parameters lie before it, or it depends on the value whose
+    /// gradient is asked for.
+    let needsGradient: [Bool]
     private let stages: [Network.Stage]
 
-    init(_ stages: [Network.Stage]) {
+    /// `keptValue`: the one value whose gradient is asked for, instead of those of parameters.
+    init(_ stages: [Network.Stage], keptValue: Int? = nil) {
         var consumers = [[Int]](repeating: [], count: stages.count + 1)
         var depends = [Bool](repeating: false, count: stages.count + 1)
+        if let keptValue { depends[keptValue] = true }
         for (index, stage) in stages.enumerated() {
             for value in stage.inputValues { consumers[value].append(index) }
-            depends[index + 1] = stage.isTrained || stage.inputValues.contains { depends[$0] }
+            let hasTrained = stage.isTrained && keptValue == nil
+            depends[index + 1] = depends[index + 1] || hasTrained || stage.inputValues.contains { depends[$0] }
         }
         self.consumers = consumers
-        dependsOnParameters = depends
+        needsGradient = depends
         self.stages = stages
     }
 
@@ -33,7 +37,8 @@ struct ValueSharing {
     let ofValues: [Int]
     let ofGradients: [Int]
 
-    init(_ graph: ValueGraph, _ stages: [Network.Stage], _ demands: [MemoryDemand]) {
+    /// `keptValue` is read after the run, so that nothing may overwrite it.
+    init(_ graph: ValueGraph, _ stages: [Network.Stage], _ demands: [MemoryDemand], keptValue: Int? = nil) {
         var values = [0]
         var gradients = [0]
         for (index, stage) in stages.enumerated() {
@@ -46,7 +51,7 @@ struct ValueSharing {
                 case .sameBytes: isOnlyReader
                 case .mayOverwriteInput:
                     isOnlyReader && !demands[index].backwardReadsInput
-                        && !Self.isReadBackwards(input, stages, demands)
+                        && !Self.isReadLater(input, stages, demands, keptValue)
                 }
             values.append(shares ? values[input] : index + 1)
             gradients.append(shares ? gradients[input] : index + 1)
@@ -55,11 +60,15 @@ struct ValueSharing {
         ofGradients = gradients
     }
 
-    /// Whether the stage that makes this value, or one whose bytes it shares, reads it in its backward pass.
-    private static func isReadBackwards(_ value: Int, _ stages: [Network.Stage], _ demands: [MemoryDemand]) -> Bool {
+    /// Whether the stage that makes this value, or one whose bytes it shares, reads it in its backward pass, or someone does
+    /// after the run.
+    private static func isReadLater(
+        _ value: Int, _ stages: [Network.Stage], _ demands: [MemoryDemand], _ keptValue: Int?
+    ) -> Bool {
+        if value == keptValue { return true }
         guard value > 0 else { return false }
         if demands[value - 1].backwardReadsOutput { return true }
         return demands[value - 1].sharing == .sameBytes
-            && isReadBackwards(stages[value - 1].inputValues[0], stages, demands)
+            && isReadLater(stages[value - 1].inputValues[0], stages, demands, keptValue)
     }
 }

@@ -29,19 +29,19 @@ struct PlanMemory {
         let part = options.part.stages(of: network)
         // The loss, or the end, has the time behind the last stage.
         let count = part.upperBound
-        let isTraining = mode == .training
+        let (isTraining, goesBack) = (mode == .training, mode.hasBackward)
         let slots = shards * imagesPerShard
-        let graph = ValueGraph(stages)
+        let graph = ValueGraph(stages, keptValue: mode.keptValue)
         sites = stages.indices.map { index in
             PlanSite(
                 path: stages[index].path, number: index, inputs: stages[index].inputs, output: stages[index].output,
                 shards: shards, imagesPerShard: imagesPerShard,
-                needsInputGradients: stages[index].inputValues.map { isTraining && graph.dependsOnParameters[$0] },
+                needsInputGradients: stages[index].inputValues.map { goesBack && graph.needsGradient[$0] },
                 isTraining: isTraining, trainsParameters: isTraining && stages[index].isTrained,
                 batchStatistics: !isTraining || stages[index].isFrozen && stages[index].statisticCount == 0
                     ? nil : options.batchStatistics)
         }
-        let hasBackward = stages.indices.map { isTraining && graph.dependsOnParameters[$0 + 1] }
+        let hasBackward = stages.indices.map { goesBack && graph.needsGradient[$0 + 1] && $0 + 1 != mode.keptValue }
         let demands = try zip(stages, sites).map { stage, site in
             guard part.contains(site.number) else { return MemoryDemand() }
             var demand = try stage.layer.demand(for: site)
@@ -51,7 +51,7 @@ struct PlanMemory {
             }
             return demand
         }
-        let sharing = ValueSharing(graph, stages, demands)
+        let sharing = ValueSharing(graph, stages, demands, keptValue: mode.keptValue)
 
         var layout = ArenaLayout()
         func bytes(_ value: Int) -> Int {
@@ -67,15 +67,15 @@ struct PlanMemory {
                 if demands[consumer].backwardReadsInput { last = max(last, 2 * count - consumer) }
             }
             if value > 0, demands[value - 1].backwardReadsOutput { last = max(last, 2 * count - value + 1) }
-            // The logits stay for whoever asks for them after the run.
-            if isTraining, value == count { last = 2 * count }
+            // The logits, and the value that is asked for, stay for whoever reads them after the run.
+            if goesBack, value == count || value == mode.keptValue { last = 2 * count }
             return max(0, value - 1)...max(last, max(0, value - 1))
         }
         values = Self.buffers(sharing.ofValues, lifetimes: lifetimes, bytes: bytes, in: &layout)
 
         // A gradient is alive from the first backward pass that writes it to the one that consumes it.
         let gradientLifetimes: [ClosedRange<Int>?] = (0...stages.count).map { value in
-            guard isTraining, graph.dependsOnParameters[value] else { return nil }
+            guard goesBack, graph.needsGradient[value] else { return nil }
             let first = value == count ? count : 2 * count - (graph.consumers[value].last ?? count)
             return first...2 * count - value + 1
         }
@@ -120,6 +120,13 @@ struct PlanMemory {
     func input(in arena: Arena) -> UnsafeMutablePointer<Float> { value(ends.input, in: arena) }
 
     func logits(in arena: Arena) -> UnsafeMutablePointer<Float> { value(ends.output, in: arena) }
+
+    /// A value that is kept, and its gradient.
+    func kept(_ value: Int, in arena: Arena) -> (
+        value: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>
+    )? {
+        gradients[value].map { (self.value(value, in: arena), arena.pointer(at: solution[$0])) }
+    }
 
     private func value(_ value: Int, in arena: Arena) -> UnsafeMutablePointer<Float> {
         guard let buffer = values[value] else { preconditionFailure("value \(value) lies outside the plan") }

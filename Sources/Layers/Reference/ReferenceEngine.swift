@@ -22,13 +22,20 @@ struct ReferenceEngine: PlanEngine {
         for index in request.options.part.stages(of: network) {
             let (site, additions) = memory.site(index, in: arena, context: context)
             forward += try network.stages[index].layer.forwardPasses(at: site)
-            if request.mode == .training {
+            if request.mode.hasBackward {
                 let passes = try network.stages[index].layer.backwardPasses(at: site)
                 backward.insert(contentsOf: passes + additions.map { Self.additionPass($0, at: site) }, at: 0)
             }
         }
         let logits = memory.logits(in: arena)
         if case .front = request.options.part { return CompiledPlan(passes: forward, logits: logits) }
+        if let value = request.mode.keptValue, let kept = memory.kept(value, in: arena),
+            let dlogits = memory.logitsGradient(in: arena)
+        {
+            let seed = Self.logitPass(
+                dlogits: dlogits, classes: network.description.classes, imagesPerShard, shards, context)
+            return CompiledPlan(passes: forward + [seed] + backward, logits: logits, kept: kept)
+        }
         let loss = Self.lossPass(
             request.options.loss, logits: logits, dlogits: memory.logitsGradient(in: arena),
             classes: network.description.classes, imagesPerShard, shards, context)
@@ -54,6 +61,19 @@ struct ReferenceEngine: PlanEngine {
             ElementwiseSum.sum(
                 addition.target + start, addition.addend + start, count: slots.count * addition.count,
                 into: addition.target + start)
+        }
+    }
+
+    /// The gradient of each label's own logit.
+    private static func logitPass(
+        dlogits: UnsafeMutablePointer<Float>, classes: Int, _ imagesPerShard: Int, _ shards: Int, _ context: StepContext
+    ) -> Pass {
+        Pass("logit", units: shards) { shard, _ in
+            for slot in shard * imagesPerShard..<(shard + 1) * imagesPerShard {
+                (dlogits + slot * classes).update(repeating: 0, count: classes)
+                dlogits[slot * classes + Int(context.labels[slot])] = 1
+            }
+            context.scores[shard] = Score()
         }
     }
 

@@ -7,17 +7,7 @@ package import Tensors
 
 /// Classifies images that have no labels, with the weights of a checkpoint and the preparation that it was trained with.
 package final class PredictionSession {
-    package let modelName: String
-    /// In the order of the network's outputs.
-    package let classNames: [String]
-    /// The image that the network takes, [C, H, W].
-    package let input: Shape
-    /// What the data of the run says was done to its pictures; empty where it says nothing.
-    package let preprocessing: String
-    private let configuration: Configuration
-    private let network: Network
-    private let state: ModelState
-    private let normalization: Normalization
+    private let trained: TrainedNetwork
     private let communicator: any Communicator
     private let pool: ThreadPool
 
@@ -25,36 +15,26 @@ package final class PredictionSession {
     private static let batchValues = 32 * 3 * 224 * 224
     private static let smallestBatch = 8
 
+    package var modelName: String { trained.modelName }
+    /// In the order of the network's outputs.
+    package var classNames: [String] { trained.classNames }
+    /// The image that the network takes, [C, H, W].
+    package var input: Shape { trained.input }
+    /// What the data of the run says was done to its pictures; empty where it says nothing.
+    package var preprocessing: String { trained.preprocessing }
+
     /// Reads the checkpoint on every rank. Collective. Throws: `Failure`, the same on every rank.
     package init(
-        checkpoint path: String, threads: Int?, models: [String], communicator: any Communicator,
-        makeModel: ModelMaker
+        checkpoint path: String, size: (height: Int, width: Int)? = nil, threads: Int?, models: [String],
+        communicator: any Communicator, makeModel: ModelMaker
     ) throws {
         try RankAgreement.together(communicator) { try BLAS.load() }
-        (configuration, network, state, normalization, classNames, preprocessing) = try RankAgreement.together(
-            communicator
-        ) {
-            let subject = try EvaluationSubject(.checkpoint(path: path, assignments: []), models: models)
-            guard let header = subject.header else { preconditionFailure("a checkpoint has a header") }
-            let description = try subject.configuration.model.description(
-                input: Shape(header.input), classes: header.classes.count, makeModel)
-            do {
-                let network = try Network(description)
-                let state = ModelState(parameterList: network.parameterList)
-                _ = try subject.restore(state)
-                return (
-                    subject.configuration, network, state,
-                    Normalization(mean: header.inputMean, std: header.inputStd), header.classes, header.preprocessing
-                )
-            } catch let error as ShapeMismatch {
-                throw Failure(.badData, "\(path): \(error)")
-            }
+        trained = try RankAgreement.together(communicator) {
+            try TrainedNetwork(checkpoint: path, size: size, models: models, makeModel: makeModel)
         }
         try RankAgreement.check(
-            [.init("weights (SHA-256)", state.weightsDigest()), .init("kernel set", Machine.kernelSet)],
+            [.init("weights (SHA-256)", trained.state.weightsDigest()), .init("kernel set", Machine.kernelSet)],
             over: communicator)
-        modelName = configuration.model.name
-        input = network.description.input
         self.communicator = communicator
         pool = try RankAgreement.together(communicator) {
             try ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
@@ -72,13 +52,12 @@ package final class PredictionSession {
         try RankAgreement.check(
             [.init("images", "\(images.count), names (SHA-256) \(Self.digest(ofNames: images))")],
             over: communicator)
+        let (network, configuration) = (trained.network, trained.configuration)
         let batchSize = min(
             images.count, configuration.evaluate.batchSize, max(Self.smallestBatch, Self.batchValues / input.count))
         let batches = EvaluationBatches(
             sampleCount: images.count, batchSize: batchSize, ranks: communicator.size)
-        let input = PixelConversion(
-            pixelType: images.pixelType == .uint8 ? .uint8 : .float32, image: input, mean: normalization.mean,
-            std: normalization.std)
+        let input = trained.conversion(images.pixelType)
         let options = configuration.planOptions
         let (plan, batch) = try RankAgreement.together(communicator) {
             do {
@@ -131,10 +110,10 @@ package final class PredictionSession {
         batch.counts[0] = Int32(samples.count)
         _ = try plan.run(
             images: batch.images, labels: batch.labels, counts: batch.counts,
-            weights: UnsafePointer(state.weights.baseAddress!), gradients: nil)
+            weights: UnsafePointer(trained.state.weights.baseAddress!), gradients: nil)
         return unreadable.enumerated().map { slot, reason in
             reason.map(Prediction.none)
-                ?? Prediction(logits: plan.logits(ofSlot: slot), top: top, loss: configuration.loss)
+                ?? Prediction(logits: plan.logits(ofSlot: slot), top: top, loss: trained.configuration.loss)
         }
     }
 }

@@ -21,6 +21,7 @@ from batchnorm import write_batchnorm
 from common import SEED, Errors
 from convolution import write_dimensions, write_flipped
 from initializers import write_initializers
+from inner import write_inner
 from linear import LINEAR_CASES, write_linear
 from losses import CROSS_ENTROPY_CASES, write_cross_entropy, write_losses
 from padding import write_padding
@@ -49,6 +50,7 @@ FAMILIES = {
     "sizes": (16, write_sizes),
     "initializers": (17, write_initializers),
     "padding": (18, write_padding),
+    "inner": (19, write_inner),
 }
 
 
@@ -83,6 +85,9 @@ attributes of the group: 64-bit integers, 64-bit floats or UTF-8 strings of fixe
   `logits`, the mean `loss` and `gradients/<key>`; for each of the traces `momentum` and `nesterov` (options as attributes) the `losses` of {steps} consecutive SGD
   steps, one per batch, and the final `weights/<key>`. Pixels enter as uint8 / 255.
 * `step-float64.h5`: the same quantities computed in float64 from the same float32 weights: the reference against which both PyTorch's float32 and ours are off.
+
+* `inner.h5` ({inner} values): a small network in evaluation mode: `images` (NHWC) and `labels` of three images, `weights/<key>`, and for `input` and each layer the `value` of all images and the `gradient`
+  of each image's own logit, that of its label, with respect to it; `map`: the class activation map (Grad-CAM) of `relu3`, and `larger`, the same at the image's size with 1 as its largest value. All are float64 results rounded to float32.
 
 ### Files of many small cases
 
@@ -131,6 +136,8 @@ Two correct float32 implementations that add in different orders may each be off
 | cross_entropy: loss | 1e-6 | 1e-6 |
 | cross_entropy: dlogits | 1e-6 | 0 |
 | every file of many small cases | forward 1e-5, gradients 1e-4 of the tensor's largest magnitude; the tests are tighter where they measure less | 0 |
+| inner: values, gradients | 1e-5 of the tensor's largest magnitude | 0 |
+| inner: map | 1e-4 | 0 |
 | sizes | 0 | 0 |
 | step: logits, loss, every gradient | 1e-5 of the tensor's largest magnitude | 0 |
 | traces: losses and final weights | 1e-5 of the tensor's largest magnitude | 0 |

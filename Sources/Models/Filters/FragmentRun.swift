@@ -1,0 +1,41 @@
+internal import Layers
+internal import Tensors
+
+/// A few layers one after the other, computed for one image by the reference engine.
+struct FragmentRun {
+    let network: Network
+    private let weights: [Float]
+    private let input: PixelConversion
+
+    /// `weights` are those of all layers, in their order. Throws: `ShapeMismatch`.
+    init(layers: [(path: String, layer: any Layer)], input shape: Shape, weights: (Network) -> [Float] = { _ in [] })
+        throws
+    {
+        var model = ModelDescription(name: "filter", input: shape, classes: 1)
+        for (path, layer) in layers { model.append(path, layer) }
+        network = try Network(model, isFragment: true)
+        // Layers without parameters still take a pointer to them.
+        self.weights = weights(network) + [0]
+        let channels = shape[0]
+        input = PixelConversion(
+            pixelType: .float32, image: shape, mean: [Float](repeating: 0, count: channels),
+            std: [Float](repeating: 1, count: channels))
+    }
+
+    /// What the layers in front of a value make of pixels [H, W, C]. Throws: `Arena.OutOfMemory`.
+    func value(_ value: Int, of pixels: [Float], pool: ThreadPool) throws -> [Float] {
+        precondition(pixels.count == network.description.input.count, "\(pixels.count) pixels")
+        var options = PlanOptions()
+        options.part = .front(until: value)
+        let plan = try network.plan(
+            imagesPerShard: 1, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)
+        _ = try pixels.withUnsafeBytes { pixels in
+            try weights.withUnsafeBufferPointer { weights in
+                try plan.run(
+                    images: pixels.baseAddress!, labels: [0], counts: [1], weights: weights.baseAddress!, gradients: nil
+                )
+            }
+        }
+        return Array(plan.logits(ofSlot: 0))
+    }
+}

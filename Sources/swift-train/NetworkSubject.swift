@@ -1,0 +1,92 @@
+internal import ArgumentParser
+internal import Datasets
+internal import Diagnostics
+internal import Ingest
+internal import Models
+internal import Tensors
+internal import Training
+
+/// The trained network that `features` and `explain` look into: a run or checkpoint in front of the images, or a file of
+/// weights.
+struct NetworkSubject: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp(
+            "A run folder, whose best checkpoint is taken, or a checkpoint (not with --weights), and behind it images: pictures or "
+                + "DATASET:SPLIT:INDEX.", valueName: "run|image"),
+        completion: .file(), transform: HomePath.expanded)
+    var paths: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Instead of a checkpoint: weights under PyTorch's keys, as safetensors, .pth or HDF5.", valueName: "file"),
+        completion: .file(), transform: HomePath.expanded)
+    var weights: String?
+
+    @Option(
+        help: ArgumentHelp("With --weights: the network, where the keys do not tell it.", valueName: "name"),
+        completion: .list(ModelRegistry.names))
+    var model: String?
+
+    func validate() throws {
+        guard weights != nil || !paths.isEmpty else {
+            throw ValidationError("expected a run folder or a checkpoint, or --weights FILE")
+        }
+        if let model {
+            guard weights != nil else {
+                throw ValidationError("--model belongs to --weights; a checkpoint knows its own")
+            }
+            guard ModelRegistry.names.contains(model) else {
+                throw ValidationError(
+                    "--model \(model): no network of this name\(Suggestion.nearest(to: model, in: ModelRegistry.names).map { ", did you mean \($0)?" } ?? "")"
+                )
+            }
+        }
+    }
+
+    /// What stands behind the checkpoint.
+    var images: [String] { weights == nil ? Array(paths.dropFirst()) : paths }
+
+    /// Everything that is read.
+    var files: [String] { paths + [weights].compactMap { $0 } }
+
+    /// Throws: `Failure`.
+    func open() throws -> TrainedNetwork {
+        try BLAS.load()
+        if let weights {
+            let choice = try GivenFile.weights(weights)
+            choice.sayWhich()
+            return try TrainedNetwork(
+                weights: choice.path, model: model,
+                known: ModelRegistry.names.compactMap { name in
+                    ModelRegistry.usual(name).map { (name, $0.input, $0.classes) }
+                }, makeModel: ModelRegistry.description)
+        }
+        let choice = try GivenFile.checkpoint(paths[0], choices: ["best.h5", "last"])
+        try GivenFile.requireCheckpoint(choice.path)
+        let trained = try TrainedNetwork(
+            checkpoint: choice.path, models: ModelRegistry.names, makeModel: ModelRegistry.description)
+        choice.sayWhich()
+        return trained
+    }
+}
+
+extension TrainedNetwork {
+    /// An image as the network takes it: prepared as `predict` does. Throws: `Failure`.
+    func image(_ text: String) throws -> GivenImage {
+        try GivenImage(
+            text, fitting: (channels: input[0], height: input[1], width: input[2]),
+            preparation: ImagePreparation(recorded: preprocessing) ?? ImagePreparation())
+    }
+
+    /// The value that a layer makes, by its path. Throws: `Failure(.usage)`.
+    func value(ofLayer path: String) throws -> Int {
+        guard let stage = network.stages.lastIndex(where: { $0.path == path }) else {
+            let paths = network.stages.map(\.path)
+            throw Failure(
+                .usage,
+                "--layer \(path): \(modelName) has no such layer\(Suggestion.nearest(to: path, in: paths).map { ", did you mean \($0)?" } ?? "; --list shows all")"
+            )
+        }
+        return stage + 1
+    }
+}
