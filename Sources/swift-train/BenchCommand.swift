@@ -24,8 +24,18 @@ struct BenchCommand: Command {
     @Option(parsing: .unconditional, help: ArgumentHelp("How long to measure.", valueName: "seconds"))
     var seconds = 3.0
 
-    @Flag(help: "Time what evaluation does with a batch of images instead of the training step.")
+    @Flag(help: "Time what evaluation does with a batch of images instead of the training step; of --layer always.")
     var inference = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Which engine may compute: fastest, or reference, which makes matrix products of convolutions (im2col).",
+            valueName: "name"), completion: .list(Engine.allCases.map(\.rawValue)))
+    var engine = Engine.fastest
+
+    enum Engine: String, CaseIterable, ExpressibleByArgument {
+        case fastest, reference
+    }
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -42,7 +52,16 @@ struct BenchCommand: Command {
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         let text = try ConfigurationFile.text(ofFile: choice.config, over: communicator)
-        let network = try RankAgreement.together(communicator) { try choice.network(configuration: text).network }
+        var (network, options) = try RankAgreement.together(communicator) {
+            try choice.network(configuration: text, isFragment: choice.layer != nil)
+        }
+        if engine == .reference { options.engine = .reference }
+        guard network.description.input.rank == 3 else {
+            throw Failure(
+                .usage,
+                "--input \(network.description.input): images of this shape are not timed, expected CHANNELSxHEIGHTxWIDTH"
+            )
+        }
         guard batch % communicator.size == 0 else {
             throw Failure(
                 .usage, "--batch \(batch) on \(communicator.size) ranks: expected a multiple of the number of ranks")
@@ -52,11 +71,12 @@ struct BenchCommand: Command {
             return try ThreadPool(
                 threads: parallel.threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
         }
-        let work: Benchmark.Work = inference ? .inference : .training
+        let work: Benchmark.Work = inference || choice.layer != nil ? .inference : .training
         let benchmark = try RankAgreement.together(communicator) {
             do {
                 return try Benchmark(
-                    work, network: network, batchSize: batch, shards: shards, communicator: communicator, pool: pool)
+                    work, network: network, batchSize: batch, shards: shards, options: options,
+                    communicator: communicator, pool: pool)
             } catch let error as Arena.OutOfMemory {
                 throw Failure(.internalError, "\(error); lower --batch, or use more ranks")
             }
@@ -66,7 +86,7 @@ struct BenchCommand: Command {
             guard communicator.rank == 0 else { return }
             let report = BenchReport(
                 name: network.description.name, work: work, batch: batch, shards: shards, ranks: communicator.size,
-                threads: pool.threads, result: result)
+                threads: pool.threads, engine: benchmark.engine, result: result)
             try StandardOutput.line(json ? report.json.text() : report.text)
         }
         return .done
@@ -81,6 +101,7 @@ private struct BenchReport {
     let shards: Int
     let ranks: Int
     let threads: Int
+    let engine: String
     let result: Benchmark.Result
 
     /// A mean so many times the median is due to something else than the program.
@@ -100,7 +121,7 @@ private struct BenchReport {
         [
             "model": .string(name), "work": .string(work.rawValue), "batch": .integer(batch),
             "shards": .integer(shards), "ranks": .integer(ranks), "threads": .integer(threads),
-            "isa": .string(Machine.kernelSet), "steps": .integer(result.steps),
+            "isa": .string(Machine.kernelSet), "engine": .string(engine), "steps": .integer(result.steps),
             "images_per_second": .number(result.imagesPerSecond), "step_ms_mean": .number(meanMilliseconds),
             "step_ms_median": .number(result.stepMillisecondsMedian),
             "step_ms_min": .number(result.stepMillisecondsMinimum),
@@ -119,12 +140,13 @@ private struct BenchReport {
             name, shape, "\(NumberText.counted(ranks, "rank")) × \(NumberText.counted(threads, "thread"))",
         ]
         var facts = [
-            ("kernels", Machine.kernelSet), ("images/s", NumberText.decimal(result.imagesPerSecond, 1)),
+            ("kernels", Machine.kernelSet), ("engine", engine),
+            ("images/s", NumberText.decimal(result.imagesPerSecond, 1)),
             ("ms a \(work == .inference ? "batch" : "step")", milliseconds),
             (
                 "GFLOP/s",
-                "\(NumberText.decimal(result.gigaflops, 1)) of \(NumberText.decimal(result.peakGigaflops, 1)), the FMA peak "
-                    + "of the cores in use"
+                "\(NumberText.decimal(result.gigaflops, 1)), \(NumberText.percent(result.gigaflops / max(result.peakGigaflops, 1e-9))) "
+                    + "of \(NumberText.decimal(result.peakGigaflops, 1)), the FMA peak of the cores in use"
             ),
             ("peak memory", "\(NumberText.megabytes(result.peakResidentBytes)) a rank"),
         ]

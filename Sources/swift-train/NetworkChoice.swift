@@ -18,6 +18,12 @@ struct NetworkChoice: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Instead of a name: one layer, or several in Sequential(...), as PyTorch or layers: writes them; needs --input.",
+            valueName: "layer"))
+    var layer: String?
+
+    @Option(
+        help: ArgumentHelp(
             "The image, as CHANNELSxHEIGHTxWIDTH (CHANNELSxLENGTH, CHANNELSxDEPTHxHEIGHTxWIDTH); by default the network's own "
                 + "or that of the configuration's data.",
             valueName: "CxHxW"))
@@ -35,8 +41,11 @@ struct NetworkChoice: ParsableArguments {
     static let namesHelp = "Networks: \(ModelRegistry.names.joined(separator: ", "))."
 
     func validate() throws {
-        guard (model == nil) != (config == nil) else {
-            throw ValidationError("expected the name of a model or --config FILE, one of them")
+        guard [model, config, layer].compactMap({ $0 }).count == 1 else {
+            throw ValidationError("expected the name of a model, --config FILE or --layer LAYER, one of them")
+        }
+        guard layer == nil || input != nil else {
+            throw ValidationError("--layer needs --input, the shape of what it gets, such as 64x56x56")
         }
         if let model, !ModelRegistry.names.contains(model), weightsFile == nil {
             throw ValidationError(Self.unknown(model))
@@ -70,6 +79,19 @@ struct NetworkChoice: ParsableArguments {
         return "\(model) is no network\(near) known: \(ModelRegistry.names.joined(separator: ", "))"
     }
 
+    /// The configuration of what is a layer alone. Words of YAML stay as they are; PyTorch's calls become one.
+    private var layerYAML: String? {
+        layer.map { layer in
+            let isCall = layer.firstMatch(of: /^[A-Za-z0-9_.]+\(/) != nil
+            let item = isCall ? "'" + layer.replacing("'", with: "''") + "'" : "{\(layer)}"
+            let isWord = layer.allSatisfy { $0.isLetter || $0.isNumber }
+            return "model: {name: layer, layers: [\(isWord ? layer : item)]}"
+        }
+    }
+
+    /// Whether fragments are looked at: configurations and layers may be some.
+    var mayBeFragment: Bool { model == nil }
+
     /// The network, or a fragment of one where that will do, and what its plans compute besides; `text` is the configuration's.
     ///
     /// Throws: `Failure`.
@@ -81,9 +103,10 @@ struct NetworkChoice: ParsableArguments {
         var usual = model.flatMap(ModelRegistry.usual)
         var classes = classes
         var options = PlanOptions()
-        if let config {
+        if let file = config ?? layer.map({ _ in "--layer" }) {
+            let text = config == nil ? layerYAML : text
             let configuration = try Configuration(
-                yaml: text, file: config, assignments: [], models: ModelRegistry.names, defaults: Configuration(),
+                yaml: text, file: file, assignments: [], models: ModelRegistry.names, defaults: Configuration(),
                 needsData: input == nil || (classes == nil && !isFragment))
             wanted = configuration.model
             options = configuration.planOptions

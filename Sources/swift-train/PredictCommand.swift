@@ -45,6 +45,12 @@ struct PredictCommand: Command {
         completion: .list(["test", "train", "val"]))
     var split: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Bring images to this size instead of the one trained on, where the network takes it.",
+            valueName: "WIDTHxHEIGHT"))
+    var size: String?
+
     @OptionGroup var parallel: ThreadOption
 
     @Flag(help: "Print one JSON object a line, one line an image.")
@@ -64,6 +70,7 @@ struct PredictCommand: Command {
             [
                 .init("checkpoint", checkpoint), .init("paths", paths.joined(separator: "\n")),
                 .init("--output", output ?? "(none)"), .init("--top", "\(top)"), .init("--split", split ?? "(all)"),
+                .init("--size", size ?? "(none)"),
             ], over: communicator)
         let choice = try RankAgreement.together(communicator) {
             let choice = try GivenFile.checkpoint(checkpoint, choices: ["best.h5", "last"])
@@ -73,8 +80,10 @@ struct PredictCommand: Command {
             }
             return choice
         }
+        let wanted = try RankAgreement.together(communicator) { try size.map { try ImagePreparation.Size($0) } }
         let session = try PredictionSession(
-            checkpoint: choice.path, threads: parallel.threads, models: ModelRegistry.names, communicator: communicator,
+            checkpoint: choice.path, size: wanted.map { ($0.height, $0.width) }, threads: parallel.threads,
+            models: ModelRegistry.names, communicator: communicator,
             makeModel: ModelRegistry.description)
         let recorded = ImagePreparation(recorded: session.preprocessing)
         let images = try RankAgreement.together(communicator) {

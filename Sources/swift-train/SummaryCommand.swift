@@ -1,6 +1,8 @@
 internal import ArgumentParser
 internal import Diagnostics
+internal import Files
 internal import Layers
+internal import Pictures
 internal import Report
 internal import Training
 
@@ -21,11 +23,23 @@ struct SummaryCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Images of a step, for shapes and memory.", valueName: "n"))
     var batch = 1
 
+    @Option(
+        help: ArgumentHelp("Draw the network into this file (.svg or .png).", valueName: "file"),
+        completion: .file(extensions: ["svg", "png"]), transform: HomePath.expanded)
+    var figure: String?
+
+    @Flag(help: "List every parameter: key, shape and what its first values are drawn from.")
+    var parameters = false
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
     func validate() throws {
         guard (1...1 << 20).contains(batch) else { throw ValidationError("--batch \(batch): expected 1…1048576") }
+        if let figure, ![".svg", ".png"].contains(where: figure.lowercased().hasSuffix) {
+            throw ValidationError("--figure \(figure): expected a name that ends in .svg or .png")
+        }
+        guard !parameters || !json else { throw ValidationError("--parameters: is text, not for --json") }
     }
 
     func run() throws {
@@ -33,7 +47,8 @@ struct SummaryCommand: ParsableCommand {
             return try StandardOutput.line(json ? report.json.text() : report.text)
         }
         let (network, options) = try choice.network(
-            configuration: choice.config.map(ConfigurationFile.read), isFragment: choice.config != nil)
+            configuration: choice.config.map(ConfigurationFile.read), isFragment: choice.mayBeFragment)
+        if let figure { try draw(network, to: figure) }
         let summary = try NetworkSummary(network)
         let memory = try NetworkSummary.memory(of: network, images: batch, options: options)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)
@@ -43,6 +58,31 @@ struct SummaryCommand: ParsableCommand {
         guard !json else {
             return try StandardOutput.line(report.json(weights: match?.json).text())
         }
-        try StandardOutput.line(report.text + (match.map { "\n\n" + $0.table } ?? ""))
+        let sections = [report.text, parameters ? Self.table(network) : nil, match?.table].compactMap { $0 }
+        try StandardOutput.line(sections.joined(separator: "\n\n"))
+        if let figure { try StandardOutput.line("wrote \(figure)") }
+    }
+
+    private func draw(_ network: Network, to path: String) throws {
+        try DurableFile.requireWritable(path, unlike: [choice.config].compactMap { $0 })
+        let drawing = NetworkFigure(network).drawing
+        guard path.lowercased().hasSuffix(".png") else { return try DurableFile.write(drawing.svg, to: path) }
+        try DurableFile.write(Canvas(drawing).png(), to: path)
+    }
+
+    /// Keys and shapes, and the first values of each.
+    private static func table(_ network: Network) -> String {
+        let rows = network.parameterList.parameters.map { parameter in
+            [parameter.key, "\(parameter.shape)", words(parameter.initializer)]
+        }
+        return TextTable([["parameter", "shape", "first values"]] + rows, [.left]).text
+    }
+
+    private static func words(_ initializer: Initializer) -> String {
+        switch initializer {
+        case .uniform(let bound): "uniform within ±\(NumberText.significant(Double(bound)))"
+        case .normal(let deviation): "normal, deviation \(NumberText.significant(Double(deviation)))"
+        case .constant(let value): NumberText.significant(Double(value))
+        }
     }
 }

@@ -86,4 +86,30 @@ struct PredictCommandTests {
         #expect(texts.code == 65 && texts.errors.contains("1 file, and no image among them"), "\(texts)")
         #expect(!workshop.names.contains { $0.hasPrefix("p.") })
     }
+
+    @Test("images of another size are taken where the network has the same weights for them")
+    func sizes() throws {
+        let workshop = try Workshop.withData()
+        try workshop.write(
+            """
+            model: {name: any, layers: [{Conv2d: {out_channels: 4, kernel_size: 3}}, AdaptiveAvgPool2d, Flatten, {Linear: {out_features: classes}}]}
+            data: {file: d.h5}
+            steps: 1
+            batch_size: 8
+            """, "c.yaml")
+        #expect(try workshop.run("--config", "c.yaml", "--run-dir", "any", "--quiet").code == 0)
+        for size in ["40x33", "12"] {
+            let outcome = try workshop.run(
+                "predict", "any", "d.h5", "--split", "test", "--size", size, "--output", "p.csv")
+            #expect(outcome.code == 0 && outcome.errors.contains(size == "12" ? "12×12" : "40×33"), "\(outcome)")
+        }
+        let (small, tiny) = (
+            try workshop.run("predict", "any", "d.h5", "--size", "2"),
+            try workshop.run("predict", "any", "d.h5", "--size", "0")
+        )
+        #expect(small.code == 64 && small.errors.contains("3 places") && tiny.code == 64, "\(small)\(tiny)")
+        #expect(try workshop.run("--data", "d.h5", "--run-dir", "run", "--set", "steps=1", "--quiet").code == 0)
+        let other = try workshop.run("predict", "run", "d.h5", "--size", "40")
+        #expect(other.code == 64 && other.errors.contains("would need other weights"), "\(other)")
+    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import FoundationXML
 import Testing
 
 @Suite("summary")
@@ -60,6 +61,60 @@ struct SummaryCommandTests {
         #expect(try output("{Conv1d: {out_channels: 3, kernel_size: 4}}", "2x100").output.contains("[16, 3, 97]"))
         let volume = try output("{Conv3d: {out_channels: 3, kernel_size: 3, stride: 2}}", "1x9x9x11")
         #expect(volume.output.contains("[16, 3, 4, 4, 5]"), "\(volume)")
+    }
+
+    @Test("one layer, or several, are shown as PyTorch or a configuration writes them")
+    func layers() throws {
+        let workshop = try Workshop()
+        let partial = try workshop.run(
+            "summary", "--layer",
+            "Sequential(Conv2d(1, 30, kernel_size=3, padding=1), ReLU(), Conv2d(30, 10, kernel_size=3, padding=1))",
+            "--input", "1x28x28")
+        #expect(partial.code == 0 && partial.output.contains("[1, 10, 28, 28]"), "\(partial)")
+        for layer in ["Conv1d: {out_channels: 3, kernel_size: 4}", "Conv1d(2, 3, 4)", "nn.Conv1d(2, 3, 4)"] {
+            #expect(try workshop.run("summary", "--layer", layer, "--input", "2x100").output.contains("[1, 3, 97]"))
+        }
+        #expect(try workshop.run("summary", "--layer", "ReLU", "--input", "2x100").output.contains("[1, 2, 100]"))
+        let wrong = try workshop.run("summary", "--layer", "Conv2d(3, 8, 3)", "--input", "1x28x28")
+        #expect(wrong.code == 78 && wrong.errors.contains("in_channels = 3, but it gets [1, 28, 28]"), "\(wrong)")
+        #expect(try workshop.run("summary", "--layer", "Conv2d(3, 8, 3)").code == 64)
+    }
+
+    @Test("a figure is drawn as SVG and PNG, and parameters are listed with their first values")
+    func figure() throws {
+        let workshop = try Workshop()
+        for name in ["lenet5", "resnet18", "vgg11-bn"] {
+            for file in ["f.svg", "f.png"] {
+                let outcome = try workshop.run("summary", name, "--figure", file)
+                #expect(outcome.code == 0 && outcome.output.hasSuffix("wrote \(file)\n"), "\(outcome)")
+            }
+            #expect(try XMLDocument(data: Data(workshop.text("f.svg").utf8)).rootElement()?.name == "svg")
+        }
+        let vgg = try workshop.run("summary", "vgg11", "--parameters")
+        // The article: √(2 / (3 · 3 · 64)), and 0.01.
+        #expect(
+            vgg.output.contains(#/features\.0\.weight +\[64, 3, 3, 3\] +normal, deviation 0\.05893/#), "\(vgg.output)")
+        #expect(vgg.output.contains(#/classifier\.0\.weight +\[4096, 25088\] +normal, deviation 0\.01/#))
+        #expect(vgg.output.contains(#/classifier\.0\.bias +\[4096\] +0/#))
+        #expect(try workshop.run("summary", "lenet5", "--figure", "f.pdf").code == 64)
+        #expect(try workshop.run("summary", "lenet5", "--figure", "none/f.png").code == 73)
+    }
+
+    @Test("one layer is timed, and a network by either engine")
+    func bench() throws {
+        let workshop = try Workshop()
+        let layer = try workshop.run(
+            "bench", "--layer", "Conv2d(8, 8, 3, padding=1)", "--input", "8x14x14", "--seconds", "0.1", "--batch", "8")
+        #expect(
+            layer.code == 0 && layer.output.contains("inference, batch 8") && layer.output.contains("reference"),
+            "\(layer)")
+        #expect(layer.output.contains(#/GFLOP/s +[0-9.]+, [0-9]+ % of/#), "\(layer)")
+        let lanes = try workshop.run("bench", "lenet5", "--inference", "--seconds", "0.1", "--batch", "8")
+        #expect(lanes.code == 0 && lanes.output.contains("lanes ("), "\(lanes)")
+        let products = try workshop.run("bench", "lenet5", "--seconds", "0.1", "--batch", "8", "--engine", "reference")
+        #expect(products.code == 0 && products.output.contains("reference (OpenBLAS"), "\(products)")
+        #expect(
+            try workshop.run("bench", "--layer", "Conv1d(1, 2, 3)", "--input", "1x9", "--seconds", "0.1").code == 64)
     }
 
     @Test("wrong words are usage errors, and an image that does not fit a configuration error")

@@ -1,6 +1,8 @@
 /// Layers as people write them down: in lists, with shortcuts and branches. A list of them is a network.
 package indirect enum LayerTree: Sendable {
     case layer(any Layer)
+    /// One whose input is said to have so many channels; `as` is the word for it.
+    case expecting(channels: Int, as: String, any Layer)
     /// One after the other.
     case sequence([Named])
     /// The sum of a main path and a shortcut, which may be empty: the input itself.
@@ -33,6 +35,9 @@ extension ModelDescription {
         switch tree {
         case .layer(let layer):
             append(path, layer)
+        case .expecting(let channels, let word, let layer):
+            append(path, layer)
+            expect(channels, as: word)
         case .sequence(let items):
             append(items, under: path + ".")
         case .residual(let main, let shortcut):

@@ -15,6 +15,8 @@ package struct ModelDescription: Sendable {
         package let path: String
         package let layer: any Layer
         package let inputs: [Value]
+        /// The channels that its input is said to have, and the word for that; nil where nobody says it.
+        package fileprivate(set) var expected: (channels: Int, word: String)?
     }
 
     package let name: String
@@ -48,6 +50,11 @@ package struct ModelDescription: Sendable {
         nodes.append(Node(path: path, layer: layer, inputs: inputs.isEmpty ? [last] : inputs))
         last = Value(index: nodes.count)
         return last
+    }
+
+    /// Says how many channels the input of the last layer has; the network is refused where it has others.
+    package mutating func expect(_ channels: Int, as word: String) {
+        nodes[nodes.count - 1].expected = (channels, word)
     }
 
     /// Makes the next layer take an earlier value by default: the start of another branch.

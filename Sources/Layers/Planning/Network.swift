@@ -67,6 +67,11 @@ package struct Network: Sendable {
                 + "\(Self.largestCount) elements")
         for node in description.nodes {
             let inputs = node.inputs.map { shapes[$0.index] }
+            if let expected = node.expected {
+                try require(
+                    inputs[0][0] == expected.channels, "layer \(node.path)",
+                    "\(expected.word) = \(expected.channels), but it gets \(inputs[0])")
+            }
             let output: Shape
             let operation: Operation
             do {

@@ -159,14 +159,10 @@ struct ConfigurationSection {
     private func name(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     private func advice(for key: String) -> String {
-        if Self.implied.contains(key) { return ", which follows from the layer before: leave it out" }
         if key == "inplace" { return ", which changes no result: leave it out" }
         return Suggestion.nearest(to: key, in: known).map { ", did you mean \(name(of: $0))?" }
             ?? "; known here: \(known.joined(separator: ", "))"
     }
-
-    /// Arguments of PyTorch's modules that a list of layers makes needless.
-    private static let implied: Set = ["in_channels", "in_features", "num_features"]
 
     /// What values are called elsewhere, as `Suggestion.plain` writes it.
     private static let synonyms = [

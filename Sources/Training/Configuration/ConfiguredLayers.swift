@@ -11,6 +11,7 @@ package import Layers
 ///     - Flatten
 ///     - Linear: {out_features: classes}
 /// ```
+/// A layer may also be written as PyTorch's programs write it: `Conv2d(3, 16, kernel_size=3, padding=1)`.
 package struct ConfiguredLayers: Equatable, Sendable {
     /// The list in one line of YAML.
     package let text: String
@@ -50,6 +51,8 @@ private struct LayerReader {
     private func item(_ node: ConfigurationNode, path: String) throws -> LayerTree.Named {
         let (kind, value): (String, ConfigurationNode)
         switch node.content {
+        case .scalar(let text) where LayerCall.isCall(text):
+            return try item(LayerCall.node(text, place: node.place), path: path)
         case .scalar(let text):
             (kind, value) = (text, ConfigurationNode(place: node.place, content: .mapping([])))
         case .mapping(let pairs) where pairs.count == 1:
@@ -110,7 +113,11 @@ private struct LayerReader {
             return .concatenation(try branches.enumerated().map { try list($1, path: "\(path).branches[\($0)]") })
         default:
             guard let row = LayerRow.named[kind] else { throw section.failure("name", "\(kind) is no layer") }
-            return .layer(try row.make(LayerArguments(section, classes: classes)))
+            let layer = try row.make(LayerArguments(section, classes: classes))
+            let inputs = try LayerRow.inputs.lazy.filter(section.has).compactMap { key in
+                try section.integer(key, in: 1...LayerArguments.largest).map { (key, $0) }
+            }.first
+            return inputs.map { .expecting(channels: $0.1, as: $0.0, layer) } ?? .layer(layer)
         }
     }
 }

@@ -1,15 +1,25 @@
 internal import Layers
 internal import Tensors
 
-/// A kind of layer in `layers:`: the arguments it takes, as PyTorch calls them where it has them, and what they make.
+/// A kind of layer in `layers:`: the arguments it takes, as PyTorch calls them where it has them, in PyTorch's order, and what
+/// they make.
 struct LayerRow: Sendable {
     let name: String
     let arguments: [String]
+    /// How many of them PyTorch takes without a name.
+    let positions: Int
     let make: @Sendable (LayerArguments) throws -> any Layer
 
-    init(_ name: String, _ arguments: [String] = [], _ make: @escaping @Sendable (LayerArguments) throws -> any Layer) {
+    /// What follows from the layer in front, and is compared with it where it is given.
+    static let inputs = ["in_channels", "in_features", "num_features"]
+
+    init(
+        _ name: String, _ arguments: [String] = [], positions: Int? = nil,
+        _ make: @escaping @Sendable (LayerArguments) throws -> any Layer
+    ) {
         self.name = name
         self.arguments = arguments
+        self.positions = positions ?? arguments.count
         self.make = make
     }
 
@@ -46,16 +56,16 @@ struct LayerRow: Sendable {
             return Dropout(probability: probability ?? 0.5)
         },
         LayerRow("Flatten") { _ in Flatten() },
-        LayerRow("Linear", ["out_features", "bias"]) {
+        LayerRow("Linear", ["in_features", "out_features", "bias"]) {
             Linear(outputs: try $0.channels("out_features"), bias: try $0.flag("bias", true))
         },
-        LayerRow("Unfold", window + ["dilation"]) {
+        LayerRow("Unfold", ["kernel_size", "dilation", "padding", "stride"]) {
             Unfold(
                 kernel: try $0.kernel(2), dilation: try $0.extents("dilation", from: 1, axes: 2) ?? 1,
                 padding: try $0.extents("padding", from: 0, axes: 2) ?? 0,
                 stride: try $0.extents("stride", from: 1, axes: 2) ?? 1)
         },
-        LayerRow("Fold", window + ["output_size", "dilation"]) {
+        LayerRow("Fold", ["output_size", "kernel_size", "dilation", "padding", "stride"]) {
             Fold(
                 output: try $0.required("output_size", axes: 2), kernel: try $0.kernel(2),
                 dilation: try $0.extents("dilation", from: 1, axes: 2) ?? 1,
@@ -70,7 +80,10 @@ struct LayerRow: Sendable {
         return [
             LayerRow(
                 "Conv" + suffix,
-                window + ["out_channels", "dilation", "groups", "bias", "padding_mode", "flip_kernel"]
+                ["in_channels", "out_channels"] + window + [
+                    "dilation", "groups", "bias", "padding_mode", "flip_kernel",
+                ],
+                positions: 9
             ) {
                 let modes = PaddingMode.allCases.map(\.rawValue).joined(separator: ", ")
                 return Conv<Rank>(
@@ -85,7 +98,7 @@ struct LayerRow: Sendable {
             },
             LayerRow(
                 "ConvTranspose" + suffix,
-                window + ["out_channels", "output_padding", "dilation", "groups", "bias"]
+                ["in_channels", "out_channels"] + window + ["output_padding", "groups", "bias", "dilation"]
             ) {
                 ConvTranspose<Rank>(
                     outChannels: try $0.channels("out_channels"), kernel: try $0.kernel(Rank.rank),
@@ -109,7 +122,7 @@ struct LayerRow: Sendable {
             LayerRow("AdaptiveMaxPool" + suffix, ["output_size"]) {
                 AdaptiveMaxPool<Rank>(output: try $0.extents("output_size", from: 1, axes: Rank.rank) ?? 1)
             },
-            LayerRow("BatchNorm" + suffix, ["eps", "momentum"]) {
+            LayerRow("BatchNorm" + suffix, ["num_features", "eps", "momentum"]) {
                 BatchNorm<Rank>(
                     epsilon: try $0.section.single("eps", expected: "a number above 0") { $0 > 0 } ?? 1e-5,
                     momentum: try $0.section.number("momentum", expected: "a number from 0 to 1") {
@@ -128,7 +141,7 @@ struct LayerRow: Sendable {
 
     private static func extremePool<Rank, Kind>(_: Rank.Type, _: Kind.Type) -> LayerRow
     where Rank: SpatialRank, Kind: ExtremeKind {
-        LayerRow("\(Kind.prefix)Pool\(Rank.rank)d", window + ["dilation", "ceil_mode"]) {
+        LayerRow("\(Kind.prefix)Pool\(Rank.rank)d", window + ["dilation", "ceil_mode"], positions: 4) {
             ExtremePool<Rank, Kind>(
                 kernel: try $0.kernel(Rank.rank), stride: try $0.extents("stride", from: 1, axes: Rank.rank),
                 padding: try $0.extents("padding", from: 0, axes: Rank.rank) ?? 0,
@@ -149,7 +162,7 @@ struct LayerArguments {
     let section: ConfigurationSection
     private let classes: Int
 
-    private static let largest = 1 << 20
+    static let largest = 1 << 20
 
     init(_ section: ConfigurationSection, classes: Int) {
         self.section = section

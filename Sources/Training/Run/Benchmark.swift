@@ -27,6 +27,8 @@ package final class Benchmark {
     /// Does the work once; whether the measurement ends here.
     private typealias Turn = (_ isOver: Bool) throws -> Bool
 
+    /// What computed: "lanes (avx512)".
+    package let engine: String
     private let turn: Turn
     /// Of a turn of this rank, and of one image.
     private let images: Int
@@ -38,14 +40,15 @@ package final class Benchmark {
 
     /// Throws: `Failure(.internalError)` when the machine has not the memory for it.
     private static func checkMemory(
-        _ work: Work, _ network: Network, batchSize: Int, shards: Int, _ communicator: any Communicator,
-        _ pool: ThreadPool
+        _ work: Work, _ network: Network, batchSize: Int, shards: Int, _ options: PlanOptions,
+        _ communicator: any Communicator, _ pool: ThreadPool
     ) throws {
         let ranks = communicator.size
         let isTraining = work == .training
         let plan = try network.planBytes(
             imagesPerShard: isTraining ? batchSize / shards : batchSize / ranks,
             shards: isTraining ? max(1, shards / ranks) : 1, mode: isTraining ? .training : .evaluation,
+            options: options,
             threads: pool.threads)
         let vectors = (isTraining ? 3 : 1) * network.parameterList.count * MemoryLayout<Float>.stride
         try MemoryLimit.check(
@@ -55,29 +58,35 @@ package final class Benchmark {
             ], localRanks: communicator.localSize)
     }
 
-    /// `batchSize` counts over all ranks; `shards` matters to training alone.
+    /// `batchSize` counts over all ranks; `shards` matters to training alone. Of a fragment the inference is timed: what its
+    /// layers make of images.
     ///
     /// Throws: `Failure`, `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
-        _ work: Work, network: Network, batchSize: Int, shards: Int, communicator: any Communicator, pool: ThreadPool
+        _ work: Work, network: Network, batchSize: Int, shards: Int, options: PlanOptions = PlanOptions(),
+        communicator: any Communicator, pool: ThreadPool
     ) throws {
+        precondition(work == .inference || network.endsInLogits, "the training of a fragment")
+        var options = options
+        if !network.endsInLogits { options.part = .front(until: network.stages.count) }
         let image = network.description.input
         guard (1...Self.largestBatch).contains(batchSize) else {
             throw Failure(.usage, "a batch of \(batchSize), expected 1…\(Self.largestBatch)")
         }
-        try Self.checkMemory(work, network, batchSize: batchSize, shards: shards, communicator, pool)
+        try Self.checkMemory(work, network, batchSize: batchSize, shards: shards, options, communicator, pool)
         let input = PixelConversion(
             pixelType: .uint8, image: image, mean: [Float](repeating: 0, count: image[0]),
             std: [Float](repeating: 1, count: image[0]))
         switch work {
         case .training:
             let layout = try ShardLayout(shards: shards, ranks: communicator.size, rank: communicator.rank)
-            turn = try Self.training(
-                network, batchSize: batchSize, layout: layout, input: input, communicator: communicator, pool: pool)
+            (turn, engine) = try Self.training(
+                network, batchSize: batchSize, layout: layout, options: options, input: input,
+                communicator: communicator, pool: pool)
             operations = try network.trainingOperations()
         case .inference:
-            turn = try Self.inference(
-                network, batchSize: batchSize / communicator.size, input: input, pool: pool)
+            (turn, engine) = try Self.inference(
+                network, batchSize: batchSize / communicator.size, options: options, input: input, pool: pool)
             operations = try 2 * network.multiplyAdds()
         }
         images = batchSize / communicator.size
@@ -110,40 +119,45 @@ package final class Benchmark {
     }
 
     private static func training(
-        _ network: Network, batchSize: Int, layout: ShardLayout, input: PixelConversion,
+        _ network: Network, batchSize: Int, layout: ShardLayout, options: PlanOptions, input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
-    ) throws -> Turn {
+    ) throws -> (Turn, engine: String) {
         let geometry = BatchGeometry(sampleCount: batchSize, batchSize: batchSize, shards: layout.shards)
+        var settings = TrainingStep.Settings()
+        settings.options = options
         let step = try TrainingStep(
-            TrainingStep.Settings(), network: network, geometry: geometry, layout: layout, input: input,
+            settings, network: network, geometry: geometry, layout: layout, input: input,
             communicator: communicator, pool: pool)
         step.state.initialize(seed: 1)
         let batch = randomBatch(
             layout: layout, imagesPerShard: geometry.imagesPerShard, imageBytes: network.description.input.count,
             classes: network.description.classes)
         // The wish to stop travels with the step's sums, so that all ranks stop at the same one.
-        return { isOver in
+        let turn: Turn = { isOver in
             let outcome = try step.run(
                 batch, epoch: 0, learningRate: 0.001, stopRequested: isOver && communicator.rank == 0)
             return outcome.stopRequests > 0
         }
+        return (turn, step.plan.engine)
     }
 
     private static func inference(
-        _ network: Network, batchSize: Int, input: PixelConversion, pool: ThreadPool
-    ) throws -> Turn {
-        let plan = try network.plan(imagesPerShard: batchSize, shards: 1, mode: .evaluation, input: input, pool: pool)
+        _ network: Network, batchSize: Int, options: PlanOptions, input: PixelConversion, pool: ThreadPool
+    ) throws -> (Turn, engine: String) {
+        let plan = try network.plan(
+            imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)
         let state = ModelState(parameterList: network.parameterList)
         state.initialize(seed: 1)
         let batch = randomBatch(
             layout: try ShardLayout(shards: 1, ranks: 1, rank: 0), imagesPerShard: batchSize,
             imageBytes: network.description.input.count, classes: network.description.classes)
-        return { isOver in
+        let turn: Turn = { isOver in
             _ = try plan.run(
                 images: batch.images, labels: batch.labels, counts: batch.counts,
                 weights: UnsafePointer(state.weights.baseAddress!), gradients: nil)
             return isOver
         }
+        return (turn, plan.engine)
     }
 
     private static func randomBatch(layout: ShardLayout, imagesPerShard: Int, imageBytes: Int, classes: Int) -> Batch {
