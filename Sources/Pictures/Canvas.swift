@@ -130,14 +130,26 @@ package struct Canvas: Sendable {
 
     // MARK: File
 
-    /// The picture as a PNG file.
+    /// The picture as a PNG file; one without colours takes a third of the bytes.
     package func png() -> [UInt8] {
         var bytes: UnsafeMutablePointer<UInt8>?
         var count = 0
-        let code = CImages_encodePNG(pixels, Int32(height), Int32(width), 3, &bytes, &count)
+        let gray = grayPixels
+        let code = CImages_encodePNG(gray ?? pixels, Int32(height), Int32(width), gray == nil ? 3 : 1, &bytes, &count)
         defer { free(bytes) }
         precondition(code == 0, "no memory for a PNG of \(width)×\(height)")
         return Array(UnsafeBufferPointer(start: bytes, count: count))
+    }
+
+    /// [height, width]; nil where there are colours.
+    private var grayPixels: [UInt8]? {
+        var gray: [UInt8] = []
+        gray.reserveCapacity(width * height)
+        for place in stride(from: 0, to: pixels.count, by: 3) {
+            guard pixels[place] == pixels[place + 1], pixels[place] == pixels[place + 2] else { return nil }
+            gray.append(pixels[place])
+        }
+        return gray
     }
 }
 

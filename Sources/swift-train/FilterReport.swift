@@ -185,7 +185,7 @@ struct FilterReport {
             rows.append([index == 0 ? first : nil] + shown.map { index < $0.count ? cell(of: $0[index]) : nil })
         }
         if showsSteps { rows += steps }
-        return ContactSheet(rows: rows, smallestSide: 240, largestSide: 360).canvas
+        return ContactSheet(rows: rows, smallestSide: 180, largestSide: 300).canvas
     }
 
     private func cell(of kernel: FilterKernel) -> ContactSheet.Cell {

@@ -37,7 +37,10 @@ struct NetworkFigure {
 
     private static let stroke: UInt32 = 0x33475B
     private static let ink: UInt32 = 0x222222
+    private static let quiet: UInt32 = 0x6E6E6E
     private static let shortcut: UInt32 = 0xB5482A
+    /// Between the ends of two shortcuts at one stack.
+    private static let spread = 5
     private static let margin = 16
     private static let largestWidth = 1240
     private static let tallest = 112
@@ -124,26 +127,31 @@ struct NetworkFigure {
             rows[rows.count - 1].append(index)
             x += place.width
         }
-        let rowHeight = Self.tallest + 6 * line + 44
-        let width = min(
-            Self.largestWidth,
-            max(
-                rows.map { $0.reduce(2 * Self.margin) { $0 + places[$1].width } }.max() ?? 0,
-                title.count * Drawing.character.width + 2 * Self.margin))
-        var drawing = Drawing(
-            width: width, height: Self.margin + line + 8 + rows.count * rowHeight + line + Self.margin, title: title)
-        drawing.add(
-            .text(
-                title, middle: Self.margin + title.count * Drawing.character.width / 2, top: Self.margin,
-                colour: Self.ink))
-        var top = Self.margin + line + 8
-        for row in rows {
-            draw(row, places, top: top, on: &drawing)
-            top += rowHeight
+        /// Room for shortcuts, and for the tallest stack, in each row.
+        let heights = rows.map { row in
+            (
+                above: row.contains { !stacks[$0].joined.isEmpty } ? 34 : 6,
+                stack: row.map { places[$0].height }.max() ?? 0
+            )
         }
         let legend = "blue: with weights   orange: pooling   red: shortcut or branch   /n: stride"
-        drawing.add(
-            .text(legend, middle: Self.margin + legend.count * Drawing.character.width / 2, top: top, colour: 0x6E6E6E))
+        let texts = max(title.count, legend.count) * Drawing.character.width + 2 * Self.margin
+        let width = max(rows.map { $0.reduce(2 * Self.margin) { $0 + places[$1].width } }.max() ?? 0, texts)
+        let below = 4 * line + 12
+        var drawing = Drawing(
+            width: width,
+            height: heights.reduce(2 * Self.margin + 2 * line + 8) { $0 + $1.above + $1.stack + below }, title: title)
+        func write(_ text: String, top: Int, _ colour: UInt32) {
+            drawing.add(
+                .text(text, middle: Self.margin + text.count * Drawing.character.width / 2, top: top, colour: colour))
+        }
+        write(title, top: Self.margin, Self.ink)
+        var top = Self.margin + line + 8
+        for (row, height) in zip(rows, heights) {
+            draw(row, places, bottom: top + height.above + height.stack, on: &drawing)
+            top += height.above + height.stack + below
+        }
+        write(legend, top: top, Self.quiet)
         return drawing
     }
 
@@ -155,6 +163,7 @@ struct NetworkFigure {
         let shapeText: String
         let words: [String]
         let width: Int
+        var height: Int { front.height + (depth - 1) * NetworkFigure.offset }
 
         init(_ stack: Stack) {
             let shape = stack.shape
@@ -177,9 +186,8 @@ struct NetworkFigure {
         }
     }
 
-    private func draw(_ row: [Int], _ places: [Place], top: Int, on drawing: inout Drawing) {
+    private func draw(_ row: [Int], _ places: [Place], bottom: Int, on drawing: inout Drawing) {
         let line = Drawing.character.height
-        let bottom = top + 34 + line + Self.tallest
         var x = Self.margin
         /// The middle and the top of each stack of the row.
         var tops: [Int: (x: Int, y: Int)] = [:]
@@ -199,7 +207,8 @@ struct NetworkFigure {
             for (number, text) in ([place.shapeText] + place.words).enumerated() {
                 drawing.add(
                     .text(
-                        text, middle: middle, top: bottom + 4 + number * line, colour: number == 0 ? Self.ink : 0x6E6E6E
+                        text, middle: middle, top: bottom + 4 + number * line,
+                        colour: number == 0 ? Self.ink : Self.quiet
                     ))
             }
             x += place.width
@@ -215,12 +224,13 @@ struct NetworkFigure {
                 let start =
                     isHere && (row[0] == 0 || other >= stacks[row[0] - 1].value + 1) ? source.flatMap { tops[$0] } : nil
                 let from = start ?? (x: Self.margin - 8, y: end.y)
+                let (left, right) = (start == nil ? from.x : from.x + Self.spread, end.x - Self.spread)
                 let level = min(from.y, end.y) - 12
                 if start != nil {
-                    drawing.add(.line(from: (from.x, from.y - 2), to: (from.x, level), colour: Self.shortcut))
+                    drawing.add(.line(from: (left, from.y - 2), to: (left, level), colour: Self.shortcut))
                 }
-                drawing.add(.line(from: (from.x, level), to: (end.x, level), colour: Self.shortcut))
-                drawing.add(.line(from: (end.x, level), to: (end.x, end.y - 2), colour: Self.shortcut))
+                drawing.add(.line(from: (left, level), to: (right, level), colour: Self.shortcut))
+                drawing.add(.line(from: (right, level), to: (right, end.y - 2), colour: Self.shortcut))
             }
         }
     }
