@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Datasets
 internal import Diagnostics
 internal import Files
 internal import Foundation
@@ -92,6 +93,11 @@ struct FilterCommand: ParsableCommand {
     var color = false
 
     @Option(
+        help: ArgumentHelp(
+            "Bring a picture to this size first, its middle where the shapes differ.", valueName: "WIDTHxHEIGHT"))
+    var size: String?
+
+    @Option(
         parsing: .unconditional,
         help: ArgumentHelp("The values that are black and white in the pictures of results.", valueName: "LOW,HIGH"))
     var range: String?
@@ -132,6 +138,7 @@ struct FilterCommand: ParsableCommand {
             throw ValidationError(
                 "\(im2col ? "--im2col" : "--steps"): shows a convolution, expected --kernel without --transposed")
         }
+        if size != nil, image == nil { throw ValidationError("--size: belongs to a picture") }
         if ceilMode, pool == nil { throw ValidationError("--ceil-mode belongs to --pool") }
     }
 
@@ -142,7 +149,8 @@ struct FilterCommand: ParsableCommand {
         if let output { try DurableFile.requireWritable(output, unlike: [image].compactMap { $0 }) }
         let input = try input()
         try BLAS.load()
-        let pool = try ThreadPool(threads: Machine.defaultThreads(localRanks: 1))
+        // One image is one unit of work.
+        let pool = try ThreadPool(threads: 1)
         let results = try kernels.map { kernel -> FilterReport.Result in
             var filter = filter
             filter.kernel = kernel
@@ -189,7 +197,7 @@ struct FilterCommand: ParsableCommand {
             let pixels = (0..<sides[0] * sides[1]).map { _ in stream.nextUniform() }
             return FilterReport.Input(name: "random, seed \(seed)", shape: [1, sides[0], sides[1]], pixels: pixels)
         }
-        let given = try GivenImage(image ?? "")
+        let given = try GivenImage(image ?? "", size: size.map { try ImagePreparation.Size($0) })
         let (height, width, channels) = (given.shape.height, given.shape.width, given.shape.channels)
         var pixels = given.values
         guard channels == 3, !color else {

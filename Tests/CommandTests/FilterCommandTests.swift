@@ -112,6 +112,8 @@ struct FilterCommandTests {
             let outcome = try data.run(["filter", photo, "--output", "p.png", "--range", "0,0.5"] + arguments)
             #expect(outcome.code == 0 && outcome.output.contains("38×65"), "\(outcome.errors)\(outcome.output)")
         }
+        let small = try data.run(["filter", photo, "--size", "20x10"])
+        #expect(small.code == 0 && small.output.hasPrefix("input      10×20, a-wide.png, gray"), "\(small)")
         let steps = try data.run(
             "filter", "--matrix", "1,2,3;4,5,6;7,8,9", "--kernel", "box:2", "--steps", "--output", "steps.png")
         #expect(steps.code == 0, "\(steps.errors)")
@@ -131,7 +133,8 @@ struct FilterCommandTests {
             (["--matrix", "1,2", "--padding", "3", "--padding-mode", "mirror"], 64, "expected constant"),
             (["--matrix", "1,2", "--padding", "1,2"], 64, "LEFT,RIGHT,TOP,BOTTOM"),
             (["--matrix", "1,2", "--pool", "median:2"], 64, "max, min, mean"),
-            (["--random", "20"], 64, "ROWSxCOLUMNS"),
+            (["--random", "20"], 64, "ROWSxCOLUMNS"), (["--random", "9x9", "--size", "4"], 64, "belongs to a picture"),
+            (["--random", "4096x4096", "--kernel", "box:101", "--padding", "same"], 64, "take a smaller image"),
             (["no.png", "--kernel", "box"], 66, "no.png"), (["d.h5:test:50", "--kernel", "box"], 64, "expected 0…49"),
             (["d.h5:no:0", "--kernel", "box"], 65, "expected one of"),
             (["--matrix", "1,2", "--kernel", "1", "--output", "no/p.png"], 73, "there is no folder"),

@@ -13,18 +13,18 @@ package struct GivenImage {
     /// [H, W, C], uint8, or float32 in 0…1.
     package let bytes: [UInt8]
 
-    /// At its own size, or brought to a shape [C, H, W] as `preparation` says.
-    ///
-    /// `channels` is what a picture is converted to where there is no shape (as it has them). Throws: `Failure`: 66 where nothing
+    /// At its own size, at another, or brought to a shape [C, H, W], as `preparation` says. Throws: `Failure`: 66 where nothing
     /// is, 64 for an index outside, 65 for what is no image.
     package init(
-        _ text: String, fitting target: (channels: Int, height: Int, width: Int)? = nil, channels: Int? = nil,
+        _ text: String, fitting target: (channels: Int, height: Int, width: Int)? = nil,
+        size: ImagePreparation.Size? = nil,
         preparation: ImagePreparation = ImagePreparation()
     ) throws {
         let place = try Place(text)
-        let own =
+        var own =
             try target.map { ImageShape(height: $0.height, width: $0.width, channels: $0.channels) }
-            ?? place.shape(channels: channels, preparation)
+            ?? place.shape(preparation)
+        if let size { (own.height, own.width) = (size.height, size.width) }
         let images = try GivenImages(
             paths: [place.path], height: own.height, width: own.width, channels: own.channels, preparation: preparation,
             split: place.split)
@@ -96,7 +96,7 @@ private struct Place {
     }
 
     /// The shape that the image has where it lies.
-    func shape(channels: Int?, _ preparation: ImagePreparation) throws -> ImageShape {
+    func shape(_ preparation: ImagePreparation) throws -> ImageShape {
         if isDataset {
             guard let images = try StoredImages.all(in: path, split: split).first?.images else {
                 throw Failure(.badData, "\(path): holds no images")
@@ -105,8 +105,6 @@ private struct Place {
         }
         let fetched = FetchedImages()
         ImageFile.read(Array(path.utf8CString), head: nil, into: fetched)
-        var preparation = preparation
-        preparation.channels = channels
         switch fetched[0].flatMap({ preparation.measure($0) }) {
         case .success(let shape): return shape
         case .failure(let unreadable): throw Failure(.badData, "\(path): \(unreadable.reason)")

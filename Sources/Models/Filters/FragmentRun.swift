@@ -22,11 +22,22 @@ struct FragmentRun {
             std: [Float](repeating: 1, count: channels))
     }
 
-    /// What the layers in front of a value make of pixels [H, W, C]. Throws: `Arena.OutOfMemory`.
+    /// A convolution makes a column of every window, which takes the kernel's area times the image.
+    private static let largestBytes = 4 << 30
+
+    /// What the layers in front of a value make of pixels [H, W, C]. Throws: `ShapeMismatch` for more memory than filters are
+    /// given; `Arena.OutOfMemory`.
     func value(_ value: Int, of pixels: [Float], pool: ThreadPool) throws -> [Float] {
         precondition(pixels.count == network.description.input.count, "\(pixels.count) pixels")
         var options = PlanOptions()
         options.part = .front(until: value)
+        let bytes = try network.planBytes(
+            imagesPerShard: 1, shards: 1, mode: .evaluation, options: options, threads: pool.threads)
+        guard bytes <= Self.largestBytes else {
+            throw ShapeMismatch(
+                "takes \(bytes >> 20) MiB of memory, expected at most \(Self.largestBytes >> 20); take a smaller image or kernel"
+            )
+        }
         let plan = try network.plan(
             imagesPerShard: 1, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)
         _ = try pixels.withUnsafeBytes { pixels in
