@@ -26,7 +26,8 @@ struct FilterCommand: ParsableCommand {
               swift-train filter --matrix "1,2,3;4,5,6;7,8,9" --padding 1 --kernel sobel-x --pool max:2:1
 
             Sizes up to 12x12 are printed with all their numbers. In pictures the smallest value is black and the largest white; \
-            where there are negative values, zero is the gray in the middle.
+            where there are negative values, zero is the gray in the middle. Pooling alone, margins, sharpen and emboss keep the scale of \
+            the image.
             """)
 
     @Argument(

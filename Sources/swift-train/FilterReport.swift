@@ -166,7 +166,8 @@ struct FilterReport {
         }
         let isSigned = results.contains { $0.steps.contains { $0.values.contains { $0 < 0 } } }
         return isSigned
-            ? "each result from its smallest to its largest value; where there are negative ones, zero is the gray in the middle"
+            ? "each result from its smallest to its largest value, zero in the middle where there are negative ones; what keeps "
+                + "a picture (sharpen, emboss, pooling alone) on its scale"
             : "each result from its smallest value, black, to its largest, white"
     }
 
@@ -175,17 +176,25 @@ struct FilterReport {
         let kernels: [ContactSheet.Cell?] = results.map { result in result.kernel.map(cell(of:)) }
         let start = input.step
         let first = ContactSheet.Cell(
-            image: GrayLevels(low: min(0, start.values.min() ?? 0), high: max(1, start.values.max() ?? 1)).image(
+            image: inputLevels.image(
                 planes: start.values, channels: start.shape[0], height: start.shape[1], width: start.shape[2]),
             captions: [input.name, size(start.shape)], labels: labels(of: start))
         var rows: [[ContactSheet.Cell?]] = []
         if kernels.contains(where: { $0 != nil }) { rows.append([nil] + kernels) }
         let shown = results.map { $0.steps.filter { $0.name != "padded" || $0.name == results[0].steps.last?.name } }
         for index in 0..<(shown.map(\.count).max() ?? 0) {
-            rows.append([index == 0 ? first : nil] + shown.map { index < $0.count ? cell(of: $0[index]) : nil })
+            rows.append(
+                [index == 0 ? first : nil]
+                    + zip(shown, results).map { index < $0.count ? cell(of: $0[index], $1.kernel) : nil })
         }
+        if rows.isEmpty { rows.append([first]) }
         if showsSteps { rows += steps }
         return ContactSheet(rows: rows, smallestSide: 180, largestSide: 300).canvas
+    }
+
+    /// From 0 to 1, or farther where the image goes farther.
+    private var inputLevels: GrayLevels {
+        GrayLevels(low: min(0, input.pixels.min() ?? 0), high: max(1, input.pixels.max() ?? 1))
     }
 
     private func cell(of kernel: FilterKernel) -> ContactSheet.Cell {
@@ -195,8 +204,10 @@ struct FilterReport {
             captions: [kernel.name], labels: kernel.values.map { NumberText.significant(Double($0), 2) })
     }
 
-    private func cell(of step: ImageFilter.Step) -> ContactSheet.Cell {
-        let levels = range.map { GrayLevels(low: $0.low, high: $0.high) } ?? GrayLevels(of: step.values)
+    private func cell(of step: ImageFilter.Step, _ kernel: FilterKernel?) -> ContactSheet.Cell {
+        let levels =
+            range.map { GrayLevels(low: $0.low, high: $0.high) }
+            ?? (kernel.map(\.keepsPictures) ?? true ? inputLevels : GrayLevels(of: step.values))
         return ContactSheet.Cell(
             image: levels.image(
                 planes: step.values, channels: step.shape[0], height: step.shape[1], width: step.shape[2]),
@@ -238,6 +249,7 @@ struct FilterReport {
     var json: JSON {
         [
             "input": .string(input.name), "shape": .integers(input.shape.dimensions),
+            "values": Self.matrices(input.step),
             "results": .array(
                 results.map { result in
                     var members =
@@ -259,15 +271,20 @@ struct FilterReport {
     }
 
     private static func json(of step: ImageFilter.Step) -> JSON {
-        let area = step.shape[1] * step.shape[2]
-        return [
+        [
             "name": .string(step.name), "shape": .integers(step.shape.dimensions),
             "formulas": .array(step.formulas.map(JSON.string)),
-            "values": .array(
-                (0..<step.shape[0]).map {
-                    matrix(Array(step.values[$0 * area..<($0 + 1) * area]), columns: step.shape[2])
-                }),
+            "values": matrices(step),
         ]
+    }
+
+    /// One for each channel.
+    private static func matrices(_ step: ImageFilter.Step) -> JSON {
+        let area = step.shape[1] * step.shape[2]
+        return .array(
+            (0..<step.shape[0]).map {
+                matrix(Array(step.values[$0 * area..<($0 + 1) * area]), columns: step.shape[2])
+            })
     }
 
     private static func matrix(_ values: [Float], columns: Int) -> JSON {

@@ -7,6 +7,11 @@ package struct FilterKernel: Equatable, Sendable {
     /// [rows, columns]
     package let values: [Float]
 
+    /// Whether a photo stays one: what comes of it is shown on the photo's own scale.
+    package var keepsPictures: Bool { Self.kept.contains(name) }
+
+    private static let kept: Set = ["identity", "sharpen", "emboss"]
+
     /// What is wrong with a text, in words that follow it.
     package struct Mistake: Error, Equatable {
         package let reason: String
