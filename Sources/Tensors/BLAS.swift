@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 /// OpenBLAS, always with one thread: the threads of a rank call it, each for units of its own.
 ///
@@ -24,12 +25,20 @@ package enum BLAS {
     /// Loads the library, which the first product would do too. Call at the start, to tell the user what is missing.
     package static func load() throws(LoadError) { _ = try loaded.get() }
 
-    /// Finds out whether the system would grant what OpenBLAS takes at the first product of each of `threads` threads; refused
-    /// there, version 0.3.21 asks again for ever. Throws: `Arena.OutOfMemory`.
+    /// Takes what OpenBLAS takes at the first product of each of `threads` threads, so that later allocations leave it its room;
+    /// refused there, version 0.3.21 asks again for ever. Throws: `Arena.OutOfMemory`.
     package static func requireRoom(threads: Int) throws {
-        // BUFFER_SIZE of its x86-64 kernels.
-        _ = try Arena(byteCount: threads * (128 << 20))
+        try buffersTaken.withLock { taken in
+            guard threads > taken else { return }
+            // BUFFER_SIZE of its x86-64 kernels. Asked for and given back, which OpenBLAS itself cannot do.
+            _ = try Arena(byteCount: (threads - taken) * (128 << 20))
+            library.takeBuffers(threads)
+            taken = threads
+        }
     }
+
+    /// Buffers that OpenBLAS holds, of which each product that is under way needs one.
+    private static let buffersTaken = Mutex(0)
 
     package enum Operand {
         case plain
@@ -58,7 +67,7 @@ package enum BLAS {
             adding ? 1 : 0, c, CInt(ldc))
     }
 
-    private static let loaded = Result { () throws(LoadError) in try Library() }
+    private static let loaded = Result { () throws(LoadError) in try Library.load() }
     private static let library: Library = {
         switch loaded {
         case .success(let library): library
@@ -76,21 +85,52 @@ private struct Library: Sendable {
             _ c: UnsafeMutablePointer<Float>, _ ldc: CInt
         ) -> Void
     private typealias Words = @convention(c) () -> UnsafePointer<CChar>
+    /// Of its own allocator: another buffer than all that are in use.
+    private typealias TakeBuffer = @convention(c) (_ position: CInt) -> UnsafeMutableRawPointer?
+    private typealias GiveBuffer = @convention(c) (UnsafeMutableRawPointer) -> Void
     private typealias SetThreads = @convention(c) (CInt) -> Void
 
     /// CblasRowMajor.
     static let rowMajor: CInt = 101
 
+    // Of dlopen; open until the process ends.
+    nonisolated(unsafe) private let handle: UnsafeMutableRawPointer
     let product: Product
     let coreName: String
     let configuration: String
 
-    init() throws(BLAS.LoadError) {
+    /// What the variable OPENBLAS_CORETYPE calls the kernels of processors with our sets' instructions.
+    private static let kernels = ["avx512": "SkylakeX", "avx2": "Haswell"]
+    /// The names of kernels without AVX2.
+    private static let oldKernels: Set = [
+        "Katmai", "Coppermine", "Northwood", "Banias", "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom",
+        "Athlon", "Opteron", "Opteron_SSE3", "Barcelona", "Bobcat", "Generic", "Unknown",
+    ]
+
+    /// OpenBLAS knows processors by their numbers and gives later ones than itself its oldest kernels (version 0.3.21 does so
+    /// on Xeons of 2023); what these processors can is asked of them instead, unless the user has chosen.
+    static func load() throws(BLAS.LoadError) -> Library {
+        let variable = "OPENBLAS_CORETYPE"
+        let chosen = try open()
+        guard let name = kernels[KernelSet.inUse.name], oldKernels.contains(chosen.coreName), getenv(variable) == nil
+        else { return chosen }
+        dlclose(chosen.handle)
+        setenv(variable, name, 1)
+        defer { unsetenv(variable) }
+        return try open()
+    }
+
+    private static func open() throws(BLAS.LoadError) -> Library {
         // Read once, by the library's constructor.
         setenv("OPENBLAS_NUM_THREADS", "1", 1)
         guard let library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL) else { throw Self.error() }
+        return try Library(handle: library)
+    }
+
+    private init(handle: UnsafeMutableRawPointer) throws(BLAS.LoadError) {
+        self.handle = handle
         func symbol(_ name: String) throws(BLAS.LoadError) -> UnsafeMutableRawPointer {
-            guard let address = dlsym(library, name) else { throw Self.error() }
+            guard let address = dlsym(handle, name) else { throw Self.error() }
             return address
         }
         product = unsafeBitCast(try symbol("cblas_sgemm"), to: Product.self)
@@ -98,6 +138,15 @@ private struct Library: Sendable {
         configuration = String(cString: unsafeBitCast(try symbol("openblas_get_config"), to: Words.self)())
         // The variant on OpenMP reads another variable.
         unsafeBitCast(try symbol("openblas_set_num_threads"), to: SetThreads.self)(1)
+    }
+
+    /// Makes it hold so many buffers at least; a build that does not show its allocator takes them when it needs them.
+    func takeBuffers(_ count: Int) {
+        guard let take = dlsym(handle, "blas_memory_alloc"), let give = dlsym(handle, "blas_memory_free") else {
+            return
+        }
+        let buffers = (0..<count).compactMap { _ in unsafeBitCast(take, to: TakeBuffer.self)(0) }
+        for buffer in buffers { unsafeBitCast(give, to: GiveBuffer.self)(buffer) }
     }
 
     private static func error() -> BLAS.LoadError {
