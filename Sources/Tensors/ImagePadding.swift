@@ -16,8 +16,10 @@ package final class ImagePadding: Sendable {
     package let channels: Int
     package let input: [Int]
     package let padded: [Int]
+    /// Places in front of the image along each axis.
+    package let before: [Int]
     package let mode: PaddingMode
-    private let value: Float
+    package let value: Float
     /// The source place of every padded place, axis by axis, for three axes; −1 where `value` goes.
     private let sources: [[Int32]]
 
@@ -31,6 +33,7 @@ package final class ImagePadding: Sendable {
         channels = image[0]
         input = Array(image.dimensions.dropFirst())
         padded = zip(input, sides).map { $0 + $1.before + $1.after }
+        before = sides.map(\.before)
         var sources = [[Int32]](repeating: [0], count: 3 - input.count)
         for (extent, side) in zip(input, sides) {
             let total = side.before + extent + side.after

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Diagnostics
 internal import Files
+internal import Models
 internal import Report
 internal import Training
 
@@ -9,10 +10,17 @@ struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract:
-            "Write the weights of a checkpoint as safetensors, under torchvision's keys, or a run's metrics as CSV.",
+            "Write a checkpoint's weights as safetensors or its network as ONNX, or a run's metrics as CSV.",
         discussion: """
-            The output's name says what is written: .safetensors or .csv.
-            In Python: model.load_state_dict(safetensors.torch.load_file('w.safetensors'))
+            The output's name says what is written:
+
+            .safetensors: the weights under torchvision's keys. In Python: \
+            model.load_state_dict(safetensors.torch.load_file('w.safetensors'))
+
+            .onnx: network, weights and normalisation. It takes pixels in 0...1 as float32 [batch, channels, height, width] \
+            and gives logits; classes and preprocessing are in the metadata.
+
+            .csv: every number of the run's metrics.
             """)
 
     @Argument(
@@ -29,7 +37,7 @@ struct ExportCommand: ParsableCommand {
     var checkpoint: String?
 
     @Option(
-        help: ArgumentHelp("The file to write (.safetensors, .csv).", valueName: "file"), completion: .file(),
+        help: ArgumentHelp("The file to write (.safetensors, .onnx, .csv).", valueName: "file"), completion: .file(),
         transform: HomePath.expanded)
     var output: String
 
@@ -40,9 +48,10 @@ struct ExportCommand: ParsableCommand {
         guard (subject == nil) != (checkpoint == nil) else {
             throw ValidationError("expected one checkpoint or run folder, as an argument or with --checkpoint")
         }
-        guard [".safetensors", ".csv"].contains(where: output.lowercased().hasSuffix) else {
+        guard [".safetensors", ".onnx", ".csv"].contains(where: output.lowercased().hasSuffix) else {
             throw ValidationError(
-                "--output \(output): expected a name that ends in .safetensors (weights) or .csv (metrics)")
+                "--output \(output): expected a name that ends in .safetensors (weights), .onnx (the network) or .csv (metrics)"
+            )
         }
         guard !raw || !isTable else { throw ValidationError("--raw is for weights, not for metrics") }
     }
@@ -56,7 +65,11 @@ struct ExportCommand: ParsableCommand {
         try GivenFile.requireCheckpoint(path)
         try DurableFile.requireWritable(output, unlike: [path])
         let export = try WeightsExport(checkpoint: path, raw: raw)
-        try export.write(to: output)
+        if output.lowercased().hasSuffix(".onnx") {
+            try export.writeONNX(to: output, models: ModelRegistry.names, makeModel: ModelRegistry.description)
+        } else {
+            try export.write(to: output)
+        }
         choice.sayWhich()
         try StandardOutput.line(
             "wrote \(output): \(export.model), \(NumberText.grouped(export.count)) values"

@@ -107,6 +107,34 @@ struct WeightsCommandTests {
         #expect(!workshop.names.contains("new"))
     }
 
+    @Test(
+        "a network and its weights are exported as ONNX, equal bytes each time, and what ONNX has no words for is refused"
+    )
+    func onnx() throws {
+        let workshop = try exported()
+        for name in ["a.onnx", "b.onnx"] {
+            let outcome = try workshop.run("export", "run", "--output", name)
+            #expect(outcome.code == 0 && outcome.output.hasPrefix("wrote \(name): fashion-classifier"), "\(outcome)")
+        }
+        func read(_ name: String) throws -> Data {
+            try Data(contentsOf: URL(fileURLWithPath: "\(workshop.path)/\(name)"))
+        }
+        let bytes = try read("a.onnx")
+        #expect(try bytes == read("b.onnx"))
+        for word in ["swift-train", "conv1.weight", "weights_sha256", "logits"] {
+            #expect(bytes.range(of: Data(word.utf8)) != nil, "\(word)")
+        }
+        try workshop.write(
+            "model: {layers: [{Unfold: {kernel_size: 4, stride: 4}}, Flatten, {Linear: {out_features: 10}}]}\n",
+            "unfold.yaml")
+        let run = try workshop.run(
+            "--config", "unfold.yaml", "--data", "d.h5", "--run-dir", "unfolded", "--set", "steps=1", "--threads", "1")
+        try #require(run.code == 0, "\(run)")
+        let refused = try workshop.run("export", "unfolded", "--output", "u.onnx")
+        #expect(refused.code == 78 && refused.errors.contains("layer 0 (Unfold) has no counterpart"), "\(refused)")
+        #expect(!workshop.names.contains("u.onnx"))
+    }
+
     @Test("export needs one checkpoint and a name that ends in .safetensors, and writes over nothing that it reads")
     func export() throws {
         let workshop = try exported()

@@ -2,11 +2,14 @@ internal import Diagnostics
 internal import Files
 internal import Foundation
 internal import Interchange
+package import Layers
 internal import Report
 internal import Tensors
 
-/// The weights of a checkpoint as safetensors, for PyTorch and everything that reads its state dictionaries.
+/// The weights of a checkpoint for other programs: as safetensors, for PyTorch and everything that reads its state
+/// dictionaries, or with the network as ONNX.
 package struct WeightsExport {
+    private let path: String
     private let checkpoint: Checkpoint
     /// The average is exported.
     package let isAverage: Bool
@@ -16,6 +19,7 @@ package struct WeightsExport {
     ///
     /// Throws: `Failure`; for values that are not finite too.
     package init(checkpoint path: String, raw: Bool) throws {
+        self.path = path
         checkpoint = try CheckpointFile.read(path)
         try checkpoint.checkValues(path: path)
         isAverage = !raw && !checkpoint.average.isEmpty
@@ -45,6 +49,38 @@ package struct WeightsExport {
             }
         }
         try file.commit()
+    }
+
+    /// Writes network, weights and normalisation as one ONNX model, whole or not at all; equal checkpoints give equal bytes.
+    ///
+    /// Throws: `Failure`: `.configuration` for a layer that ONNX has no operator for, and for more than its files hold.
+    package func writeONNX(to output: String, models: [String], makeModel: ModelMaker) throws {
+        let header = checkpoint.header
+        let configuration = try checkpoint.configuration(path: path, models: models)
+        let network: Network
+        do {
+            network = try Network(
+                configuration.model.description(
+                    input: Shape(header.input), classes: header.classes.count, makeModel))
+        } catch let error as ShapeMismatch {
+            throw Failure(.badData, "\(path): \(error)")
+        }
+        try checkpoint.restoreWeights(ModelState(parameterList: network.parameterList), path: path)
+        let bytes = count * MemoryLayout<Float>.stride
+        guard bytes < ONNXModel.largestBytes else {
+            throw Failure(
+                .configuration,
+                "\(path): \(header.model) has \(NumberText.gigabytes(bytes)) of weights, expected less than the "
+                    + "\(NumberText.gigabytes(ONNXModel.largestBytes)) of an ONNX file; export them as safetensors")
+        }
+        var model = ONNXModel(name: header.model, producer: "swift-train", version: Machine.version)
+        model.add(
+            metadata: metadata().filter { $0.key != "format" }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+        let translation = try ONNXTranslation(
+            network, tensors: Dictionary(tensors.map { ($0.key, $0) }) { first, _ in first },
+            normalization: Normalization(mean: header.inputMean, std: header.inputStd), into: model)
+        let file = try translation.model.bytes()
+        try file.withUnsafeBytes { try DurableFile.write([$0], to: output) }
     }
 
     private func metadata() -> [String: String] {

@@ -24,15 +24,7 @@ struct EvaluationSubject {
         switch source {
         case .checkpoint(let path, let assignments):
             let checkpoint = try CheckpointFile.read(path)
-            configuration = try Configuration(
-                yaml: checkpoint.header.configuration, file: "\(path):config", assignments: assignments,
-                models: models, defaults: Configuration())
-            guard checkpoint.header.model == configuration.model.name else {
-                throw Failure(
-                    .badData,
-                    "\(path): the attribute model is \(checkpoint.header.model), but the configuration in it names "
-                        + "\(configuration.model.name); use another checkpoint")
-            }
+            configuration = try checkpoint.configuration(path: path, assignments: assignments, models: models)
             self.path = path
             weights = .checkpoint(checkpoint)
         case .weights(let path, let configuration):
@@ -115,5 +107,21 @@ struct EvaluationSubject {
             return try Normalization(configuration.data.normalize, split: split, file: file)
         }
         return Normalization(mean: header.inputMean, std: header.inputStd)
+    }
+}
+
+extension Checkpoint {
+    /// The configuration of the run, with some keys set to other values. Throws: `Failure`.
+    func configuration(path: String, assignments: [String] = [], models: [String]) throws -> Configuration {
+        let configuration = try Configuration(
+            yaml: header.configuration, file: "\(path):config", assignments: assignments, models: models,
+            defaults: Configuration())
+        guard header.model == configuration.model.name else {
+            throw Failure(
+                .badData,
+                "\(path): the attribute model is \(header.model), but the configuration in it names "
+                    + "\(configuration.model.name); use another checkpoint")
+        }
+        return configuration
     }
 }
