@@ -16,7 +16,17 @@ struct KeysCommand: ParsableCommand {
         help: ArgumentHelp("A key or a section.", valueName: "key"), completion: .list(ConfigurationKeys.paths))
     var key: String?
 
+    @Flag(help: "Every key as a page of Markdown.")
+    var markdown = false
+
+    func validate() throws {
+        guard key == nil || !markdown else {
+            throw ValidationError("--markdown writes every key, expected no key beside it")
+        }
+    }
+
     func run() throws {
+        if markdown { return try StandardOutput.write(Self.page) }
         guard let key else {
             let keys = ConfigurationKeys.all.filter { ConfigurationKeys.paths.contains($0.path) }
             return try StandardOutput.line(TextTable(facts: keys.map { ($0.path, $0.meaning) }).text)
@@ -36,20 +46,43 @@ struct KeysCommand: ParsableCommand {
     }
 
     private static func text(_ key: ConfigurationKey) -> String {
-        let resuming =
-            switch key.resuming {
-            case .same: "must be the same when a run goes on"
-            case .free: "may change when a run goes on"
-            case .elsewhere: "may lie elsewhere when a run goes on"
-            case .length: "may change when a run goes on, unless the learning rate follows the length of the run"
+        """
+        \(key.path)
+          \(key.meaning)
+          expected  \(key.expected)
+          default   \(defaults(key))
+          \(resuming(key))
+        """
+    }
+
+    private static func resuming(_ key: ConfigurationKey) -> String {
+        switch key.resuming {
+        case .same: "must be the same when a run goes on"
+        case .free: "may change when a run goes on"
+        case .elsewhere: "may lie elsewhere when a run goes on"
+        case .length: "may change when a run goes on, unless the learning rate follows the length of the run"
+        }
+    }
+
+    /// Every key, section by section: what a page for readers says of them.
+    private static var page: String {
+        let keys = ConfigurationKeys.all.filter { ConfigurationKeys.paths.contains($0.path) }
+        let rows = keys.map { key in
+            let cells = [key.meaning, key.expected, defaults(key), resuming(key)].map {
+                $0.replacing("|", with: "\\|").replacing("<", with: "&lt;")
             }
+            return "| `\(key.path)` | " + cells.joined(separator: " | ") + " |"
+        }
         return """
-            \(key.path)
-              \(key.meaning)
-              expected  \(key.expected)
-              default   \(defaults(key))
-              \(resuming)
-            """
+            # The keys of a configuration
+
+            `swift-train keys --markdown` writes this page. `--set KEY=VALUE` sets a key, `--print-config` shows all of a run's, and
+            `swift-train keys KEY` explains one.
+
+            | Key | Meaning | Expected | Default | When a run goes on |
+            |---|---|---|---|---|
+
+            """ + rows.map { $0 + "\n" }.joined()
     }
 
     /// "to be given (step, exponential), 0.1 (plateau)".

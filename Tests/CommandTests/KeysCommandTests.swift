@@ -20,6 +20,18 @@ struct KeysCommandTests {
         #expect(try workshop.run("keys", "clip").output.contains("clip.value"))
     }
 
+    @Test("the page of all keys is the one that the program writes")
+    func page() throws {
+        let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("docs/configuration.md")
+        let written = try Workshop().run("keys", "--markdown")
+        #expect(written.code == 0 && written.output.contains("| `batch_size` | "))
+        #expect(
+            try String(contentsOf: page, encoding: .utf8) == written.output,
+            "write it again: swift-train keys --markdown > docs/configuration.md")
+        #expect(try Workshop().run("keys", "seed", "--markdown").code == 64)
+    }
+
     @Test(
         "a key that does not exist is a usage error with the nearest one",
         arguments: [
