@@ -40,7 +40,7 @@ struct DryRunText {
                 "one step took \(NumberText.decimal(run.stepSeconds * 1e3, 1)) ms (the first; later ones take less): loss "
                     + "\(NumberText.decimal(run.loss, 4)), gradient norm \(NumberText.significant(run.gradientNorm))",
                 "\(NumberText.grouped(run.steps)) steps take "
-                    + "\(NumberText.duration(seconds: run.runSeconds)), evaluations, saves and what is computed once not counted",
+                    + "\(NumberText.duration(seconds: run.runSeconds)), evaluations and saves not counted",
             ]).joined(separator: "\n")
     }
 }

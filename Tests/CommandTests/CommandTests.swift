@@ -43,7 +43,10 @@ struct CommandTests {
         let evaluated = try workshop.run("evaluate", "--checkpoint", "run/checkpoints/last", "--json")
         let object = try #require(evaluated.object, "\(evaluated)")
         #expect(object["samples"]?.number == 50)
-        #expect(Set(object.keys) == ["weights", "samples", "loss", "acc1", "acc5", "classes", "confusion"])
+        #expect(
+            Set(object.keys) == [
+                "weights", "samples", "loss", "acc1", "acc5", "classes", "confusion", "most_confused", "under",
+            ])
         for key in ["loss", "acc1", "acc5"] {
             let (found, expected) = (object[key]?.number, evaluation[key]?.number)
             #expect(found != nil && found?.bitPattern == expected?.bitPattern, "\(key)")

@@ -92,6 +92,55 @@ struct FinetuneCommandTests {
         #expect(!workshop.names.contains { $0.hasSuffix("28.h5") })
     }
 
+    @Test("a part for testing that takes no image is named with the least that does, and so are links that lead out")
+    func emptySplits() throws {
+        let workshop = try prepared()
+        let small = try workshop.run("finetune", "photos", "--weights", "w.safetensors", "--test", "5%")
+        #expect(small.code == 64, "\(small)")
+        #expect(
+            small.errors.contains(
+                "--test 5% takes no image of any class: the largest one has 3 images, expected at least 17%"),
+            "\(small)")
+        try FileManager.default.createDirectory(atPath: "\(workshop.path)/links/a", withIntermediateDirectories: true)
+        for name in ["1.png", "2.png"] {
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(workshop.path)/links/a/\(name)", withDestinationPath: "../../photos/soft/a-wide.png")
+        }
+        let links = try workshop.run("convert", "folder", "links", "--output", "l.h5")
+        #expect(links.code == 65, "\(links)")
+        #expect(
+            links.errors.contains("a/1.png is a link that leaves the folder, and 1 more are left out"), "\(links)")
+    }
+
+    @Test(
+        "values behind frozen layers that one process keeps are read by the next, and computed again where they are damaged"
+    )
+    func keptValues() throws {
+        let workshop = try Workshop.withData()
+        func kept() -> [String] { workshop.names.filter { $0.hasSuffix(".f32") }.sorted() }
+        func train(_ folder: String) throws -> (output: String, errors: String, weights: String?) {
+            let outcome = try workshop.run(
+                "--data", "d.h5", "--run-dir", folder, "--threads", "1", "--set", "model=cifar-resnet20", "--set",
+                "freeze=backbone", "--set", "frozen_features=file", "--set", "steps=14", "--set", "batch_size=32")
+            #expect(outcome.code == 0, "\(outcome)")
+            return (outcome.output, outcome.errors, try workshop.events(folder).last?["weights_sha256"]?.text)
+        }
+        let first = try train("one")
+        #expect(first.output.contains("computing the values behind frozen layers once, for 200 train images"))
+        let files = kept()
+        #expect(files.count == 2)
+        let second = try train("two")
+        for file in files {
+            #expect(second.output.contains("taking the values behind frozen layers from \(file)"), "\(second)")
+        }
+        #expect(kept() == files && second.weights == first.weights && first.weights != nil)
+        let damaged = "\(workshop.path)/\(files[0])"
+        try Data(Data(contentsOf: URL(fileURLWithPath: damaged)) + [0]).write(to: URL(fileURLWithPath: damaged))
+        let third = try train("three")
+        #expect(third.errors.contains("\(files[0]): has") && third.errors.contains("computed again"), "\(third)")
+        #expect(kept() == files && third.weights == first.weights)
+    }
+
     @Test("--quiet says nothing but what is wrong, and a finished run whose lines are lost ends with 0")
     func quiet() throws {
         let workshop = try prepared()

@@ -124,7 +124,6 @@ struct FrozenRunTests {
         #expect(names.count == 2)
         func stamps() throws -> [[UInt8]] { try names.map { try scratch.bytes($0) } }
         let kept = try stamps()
-        // Other values would give another run: what is in the file is what is read.
         for ranks in [1, 2, 4] {
             expectEqual(
                 try train(makeConfiguration(assignments), "next\(ranks)", ranks: ranks), expected, "\(ranks) ranks")
@@ -138,8 +137,39 @@ struct FrozenRunTests {
             expectEqual(try train(makeConfiguration(assignments), "damaged\(number)", ranks: 2), expected, "damaged")
             #expect(try stamps() == kept)
         }
+        // Whole files of other values give another run: what is in the files is what is trained on.
+        for name in names {
+            var values = try scratch.bytes(name).dropLast(CheckpointSeal.byteCount).map { $0 }
+            for index in values.indices { values[index] = index % 4 == 3 ? 0x3f : 0 }
+            let seal = values.withUnsafeBytes { CheckpointSeal.seal(for: $0) }
+            try Data(values + seal).write(to: URL(fileURLWithPath: scratch.file(name)))
+        }
+        #expect(try train(makeConfiguration(assignments), "changed").weights != expected.weights)
         try train(makeConfiguration(assignments + ["seed=2"]), "other")
         #expect(try files().count == 4)
+    }
+
+    @Test("a run that goes on where a period ends computes no values that no step would use")
+    func atPeriodEnd() throws {
+        let assignments = ["freeze=backbone", "unfreeze={\"*\": 2 epochs}", "checkpoint.every=7 steps", "steps=21"]
+        let expected = try train(makeConfiguration(assignments), "run")
+        #expect(try scratch.text("run/train.log").contains("are computed once"))
+        let ends = scratch.file("run/checkpoints/step-000000014.h5")
+        let found = try train(makeConfiguration(assignments + ["frozen_features=file"]), "again", from: ends)
+        expectEqual(found, expected, "from the end of the first period")
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: scratch.file(".")).allSatisfy { !$0.hasSuffix(".f32") })
+    }
+
+    @Test("groups that nothing trained belongs to are named")
+    func idleGroups() throws {
+        let groups =
+            "optimizer.groups=[{match: bn1, weight_decay: 0}, {match: fc, learning_rate: 1}, {match: fc.bias, weight_decay: 0}]"
+        try train(makeConfiguration(["freeze=backbone", "steps=1", groups]), "run")
+        let log = try scratch.text("run/train.log")
+        #expect(log.contains("optimizer.groups[0]: bn1 changes nothing: all that it fits is frozen"), "\(log)")
+        #expect(log.contains("optimizer.groups[2]: fc.bias changes nothing: groups before it fit all"), "\(log)")
+        #expect(!log.contains("optimizer.groups[1]"))
     }
 
     @Test("a period that the run never comes to takes no memory")

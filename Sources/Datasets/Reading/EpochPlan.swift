@@ -66,6 +66,14 @@ package struct EpochPlan: Sendable {
         }
     }
 
+    /// The samples of a step, counted from the start of the run, in the order of their slots over all shards.
+    package func samples(ofStep step: Int) -> [Int] {
+        let (epoch, number) = step.quotientAndRemainder(dividingBy: geometry.stepsPerEpoch)
+        let order = order(ofEpoch: epoch)
+        let first = geometry.firstPosition(ofShard: 0, inStep: number)
+        return (first..<first + geometry.samples(inStep: number)).map { order[$0].sample }
+    }
+
     /// The samples that may be needed at once, over all shards of a rank: what a source keeps at hand for them.
     package func samplesAtHand(localShards: Int) -> Int {
         guard case .blocks(let layout) = kind else { return 0 }

@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Digests
+internal import Report
 
 /// A part of the samples, as `20%` or `0.2`.
 package struct SplitFraction: Sendable, Equatable {
@@ -39,7 +40,7 @@ package struct SplitFractions: Sendable {
     ///
     /// A pure function of the seed and the samples' names (their numbers, where they have none): the samples of a class are
     /// ordered by the SHA-256 of `seed/name`; the first go to test, the next to val. Each takes its part of the class, rounded, and at
-    /// least one image stays in train.
+    /// least one image stays in train. Throws: `Failure(.usage)` where a part takes all images or none.
     func divide(_ split: SourceSplit) throws -> [SourceSplit] {
         guard !isEmpty else { return [split] }
         guard (val?.value ?? 0) + (test?.value ?? 0) < 1 else {
@@ -63,6 +64,15 @@ package struct SplitFractions: Sendable {
             let valCount = min(share(val), members.count - 1 - testCount)
             for member in order.prefix(testCount) { place[member.index] = 2 }
             for member in order.dropFirst(testCount).prefix(valCount) { place[member.index] = 1 }
+        }
+        let largest = byClass.values.map(\.count).max() ?? 0
+        for (number, name, fraction) in [(1, "val", val), (2, "test", test)] {
+            guard let fraction, largest > 0, !place.contains(number) else { continue }
+            throw Failure(
+                .usage,
+                "--\(name) \(fraction.text) takes no image of any class: the largest one has "
+                    + "\(NumberText.counted(largest, "image")), expected "
+                    + (largest > 1 ? "at least \((50 + largest - 1) / largest)% or more images" : "more images"))
         }
         return ["train", "val", "test"].enumerated().compactMap { number, name in
             let indices = place.indices.filter { place[$0] == number }

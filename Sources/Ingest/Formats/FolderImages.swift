@@ -42,7 +42,8 @@ package final class FolderImages: ImageSource {
 
     init(_ folder: String, fractions: SplitFractions) throws {
         let tree = try FileTree(folder)
-        let layout = try FolderLayout(tree.files, emptyFolders: tree.emptyFolders, fractions: fractions, place: folder)
+        let layout = try FolderLayout(
+            tree.files, emptyFolders: tree.emptyFolders, unread: tree.leftOut, fractions: fractions, place: folder)
         root = Array(folder.utf8)
         files = tree.files
         name = folder.split(separator: "/").last.map(String.init) ?? folder

@@ -26,8 +26,11 @@ struct FolderLayout {
         let className: [UInt8]
     }
 
-    /// `place` opens the messages. Throws 64 for fractions that contradict the folders, 65 when there is no training image.
-    init(_ files: [[UInt8]], emptyFolders: [[UInt8]] = [], fractions: SplitFractions, place: String) throws {
+    /// `place` opens the messages; `unread` are files that were left out before. Throws 64 for fractions that contradict the folders, 65 when there is no training image.
+    init(
+        _ files: [[UInt8]], emptyFolders: [[UInt8]] = [], unread: [LeftOut] = [], fractions: SplitFractions,
+        place: String
+    ) throws {
         let paths = files.map { $0.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) }
         func split(_ component: ArraySlice<UInt8>) -> String? {
             Self.splitNames[String(decoding: component, as: UTF8.self).lowercased()]
@@ -58,8 +61,10 @@ struct FolderLayout {
         let train = entries["train"] ?? []
         guard !train.isEmpty else {
             throw Failure(
-                .badData, "\(place): holds no file in a class folder; expected CLASS/image.jpg or train/CLASS/image.jpg"
-            )
+                .badData,
+                "\(place): holds no file in a class folder; expected CLASS/image.jpg or train/CLASS/image.jpg"
+                    + (unread.first { $0.isBad }.map { "; \($0.file) \($0.reason)" } ?? "")
+                    + (unread.count { $0.isBad } > 1 ? ", and \(unread.count { $0.isBad } - 1) more are left out" : ""))
         }
         for (name, fraction) in [("val", fractions.val), ("test", fractions.test)]
         where fraction != nil && entries[name] != nil {

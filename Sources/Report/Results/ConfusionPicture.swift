@@ -31,7 +31,7 @@ package struct ConfusionPicture {
         default: cell = max(1, 1200 / Double(classes))
         }
         names =
-            classes <= Self.namedClasses ? matrix.classNames.map { SVGText.shortened($0, to: Self.largestName) } : []
+            classes <= Self.namedClasses ? matrix.classNames.map { $0.shortened(to: Self.largestName) } : []
         let size = SVGText.labelSize(cell: cell)
         let longest = names.map { SVGText.width($0, fontSize: size) }.max() ?? 0
         left = Self.margin + 26 + longest + 8

@@ -80,10 +80,7 @@ package enum ConfusionText {
     }
 
     /// A class name that fits a column and moves no cursor.
-    private static func label(_ name: String) -> String {
-        let clean = name.printable
-        return clean.count <= nameWidth ? clean : clean.prefix(nameWidth - 1) + "…"
-    }
+    private static func label(_ name: String) -> String { name.printable.shortened(to: nameWidth) }
 
     private static func decimal(_ value: Double) -> String { NumberText.decimal(value, 4) }
 }

@@ -30,10 +30,15 @@ package struct PredictionText {
         return CSV.row([file] + (hasTruth ? [truth ?? ""] : []) + columns) + "\n"
     }
 
-    /// Lines of the terminal, files side by side: `photos/1.jpg  rose 0.9731  tulip 0.0202`.
+    /// A class name that leaves room for others on a line.
+    private static let nameWidth = 24
+
+    /// Lines of the terminal, files side by side: `photos/1.jpg  rose 0.9731  tulip 0.0202`. Long class names are cut.
     package func lines(_ rows: [(file: String, classes: Classes)]) -> [String] {
         let cells = rows.map { row in
-            let words = row.classes.map { "\($0.name.printable) \(NumberText.decimal(Double($0.probability), 4))" }
+            let words = row.classes.map {
+                "\($0.name.printable.shortened(to: Self.nameWidth)) \(NumberText.decimal(Double($0.probability), 4))"
+            }
             return [row.file.printable, words.joined(separator: "  ")]
         }
         return TextTable(cells, [.left]).lines

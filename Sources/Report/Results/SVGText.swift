@@ -13,10 +13,6 @@ enum SVGText {
         text.unicodeScalars.reduce(0) { $0 + ($1.value < 0x2e80 ? 0.58 : 1.02) } * fontSize
     }
 
-    static func shortened(_ text: String, to length: Int) -> String {
-        text.count <= length ? text : text.prefix(length - 1) + "…"
-    }
-
     /// Names of classes beside squares of this side.
     static func labelSize(cell: Double) -> Double { min(12, max(6, cell * 0.8)) }
 }

@@ -69,4 +69,7 @@ extension String {
             }
         }
     }
+
+    /// Its beginning with a mark of what is missing, if it is longer.
+    package func shortened(to length: Int) -> String { count <= length ? self : prefix(length - 1) + "…" }
 }

@@ -59,6 +59,9 @@ package final class Evaluator {
             imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)
     }
 
+    /// Rounds after which the ranks learn of each other's failures, so that none finishes a split in vain.
+    private static let roundsTogether = 8
+
     /// The score of the whole split with these weights. Collective; equal on all ranks.
     ///
     /// `images` are other ones of the same samples, in place of the split's own.
@@ -91,6 +94,8 @@ package final class Evaluator {
                 }
             }
             try afterRound(round, samples, plan.logits(ofSlot:))
+            let isTimeToAgree = ranks > 1 && round % Self.roundsTogether == Self.roundsTogether - 1
+            if try isTimeToAgree && communicator.largest(failure == nil ? 0 : 1) > 0 { break }
         }
         try RankAgreement.agreeOnFailure(failure, over: communicator)
         var all = try communicator.allGather(values: own)
@@ -120,12 +125,15 @@ package final class Evaluator {
 
 extension Batch {
     /// Fills the first slots of its only shard with the images of samples. Throws: `Failure`.
-    func read(_ samples: Range<Int>, of source: any SampleSource, pool: ThreadPool) throws {
+    func read(
+        _ samples: some RandomAccessCollection<Int> & Sendable, of source: any SampleSource, pool: ThreadPool
+    ) throws {
         let (images, bytes) = (images, imageBytes)
         let failure = Mutex<(any Error)?>(nil)
         pool.run(samples.count) { slot, _ in
             do {
-                try source.fill(images + slot * bytes, sample: samples.lowerBound + slot)
+                let sample = samples[samples.index(samples.startIndex, offsetBy: slot)]
+                try source.fill(images + slot * bytes, sample: sample)
             } catch {
                 failure.withLock { $0 = $0 ?? error }
             }

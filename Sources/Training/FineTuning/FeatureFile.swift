@@ -34,7 +34,8 @@ struct FeatureFile {
                         start: weights + parameter.offset, count: parameter.count * MemoryLayout<Float>.stride))
             }
         }
-        path = "\(folder)/features-\(hash.hexadecimal().prefix(32)).f32"
+        let name = "features-\(hash.hexadecimal().prefix(32)).f32"
+        path = folder == "." ? name : "\(folder)/\(name)"
     }
 
     /// Reads the values, if the file is there. Throws: `Failure(.badData)` for another length and for a damaged file, and what

@@ -36,7 +36,7 @@ extension Configuration {
 /// Memory: allocated when it is made.
 final class FeatureSamples: SampleSource, @unchecked Sendable {
     /// Samples that are computed together.
-    private static let batchSize = 16
+    fileprivate static let batchSize = 16
 
     private let source: any SampleSource
     private let network: Network
@@ -114,7 +114,7 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
             imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options(until: value), threads: threads)
     }
 
-    private static func options(until value: Int) -> PlanOptions {
+    fileprivate static func options(until value: Int) -> PlanOptions {
         var options = PlanOptions()
         options.part = .front(until: value)
         return options
@@ -129,26 +129,13 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
     ) throws {
         let first = communicator.rank * samplesPerRank
         let own = min(first, count)..<min(first + samplesPerRank, count)
-        let isStopped = try RankAgreement.together(communicator) {
-            let plan = try network.plan(
-                imagesPerShard: Self.batchSize, shards: 1, mode: .evaluation, options: Self.options(until: value),
-                input: input, pool: pool)
-            plan.afterPass = afterPass
-            let batch = Batch(shards: 1, imagesPerShard: Self.batchSize, imageBytes: source.imageBytes)
-            for start in stride(from: own.lowerBound, to: own.upperBound, by: Self.batchSize) {
-                if shouldStop() { return true }
-                let samples = start..<min(start + Self.batchSize, own.upperBound)
-                try batch.read(samples, of: source, pool: pool)
-                _ = try plan.run(
-                    images: batch.images, labels: batch.labels, counts: batch.counts, weights: weights, gradients: nil)
-                for (slot, sample) in samples.enumerated() {
-                    _ = UnsafeMutableBufferPointer(rebasing: values[(sample * elements)...])
-                        .update(from: plan.logits(ofSlot: slot))
-                }
-            }
-            return false
+        let work = try RankAgreement.together(communicator) { try Work(self, input: input, pool: pool, afterPass) }
+        // As many rounds on every rank, so that all of them hear of a stop or a failure in the next one.
+        for start in stride(from: 0, to: samplesPerRank, by: Self.batchSize) {
+            let samples = own.dropFirst(start).prefix(Self.batchSize)
+            try RankAgreement.together(communicator) { try work.compute(samples, weights: weights, into: values) }
+            guard try communicator.largest(shouldStop() ? 1 : 0) == 0 else { return }
         }
-        guard try communicator.largest(isStopped ? 1 : 0) == 0 else { return }
         // Each rank has its own part in its place.
         for root in 0..<communicator.size {
             let part = min(root * samplesPerRank, count) * elements..<min((root + 1) * samplesPerRank, count) * elements
@@ -156,5 +143,53 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
                 UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: values[part])), from: root)
         }
         isComputed = true
+    }
+
+    /// Computes the values of some samples, each rank all of them, for a step that is tried. Throws: as `compute`.
+    func compute(
+        only samples: [Int], weights: UnsafePointer<Float>, input: PixelConversion, communicator: any Communicator,
+        pool: ThreadPool
+    ) throws {
+        try RankAgreement.together(communicator) {
+            let work = try Work(self, input: input, pool: pool) {}
+            for start in stride(from: 0, to: samples.count, by: Self.batchSize) {
+                try work.compute(samples[start...].prefix(Self.batchSize), weights: weights, into: values)
+            }
+        }
+    }
+
+    /// The plan of the frozen beginning, and the batch that it reads.
+    private struct Work {
+        private let source: any SampleSource
+        private let plan: ExecutionPlan
+        private let batch: Batch
+        private let elements: Int
+        private let pool: ThreadPool
+
+        init(
+            _ samples: FeatureSamples, input: PixelConversion, pool: ThreadPool, _ afterPass: @escaping () -> Void
+        ) throws {
+            (source, elements, self.pool) = (samples.source, samples.elements, pool)
+            plan = try samples.network.plan(
+                imagesPerShard: FeatureSamples.batchSize, shards: 1, mode: .evaluation,
+                options: FeatureSamples.options(until: samples.value), input: input, pool: pool)
+            plan.afterPass = afterPass
+            batch = Batch(shards: 1, imagesPerShard: FeatureSamples.batchSize, imageBytes: source.imageBytes)
+        }
+
+        /// At most `batchSize` samples. Throws: `Failure`.
+        func compute(
+            _ samples: some RandomAccessCollection<Int> & Sendable, weights: UnsafePointer<Float>,
+            into values: UnsafeMutableBufferPointer<Float>
+        ) throws {
+            guard !samples.isEmpty else { return }
+            try batch.read(samples, of: source, pool: pool)
+            _ = try plan.run(
+                images: batch.images, labels: batch.labels, counts: batch.counts, weights: weights, gradients: nil)
+            for (slot, sample) in samples.enumerated() {
+                _ = UnsafeMutableBufferPointer(rebasing: values[(sample * elements)...])
+                    .update(from: plan.logits(ofSlot: slot))
+            }
+        }
     }
 }

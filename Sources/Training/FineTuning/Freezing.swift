@@ -184,6 +184,25 @@ struct TrainingPeriods: RandomAccessCollection {
         return "\(NumberText.grouped(list.trainedCount)) of \(NumberText.grouped(list.parameterCount)) parameters"
     }
 
+    /// What the user should hear of `optimizer.groups` that no trained parameter belongs to.
+    func groupWarnings(_ configuration: Configuration) -> [String] {
+        let groups = configuration.optimizer.groups.map { (text: $0.match, pattern: ParameterPattern($0.match)) }
+        var used = Set<Int>()
+        for period in periods {
+            for parameter in period.network.parameterList.trained {
+                if let first = groups.firstIndex(where: { $0.pattern.fits(parameter) }) { used.insert(first) }
+            }
+        }
+        let known = periods[0].network.parameterList.parameters.filter { $0.role != .buffer }
+        return groups.indices.filter { !used.contains($0) }.map { number in
+            let isFrozen = known.contains { parameter in
+                groups.firstIndex { $0.pattern.fits(parameter) } == number
+            }
+            return "optimizer.groups[\(number)]: \(groups[number].text) changes nothing: "
+                + (isFrozen ? "all that it fits is frozen" : "groups before it fit all that it fits")
+        }
+    }
+
     private static func frozenLayers(_ freeze: Configuration.Freeze, of list: ParameterList) throws -> Set<String> {
         let layers = list.parameters.filter { $0.role != .buffer }.map(\.layer)
         switch freeze {

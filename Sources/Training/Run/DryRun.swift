@@ -20,7 +20,7 @@ package struct DryRun {
     package let steps: Int
     /// Of the slowest rank, with all the layers trained that the run will train in the end.
     package let stepSeconds: Double
-    /// What the steps that are left take.
+    /// What the steps that are left take, and what is computed once before them.
     package let runSeconds: Double
 }
 
@@ -39,11 +39,11 @@ extension TrainingSession {
         }
         let last = periods.count - 1
         let machinery = try prepare(last)
-        try computeFeatures(machinery)
         let step = machinery.step
         let totalSteps = configuration.length.steps(perEpoch: geometry.stepsPerEpoch)
         // Of a run that has all its steps, the last one again.
         let first = min(options.resume?.checkpoint.header.step ?? 0, max(0, totalSteps - 1))
+        let featureSeconds = try tryFeatures(machinery, step: first)
         let loader = try BatchLoader(
             source: machinery.samples, plan: plan, localShards: layout.range, steps: first..<first + 1,
             augmentation: augmentation, mixing: configuration.data.mix?.mixing,
@@ -72,26 +72,38 @@ extension TrainingSession {
         return DryRun(
             facts: startFacts(step: step) + weightsRows.map { ("", $0) } + warnings().map { ("warning", $0) },
             summary: try NetworkSummary(network),
-            images: layout.shardsPerRank * geometry.imagesPerShard, memory: try memoryNeed(),
+            images: ownImages, memory: try memoryNeed(),
             peakResidentBytes: Machine.peakResidentBytes(), loss: outcome.score.meanLoss,
             gradientNorm: outcome.gradientNorm, steps: max(0, totalSteps - first), stepSeconds: seconds,
-            runSeconds: try runSeconds(stepSeconds: seconds, from: first))
+            runSeconds: try runSeconds(stepSeconds: seconds, featureSeconds: featureSeconds, from: first))
     }
 
     /// The time of the steps from one on, given that of a step of the last period: others take theirs in proportion to their
-    /// operations.
-    private func runSeconds(stepSeconds: Double, from first: Int) throws -> Double {
+    /// operations. So does what a period computes once, unless it is the last one's.
+    private func runSeconds(stepSeconds: Double, featureSeconds: Double?, from first: Int) throws -> Double {
         let operations = try periods.indices.map { period in
             Double(
                 try periods[period].network.trainingOperations(
                     steadyValue(period).map { .rest(from: $0) } ?? .whole))
         }
-        let perEpoch = geometry.stepsPerEpoch
-        return periods.indices.reduce(0) { sum, period in
+        let (perEpoch, last) = (geometry.stepsPerEpoch, periods.count - 1)
+        let secondsPerOperation = stepSeconds / max(1, operations[last])
+        return try periods.indices.reduce(0) { sum, period in
             let steps = periods.steps(of: period, length: configuration.length, perEpoch: perEpoch)
-            let done = min(steps, max(0, first - Int.product(periods[period].firstEpoch, perEpoch)))
-            return sum + Double(steps - done) * stepSeconds * operations[period]
-                / max(1, operations[operations.count - 1])
+            let left = steps - min(steps, max(0, first - Int.product(periods[period].firstEpoch, perEpoch)))
+            guard left > 0 else { return sum }
+            var seconds = Double(left) * secondsPerOperation * operations[period]
+            if period == last {
+                seconds += featureSeconds ?? 0
+            } else if let value = steadyValue(period) {
+                // A step is over the images of a rank; nothing frozen is computed backwards.
+                let frozen = Double(try periods[period].network.trainingOperations(.front(until: value)))
+                seconds += secondsPerOperation * frozen * featureImages / Double(ownImages)
+            }
+            return sum + seconds
         }
     }
+
+    /// Images of a step on this rank.
+    private var ownImages: Int { layout.shardsPerRank * geometry.imagesPerShard }
 }

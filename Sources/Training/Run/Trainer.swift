@@ -68,10 +68,13 @@ package final class Trainer {
         let samples: any SampleSource
     }
 
-    /// The layers that are trained in each epoch, and what makes a period's machinery, with the state of the period before.
+    /// The layers that are trained in each epoch, and what makes a period's machinery.
     struct Periods {
         let plan: TrainingPeriods
+        /// With the state of the period before.
         let make: (_ period: Int, _ former: ModelState) throws -> Machinery
+        /// What is due before the first step; whether it was done, and no rank was asked to stop meanwhile.
+        let prepare: (Machinery) throws -> Bool
     }
 
     /// The state of the step has been initialised or restored. Throws: `Failure`.
@@ -146,18 +149,27 @@ package final class Trainer {
 
     /// Goes over to the next period where one begins. The machinery of the last one is gone before there is a new one: memory is
     /// counted for one of them. Collective.
-    private func enterPeriod() throws {
+    ///
+    /// Returns false where a rank is asked to stop before the period has begun: then the last one's is there again, to be saved.
+    private func enterPeriod() throws -> Bool {
         let next = periods.plan.number(inEpoch: progress.stepsDone / progress.stepsPerEpoch)
-        guard next != machinery.period else { return }
+        let last = machinery.period
+        guard next != last else { return true }
         takeSaveResult(waiting: true)
         let former = step.state
         // Its readers hold what the former period took its batches from.
         loader = nil
         machinery = nil
         machinery = try periods.make(next, former)
+        guard try periods.prepare(machinery) else {
+            machinery = nil
+            machinery = try periods.make(last, former)
+            return false
+        }
         loader = try Self.loader(machinery, periods.plan, feed, progress)
         watch()
         recorder?.line("epoch \(progress.stepsDone / progress.stepsPerEpoch + 1) trains \(periods.plan.words(next))")
+        return true
     }
 
     /// Trains to the end, or until a rank is asked to stop. Collective.
@@ -180,7 +192,7 @@ package final class Trainer {
             try save(isBest: isBest, isFinal: progress.isFinished)
         }
         while !progress.isFinished {
-            try enterPeriod()
+            guard try enterPeriod() else { return try saveAndStop() }
             activity.enter(.reading, step: progress.stepsDone + 1)
             let waitStart = Machine.now()
             let batch = nextBatch()
@@ -333,6 +345,10 @@ package final class Trainer {
     /// Saves at this step boundary; an evaluation that is due waits for the run to go on.
     private func stop() throws -> ExitCode {
         progress.hasPendingEvaluation = isDue(configuration.evaluate.every)
+        return try saveAndStop()
+    }
+
+    private func saveAndStop() throws -> ExitCode {
         takeSaveResult(waiting: true)
         try save(isBest: false, isFinal: true)
         return try finish(.stoppedEarly)

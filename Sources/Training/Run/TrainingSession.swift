@@ -32,7 +32,7 @@ package final class TrainingSession {
 
     let configuration: Configuration
     let communicator: any Communicator
-    private let activity: Activity
+    let activity: Activity
     let options: Options
     let dataset: Dataset
     let training: any SampleSource
@@ -40,19 +40,19 @@ package final class TrainingSession {
     /// Which layers are trained in which epoch.
     let periods: TrainingPeriods
     /// The period that the run begins or goes on in.
-    private let firstPeriod: Int
+    let firstPeriod: Int
     /// That period's.
     var network: Network { periods[firstPeriod].network }
     let layout: ShardLayout
     /// Which samples the steps take.
     private let samples: TrainingSamples
     /// Of what the run reads.
-    private let dataDigest: String
+    let dataDigest: String
     var plan: EpochPlan { samples.plan }
     var geometry: BatchGeometry { plan.geometry }
     let pool: ThreadPool
-    private let input: PixelConversion
-    private let normalization: Normalization
+    let input: PixelConversion
+    let normalization: Normalization
     /// Random changes of the training images; nil: none.
     let augmentation: Augmentation?
     /// What a new run starts from, on rank 0.
@@ -64,9 +64,9 @@ package final class TrainingSession {
     /// Where rank 0 keeps the run, once it has begun.
     package private(set) var runFolderPath: String?
     /// Whether this is a run, and no dry one, which leaves nothing behind.
-    private var isWriting = false
+    private(set) var isWriting = false
     /// What frozen layers make of the images of a period, once it is computed.
-    private var features: [Int: (training: FeatureSamples, evaluation: FeatureSamples)] = [:]
+    private(set) var features: [Int: (training: FeatureSamples, evaluation: FeatureSamples)] = [:]
     /// What the user should hear of the data.
     private let dataWarnings: [String]
 
@@ -158,14 +158,17 @@ package final class TrainingSession {
                 activity: activity, rank: communicator.rank, neighbours: neighbours, limits: configuration.watchdog)
         }
         defer { withExtendedLifetime(watchdog) {} }
-        try computeFeatures(machinery)
+        if !isAtEnd(of: firstPeriod), try !computeFeatures(machinery) {
+            throw Failure(
+                .stoppedEarly,
+                "asked to stop while the values behind frozen layers were computed, before the first step: nothing to save"
+            )
+        }
         let trainer = try Trainer(
             configuration: configuration, machinery: machinery,
-            periods: Trainer.Periods(plan: periods) { [self] period, former in
-                let machinery = try makeMachinery(period) { $0.takeOver(former) }
-                try computeFeatures(machinery)
-                return machinery
-            },
+            periods: Trainer.Periods(
+                plan: periods, make: { [self] period, former in try makeMachinery(period) { $0.takeOver(former) } },
+                prepare: computeFeatures),
             feed: Trainer.Feed(
                 plan: plan, augmentation: augmentation, mixing: configuration.data.mix?.mixing,
                 readers: readers),
@@ -180,6 +183,14 @@ package final class TrainingSession {
         let code = try trainer.run()
         if code == .done { try options.overfit?.judge(trainer.progress, recorder) }
         return code
+    }
+
+    /// Whether the run goes on where a period has neither a step nor an evaluation left.
+    private func isAtEnd(of period: Int) -> Bool {
+        guard let header = options.resume?.checkpoint.header, !header.hasPendingEvaluation else { return false }
+        return periods[...period].indices.reduce(0) {
+            $0 + periods.steps(of: $1, length: configuration.length, perEpoch: geometry.stepsPerEpoch)
+        } <= header.step
     }
 
     /// Allocates what training needs and gives the state its first values, or those of the checkpoint. Collective.
@@ -237,111 +248,9 @@ package final class TrainingSession {
         return machinery
     }
 
-    /// Computes the values behind the frozen layers of a period, or takes them from files of earlier runs, unless that has been
-    /// done. Collective.
-    ///
-    /// Throws: `Failure(.stoppedEarly)` where a run is asked to stop before its first step.
-    func computeFeatures(_ machinery: Trainer.Machinery) throws {
-        let (period, state) = (machinery.period, machinery.step.state)
-        guard let features = features[period] else { return }
-        let weights = UnsafePointer(state.evaluated.baseAddress!)
-        let conversion = normalization.conversion(for: evaluation)
-        for (samples, source, input) in [
-            (features.training, training, input), (features.evaluation, evaluation, conversion),
-        ] {
-            let file = featureFile(of: source, period: period, weights: weights)
-            if !samples.isComputed {
-                guard try !isTaken(samples, from: file) else { continue }
-                say(
-                    "computing the values behind frozen layers once, for "
-                        + NumberText.counted(source.count, "\(source.name) image"))
-                try samples.compute(
-                    weights: weights, input: input, communicator: communicator, pool: pool,
-                    afterPass: { [activity] in activity.beat() },
-                    shouldStop: { [firstPeriod] in period == firstPeriod && StopSignals.isRequested })
-                guard samples.isComputed else {
-                    throw Failure(
-                        .stoppedEarly,
-                        "asked to stop while the values behind frozen layers were computed, before the first step: nothing to save"
-                    )
-                }
-            }
-            guard isWriting, let file else { continue }
-            do {
-                try samples.keep(in: file)
-            } catch let failure as Failure {
-                StandardError.line("warning: \(failure.message): the values are not kept for the next run")
-            }
-        }
-    }
-
-    /// Whether a file has them. What is damaged is said, and computed again. Collective.
-    private func isTaken(_ samples: FeatureSamples, from file: FeatureFile?) throws -> Bool {
-        guard configuration.frozenFeatures == .file else { return false }
-        do {
-            guard try samples.take(from: file, communicator: communicator) else { return false }
-            if let file { say("taking the values behind frozen layers from \(file.path)") }
-            return true
-        } catch let failure as Failure {
-            guard communicator.rank == 0 else { return false }
-            StandardError.line("warning: \(failure.message); the values are computed again")
-            return false
-        }
-    }
-
-    /// On rank 0, where such files are wanted.
-    private func featureFile(
-        of source: any SampleSource, period: Int, weights: UnsafePointer<Float>
-    ) -> FeatureFile? {
-        let network = periods[period].network
-        guard communicator.rank == 0, configuration.frozenFeatures == .file, let value = steadyValue(period) else {
-            return nil
-        }
-        let folder = options.runDirectory.map(FilePath.folder) ?? configuration.runsDirectory
-        let model = configuration.entries.filter { $0.key.hasPrefix("model") }.map { "\($0.key)=\($0.value)" }.joined()
-        return FeatureFile(
-            besides: folder, of: source, data: dataDigest + dataset.digest + model, normalization: normalization,
-            network: network, value: value, weights: weights)
-    }
-
     /// A word from rank 0, lost without harm.
-    private func say(_ text: String) {
+    func say(_ text: String) {
         if communicator.rank == 0, !options.isQuiet { StandardOutput.note(text) }
-    }
-
-    /// The value that the frozen beginning of a period's network makes of an image, the same in every step; nil where there is
-    /// none, where images change from step to step, where the period takes no image twice, or where there is no room for the values
-    /// of all images.
-    func steadyValue(_ period: Int) -> Int? {
-        let network = periods[period].network
-        guard configuration.freeze != .none, configuration.frozenFeatures != .everyStep, augmentation == nil,
-            configuration.data.mix == nil, let value = network.steadyValue(configuration.planOptions),
-            featureBytes(network, value: value) <= Self.mostFeatureBytes,
-            imagesTaken(period) > Double(training.count), sparedShare(network, value: value) >= Self.leastSparedShare
-        else { return nil }
-        return value
-    }
-
-    /// Images that the steps of a period take. Where they are no more than there are, to compute all of them once spares nothing.
-    private func imagesTaken(_ period: Int) -> Double {
-        let steps = periods.steps(of: period, length: configuration.length, perEpoch: geometry.stepsPerEpoch)
-        return Double(steps) / Double(geometry.stepsPerEpoch) * Double(geometry.sampleCount)
-    }
-
-    /// Of the values of all images. They are held by every rank.
-    private func featureBytes(_ network: Network, value: Int) -> Int {
-        FeatureSamples.byteCount(training, network: network, value: value)
-            + FeatureSamples.byteCount(evaluation, network: network, value: value)
-    }
-
-    private static let mostFeatureBytes = 2 << 30
-    /// Of the forward pass; less is not worth the memory.
-    private static let leastSparedShare = 0.1
-
-    /// The part of the forward pass that lies in front of a value.
-    private func sparedShare(_ network: Network, value: Int) -> Double {
-        let costs = network.stages.map { (try? $0.layer.multiplyAdds(for: $0.inputs[0])) ?? 0 }
-        return Double(costs[..<value].reduce(0, +)) / Double(max(1, costs.reduce(0, +)))
     }
 
     /// Rank 0 reads the file, which the hosts of the others may not see, and all have what it read. Collective.
@@ -532,7 +441,14 @@ package final class TrainingSession {
         let checks = periods.map {
             RunChecks(configuration, geometry: samples.plan.geometry, network: $0.network).warnings
         }
-        return checks.flatMap(\.self).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        return (checks.flatMap(\.self) + classWarnings + periods.groupWarnings(configuration)).reduce(into: []) {
+            if !$0.contains($1) { $0.append($1) }
+        }
+    }
+
+    private var classWarnings: [String] {
+        guard dataset.classes.count == 1 else { return [] }
+        return ["\(dataset.path) has one class: there is nothing to tell apart, every image is right from the start"]
     }
 
     private func makeStep(_ network: Network, _ period: Int) throws -> TrainingStep {
@@ -678,20 +594,6 @@ package final class TrainingSession {
                 ] + later).joined(separator: ", ")
             )
         ] + featureFacts
-    }
-
-    /// What is computed once instead of in every step.
-    private var featureFacts: [(key: String, value: String)] {
-        guard let value = steadyValue(firstPeriod) else { return [] }
-        return [
-            (
-                "features",
-                "the values behind \(network.stages[value - 1].path) are computed once for \(training.count) + "
-                    + "\(evaluation.count) images, \(NumberText.megabytes(featureBytes(network, value: value))); spares "
-                    + "\(NumberText.decimal(100 * sparedShare(network, value: value), 1)) % of the forward pass of each step "
-                    + "and evaluation"
-            )
-        ]
     }
 
     func startFacts(step: TrainingStep) -> [(key: String, value: String)] {
