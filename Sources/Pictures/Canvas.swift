@@ -132,13 +132,8 @@ package struct Canvas: Sendable {
 
     /// The picture as a PNG file; one without colours takes a third of the bytes.
     package func png() -> [UInt8] {
-        var bytes: UnsafeMutablePointer<UInt8>?
-        var count = 0
         let gray = grayPixels
-        let code = CImages_encodePNG(gray ?? pixels, Int32(height), Int32(width), gray == nil ? 3 : 1, &bytes, &count)
-        defer { free(bytes) }
-        precondition(code == 0, "no memory for a PNG of \(width)×\(height)")
-        return Array(UnsafeBufferPointer(start: bytes, count: count))
+        return PixelImage(width: width, height: height, channels: gray == nil ? 3 : 1, pixels: gray ?? pixels).png()
     }
 
     /// [height, width]; nil where there are colours.
@@ -187,6 +182,23 @@ package struct PixelImage: Equatable, Sendable {
             }
         }
         return PixelImage(width: wide, height: tall, channels: channels, pixels: result)
+    }
+
+    /// The image as a PNG file.
+    package func png() -> [UInt8] {
+        var bytes: UnsafeMutablePointer<UInt8>?
+        var count = 0
+        let code = CImages_encodePNG(pixels, Int32(height), Int32(width), Int32(channels), &bytes, &count)
+        defer { free(bytes) }
+        precondition(code == 0, "no memory for a PNG of \(width)×\(height)")
+        return Array(UnsafeBufferPointer(start: bytes, count: count))
+    }
+
+    /// The image made smaller, if need be, until its longer side has so many pixels.
+    package func fitting(side: Int) -> PixelImage {
+        let long = max(width, height)
+        guard long > side else { return self }
+        return resized(width: max(1, width * side / long), height: max(1, height * side / long))
     }
 
     func resized(width: Int, height: Int) -> PixelImage {

@@ -9,6 +9,8 @@ package struct ConfusionSheet: Sendable {
     private let names: [String]
     private let isCounted: Bool
 
+    /// More would leave nothing of a square.
+    package static let mostClasses = 2048
     private static let margin = 16
     private static let legendSteps = 6
     private static let text = Colour(34, 34, 34)

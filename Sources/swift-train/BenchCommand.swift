@@ -106,11 +106,16 @@ private struct BenchReport {
 
     /// A mean so many times the median is due to something else than the program.
     private static let quietRatio = 1.5
+    /// Of all cores; a quiet system uses less for itself.
+    private static let largestShareOfOthers = 0.1
 
     private var meanMilliseconds: Double { Double(batch) / result.imagesPerSecond * 1e3 }
 
     /// Why the figures say little about the program; nil when all seems well.
     private var doubt: String? {
+        if let share = result.othersShare, share > Self.largestShareOfOthers {
+            return "other processes took \(NumberText.percent(share)) of its cores meanwhile"
+        }
         if meanMilliseconds > Self.quietRatio * result.stepMillisecondsMedian {
             return "mean and median differ much"
         }
@@ -127,6 +132,7 @@ private struct BenchReport {
             "step_ms_min": .number(result.stepMillisecondsMinimum),
             "peak_rss_bytes": .integer(result.peakResidentBytes), "gflops": .number(result.gigaflops),
             "fma_peak_gflops": .number(result.peakGigaflops), "machine_seems_busy": .boolean(doubt != nil),
+            "others_share": .optional(result.othersShare, JSON.number),
         ]
     }
 

@@ -15,14 +15,13 @@ struct EvaluationFindings {
     private let matrix: ConfusionMatrix
 
     /// A whole matrix of more classes is neither printed nor written.
-    static let largestMatrix = 2048
+    static let largestMatrix = ConfusionSheet.mostClasses
 
     init(
         subject: String, session: EvaluationSession, result: EvaluationSession.Result, displaced: [DisplacedScore]
     ) {
         (self.subject, self.session, self.result, self.displaced) = (subject, session, result, displaced)
-        matrix = ConfusionMatrix(
-            classNames: session.classNames, truths: result.truths, predictions: result.predictions)
+        matrix = result.each.matrix(classNames: session.classNames)
     }
 
     // MARK: Words
@@ -117,23 +116,9 @@ struct EvaluationFindings {
 
     /// The images whose true class is least probable: true class, predicted class, and the probabilities of both.
     func writeWorst(_ count: Int, to path: String) throws {
-        let pictures = session.pictures
-        let cells = try SampleOutcome.worst(result.outcomes, count: count).map { sample in
-            let outcome = result.outcomes[sample]
-            func percent(_ probability: Float) -> String { NumberText.percent(Double(probability), 1) }
-            func name(_ number: Int32) -> String { session.classNames[Int(number)].printable }
-            let truth = result.truths[sample]
-            let captions =
-                outcome.predicted == Predictions.none
-                ? [name(truth), "no prediction:", "outputs not finite"]
-                : [
-                    name(truth), outcome.predicted == truth ? "right" : "taken for " + name(outcome.predicted),
-                    "\(percent(outcome.probability))"
-                        + (outcome.predicted == truth ? "" : ", true \(percent(outcome.truthProbability))"),
-                ]
-            return ContactSheet.Cell(image: try pictures.picture(of: sample), captions: captions)
-        }
-        try DurableFile.write(ContactSheet(cells: cells, captionCharacters: 20).canvas.png(), to: path)
+        let cells = try session.pictures.worst(count, of: result.each, classNames: session.classNames)
+        try DurableFile.write(
+            ContactSheet(cells: cells, captionCharacters: ContactSheet.outcomeCharacters).canvas.png(), to: path)
     }
 
     private var title: String {

@@ -33,15 +33,14 @@ struct SwiftTrain: ParsableCommand {
             Environment: SWIFT_TRAIN_ISA names the kernels to use instead of the widest that the processor runs \
             (\(KernelSet.names.joined(separator: ", "))).
 
-            Files: a run folder holds config.yaml, command.txt, environment.json, train.log, metrics.jsonl and \
+            Files: a run folder holds config.yaml, command.txt, environment.json, train.log, metrics.jsonl, report.html and \
             checkpoints/ with step-NUMBER.h5, best.h5 and last.
             """,
         version: Machine.version,
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, FinetuneCommand.self, ConvertCommand.self,
-            InspectCommand.self, FilterCommand.self, FeaturesCommand.self, ExplainCommand.self, SummaryCommand.self,
-            BenchCommand.self, ExportCommand.self,
-            KeysCommand.self,
+            InspectCommand.self, ReportCommand.self, RunsCommand.self, FilterCommand.self, FeaturesCommand.self,
+            ExplainCommand.self, SummaryCommand.self, BenchCommand.self, ExportCommand.self, KeysCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)
 }

@@ -126,6 +126,7 @@ struct ConfigurationTests {
                 "early_stopping=none", "evaluate.every=1 epoch",
                 "evaluate.split=test", "evaluate.batch_size=256", "best_metric=acc1", "checkpoint.every=1 epoch",
                 "checkpoint.keep=3", "log.every=1 second", "log.samples=false", "log.tensorboard=false",
+                "log.report=true",
                 "on_not_finite=stop", "watchdog.warn=60 seconds", "watchdog.stop=600 seconds",
                 "compare_ranks.every=100 steps", "runs_dir=runs",
             ])
@@ -193,7 +194,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 58)
+        #expect(assignments.count == 59)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
@@ -275,7 +276,7 @@ struct ConfigurationTests {
                 "early_stopping.metric",
                 "early_stopping.patience", "early_stopping.min_delta", "checkpoint.every", "checkpoint.keep",
                 "log.every",
-                "log.samples", "log.tensorboard", "on_not_finite", "watchdog.warn", "watchdog.stop",
+                "log.samples", "log.tensorboard", "log.report", "on_not_finite", "watchdog.warn", "watchdog.stop",
                 "compare_ranks.every", "runs_dir",
             ])
     }

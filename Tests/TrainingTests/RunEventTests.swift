@@ -55,9 +55,11 @@ struct RunEventTests {
             .started([("batch", "32"), ("data", "a\nb")]), .note("unseen"), .warning("careful"),
             .step(Self.progress(), secondsLeft: nil), .progress(Self.window(), Self.progress(), secondsLeft: 9),
             .progress(Self.window(loss: .nan), Self.progress(), secondsLeft: nil),
-            .expected(secondsLeft: 3, Self.progress()), .epochEnded(Self.progress(steps: 10)),
+            .expected(secondsLeft: 3, Self.progress()), .epochEnded(Self.progress(steps: 10), Self.window()),
             .evaluated(Self.evaluation, Self.facts),
-            .saved(SavedCheckpoint(path: "run/checkpoints/step-000000010.h5", step: 10, seconds: 0.25)),
+            .saved(
+                SavedCheckpoint(path: "run/checkpoints/step-000000010.h5", step: 10, seconds: 0.25, stallSeconds: 0.125)
+            ),
             .ended(Self.end(.stoppedEarly)),
         ]
         for event in events { #expect(log.receive(event, at: Self.time) == nil) }
@@ -65,18 +67,19 @@ struct RunEventTests {
         #expect(log.byteCount == (try scratch.bytes("m.jsonl")).count)
         let step = #"{"event":"step","epoch":1,"step":3,"split":"train","loss":"#
         let rest =
-            #","acc1":0.5,"lr":0.1,"images_per_second":64.0,"seconds":2.5,"data_wait_seconds":1.0,"#
+            #","acc1":0.5,"lr":0.1,"images_per_second":64.0,"seconds":2.5,"training_seconds":2.0,"data_wait_seconds":1.0,"#
             + #""communication_seconds":0.0,"time":1700000000.123}"#
         #expect(
             try scratch.text("m.jsonl").split(separator: "\n").map(String.init) == [
                 #"{"event":"start","batch":"32","data":"a\u000ab","time":1700000000.123}"#,
                 #"{"event":"warning","message":"careful","time":1700000000.123}"#, step + "0.5" + rest,
                 step + "null" + rest,
-                #"{"event":"epoch","epoch":1,"step":10,"split":"train","loss":0.5,"acc1":0.5,"acc5":0.0,"seconds":2.5,"#
-                    + #""time":1700000000.123}"#,
+                #"{"event":"epoch","epoch":1,"step":10,"split":"train","loss":0.5,"acc1":0.5,"acc5":0.0,"lr":0.1,"#
+                    + #""images_per_second":64.0,"seconds":2.5,"training_seconds":2.0,"data_wait_seconds":1.0,"#
+                    + #""communication_seconds":0.0,"time":1700000000.123}"#,
                 #"{"event":"eval","epoch":1,"step":10,"split":"test","loss":0.30000000000000004,"acc1":0.75,"acc5":1.0,"#
                     + #""seconds":0.5,"time":1700000000.123}"#,
-                #"{"event":"checkpoint","step":10,"file":"step-000000010.h5","seconds":0.25,"time":1700000000.123}"#,
+                #"{"event":"checkpoint","step":10,"file":"step-000000010.h5","seconds":0.25,"stall_seconds":0.125,"time":1700000000.123}"#,
                 #"{"event":"end","epoch":4,"step":40,"weights_sha256":"ab","ema_sha256":"cd","acc1":0.5,"exit_code":75,"#
                     + #""seconds":2.5,"time":1700000000.123}"#,
             ])
@@ -88,7 +91,8 @@ struct RunEventTests {
         let sink = try TensorBoardSink(folder: scratch.file("."), host: "h", time: 0, firstStep: nil)
         let own = EvaluationFacts(split: "train", isBest: false, seconds: 1, isAtEpochEnd: true)
         for event: RunEvent in [
-            .progress(Self.window(), Self.progress(), secondsLeft: nil), .epochEnded(Self.progress(steps: 10)),
+            .progress(Self.window(), Self.progress(), secondsLeft: nil),
+            .epochEnded(Self.progress(steps: 10), Self.window()),
             .evaluated(Self.evaluation, own), .evaluated(Self.evaluation, Self.facts),
         ] { #expect(sink.receive(event, at: Self.time) == nil) }
         let name = try #require(try FileManager.default.contentsOfDirectory(atPath: scratch.file(".")).first)
@@ -157,7 +161,8 @@ struct RunEventTests {
                 "epoch 1  step 3/10  loss 0.5000  acc1 0.5000  64.0 images/s  lr 0.1  data wait 50 %  0:41 left"
             ])
         #expect(text(.expected(secondsLeft: 754, Self.progress())) == ["about 12:34 for the 37 steps to come"])
-        #expect(text(.epochEnded(Self.progress(steps: 10))) == ["epoch 1  train  loss 0.5000  acc1 0.5000"])
+        #expect(
+            text(.epochEnded(Self.progress(steps: 10), Self.window())) == ["epoch 1  train  loss 0.5000  acc1 0.5000"])
         #expect(
             text(.evaluated(Self.evaluation, Self.facts)) == [
                 "epoch 1  test  loss 0.3000  acc1 0.7500  acc5 1.0000  best"
@@ -204,18 +209,19 @@ struct RunEventTests {
         try Folder.make(checkpoints)
         var lines = Self.lines(
             folder: .init(
-                path: "my run", checkpointsFolder: checkpoints, continuation: "swift-train --run-dir 'my run'"))
+                path: "my run", checkpointsFolder: checkpoints, continuation: "swift-train --run-dir 'my run'",
+                report: "my run/report.html"))
         func texts(_ code: ExitCode) -> [String] { lines.lines(of: .ended(Self.end(code)), elapsed: 125).map(\.text) }
         #expect(
             texts(.stoppedEarly) == [
                 "stopped early  40 of 40 steps, 2:05  weights_sha256 ab  ema_sha256 cd", "test accuracy 0.5000",
-                "run folder my run", "to go on: swift-train --run-dir 'my run'",
+                "run folder my run", "report my run/report.html", "to go on: swift-train --run-dir 'my run'",
             ])
         try DurableFile.write("best", to: checkpoints + "/best.h5")
         let done = texts(.done)
-        #expect(done.count == 5 && done[0].hasPrefix("done  40 of 40 steps"))
-        #expect(done[3].hasPrefix("best  epoch 4  loss 0.5000  acc1 0.5000") && done[3].hasSuffix("/best.h5"))
-        #expect(done[4].hasPrefix("next  ") && done[4].contains(" evaluate --checkpoint "))
+        #expect(done.count == 6 && done[0].hasPrefix("done  40 of 40 steps"))
+        #expect(done[4].hasPrefix("best  epoch 4  loss 0.5000  acc1 0.5000") && done[4].hasSuffix("/best.h5"))
+        #expect(done[5].hasPrefix("next  ") && done[5].contains(" evaluate --checkpoint "))
     }
 
     @Test("the time left counts steps and evaluations to come, and the first step counts for nothing")

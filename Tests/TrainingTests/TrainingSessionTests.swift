@@ -82,7 +82,8 @@ struct TrainingSessionTests {
 
         #expect(
             scratch.names(in: "run") == [
-                "checkpoints", "command.txt", "config.yaml", "environment.json", "metrics.jsonl", "run.lock",
+                "checkpoints", "command.txt", "config.yaml", "environment.json", "metrics.jsonl", "report.html",
+                "report.json", "run.lock",
                 "samples.bin",
                 "train.log",
             ])
@@ -113,11 +114,14 @@ struct TrainingSessionTests {
         let expected: [String: Set<String>] = [
             "step": [
                 "epoch", "step", "split", "loss", "acc1", "lr", "images_per_second", "seconds",
-                "data_wait_seconds", "communication_seconds",
+                "training_seconds", "data_wait_seconds", "communication_seconds",
             ],
-            "epoch": ["epoch", "step", "split", "loss", "acc1", "acc5", "seconds"],
+            "epoch": [
+                "epoch", "step", "split", "loss", "acc1", "acc5", "lr", "images_per_second", "seconds",
+                "training_seconds", "data_wait_seconds", "communication_seconds",
+            ],
             "eval": ["epoch", "step", "split", "loss", "acc1", "acc5", "seconds"],
-            "checkpoint": ["step", "file", "seconds"],
+            "checkpoint": ["step", "file", "seconds", "stall_seconds"],
         ]
         for event in events {
             let name = event["event"]?.text ?? ""

@@ -2,7 +2,7 @@ internal import Files
 internal import Foundation
 internal import SwiftProtobuf
 
-/// A file of scalars that TensorBoard reads while it grows.
+/// A file of scalars and pictures that TensorBoard reads while it grows.
 ///
 /// Records are TensorFlow's: length (uint64), its checksum, bytes, their checksum; little-endian, checksums masked CRC-32C.
 /// The bytes are an `Event` of TensorBoard.proto.
@@ -30,6 +30,34 @@ package final class EventFile {
                     $0.tag = scalar.tag
                     $0.simpleValue = Float(scalar.value)
                 }
+            }
+        }
+    }
+
+    /// A picture in red, green and blue.
+    package struct Image {
+        let tag: String
+        let width, height: Int
+        let png: [UInt8]
+
+        package init(tag: String, width: Int, height: Int, png: [UInt8]) {
+            (self.tag, self.width, self.height, self.png) = (tag, width, height, png)
+        }
+    }
+
+    /// Appends pictures of a step under their tags. Throws: `SystemError`.
+    package func append(_ images: [Image], step: Int, time: Double) throws {
+        for image in images {
+            try append(at: time, step: step) { event in
+                event.summary.value = [
+                    .with {
+                        $0.tag = image.tag
+                        $0.image = .with {
+                            ($0.width, $0.height, $0.colorspace) = (Int32(image.width), Int32(image.height), 3)
+                            $0.encodedImageString = Data(image.png)
+                        }
+                    }
+                ]
             }
         }
     }

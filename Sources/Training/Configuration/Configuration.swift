@@ -137,7 +137,12 @@ package struct Configuration: Equatable, Sendable {
     package struct Log: Equatable, Sendable {
         package var every = Interval(1, .second)
         package var samples = false
-        /// Scalars for TensorBoard in the run folder.
+        /// Scalars and pictures for TensorBoard in the run folder.
         package var tensorBoard = false
+        /// report.html in the run folder.
+        package var report = true
+
+        /// Whether something wants to know what the network makes of each evaluated sample.
+        package var looksAtSamples: Bool { report || tensorBoard }
     }
 }

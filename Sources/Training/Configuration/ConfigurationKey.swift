@@ -123,6 +123,14 @@ package struct ConfigurationKey: Sendable {
             (name, variants.required.contains(name) ? "to be given" : text(variants.defaults(name)) ?? "not set")
         }
     }
+
+    /// The value of a configuration that says nothing of the key, under the name that this one gives its section; nil where the
+    /// key must be given or is not set.
+    func usual(beside configuration: Configuration) -> String? {
+        guard let variants else { return text(Configuration()) }
+        let name = variants.current(configuration)
+        return variants.required.contains(name) ? nil : text(variants.defaults(name))
+    }
 }
 
 /// What values of a kind may be: their words, how they are read and how they are written.

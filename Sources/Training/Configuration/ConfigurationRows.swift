@@ -335,8 +335,11 @@ extension Configuration {
             "log.samples", "whether samples.bin lists the samples of every step", .boolean, \.log.samples,
             resuming: .free),
         ConfigurationKey(
-            "log.tensorboard", "whether the run folder gets a file of scalars for TensorBoard", .boolean,
+            "log.tensorboard", "whether the run folder gets a file of scalars and pictures for TensorBoard", .boolean,
             \.log.tensorBoard, resuming: .free),
+        ConfigurationKey(
+            "log.report", "whether the run folder gets report.html, a page that shows the run", .boolean, \.log.report,
+            resuming: .free),
         ConfigurationKey(
             "on_not_finite",
             "what becomes of a run whose loss or gradient is not finite: it ends, or the step is left out",

@@ -18,11 +18,11 @@ package final class EvaluationSession {
     /// What an evaluation finds out, equal on all ranks.
     package struct Result {
         package let score: Score
-        /// True and predicted class of every sample in file order; `Predictions.none` where there is none.
-        package let truths: [Int32]
-        package let outcomes: [SampleOutcome]
+        package let each: SampleOutcomes
 
-        package var predictions: [Int32] { outcomes.map(\.predicted) }
+        /// True and predicted class of every sample in file order; `Predictions.none` where there is none.
+        package var truths: [Int32] { each.truths }
+        package var predictions: [Int32] { each.predictions }
     }
 
     package let modelName: String
@@ -183,7 +183,7 @@ package final class EvaluationSession {
             try PredictionRound.gather(own, round: round, batches: evaluator.batches, over: communicator, use: each.use)
         }
         try RankAgreement.together(communicator) { try logitsFile?.commit() }
-        return Result(score: score, truths: evaluator.labels, outcomes: outcomes)
+        return Result(score: score, each: SampleOutcomes(truths: evaluator.labels, outcomes: outcomes))
     }
 
     /// The images of the split as pictures.

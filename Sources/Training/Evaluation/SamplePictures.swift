@@ -33,6 +33,19 @@ package struct SamplePictures {
         }
     }
 
+    /// The images whose true class is least probable, the worst first: true class, predicted class, probabilities.
+    ///
+    /// Throws: `Failure`.
+    package func worst(
+        _ count: Int, of outcomes: SampleOutcomes, classNames: [String]
+    ) throws -> [ContactSheet.Cell] {
+        try SampleOutcome.worst(outcomes.outcomes, count: count).map { sample in
+            let words = outcomes.words(of: sample, classNames: classNames)
+            return ContactSheet.Cell(
+                image: try picture(of: sample), captions: [words.truth, words.predicted, words.probabilities])
+        }
+    }
+
     package var shape: ImageShape {
         ImageShape(height: source.height, width: source.width, channels: source.channels)
     }

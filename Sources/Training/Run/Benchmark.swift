@@ -22,6 +22,8 @@ package final class Benchmark {
         /// Over all ranks: what the runs computed, and what their cores could at most, measured right before.
         package let gigaflops: Double
         package let peakGigaflops: Double
+        /// Of this host's cores, what other processes used meanwhile, 0…1; nil where nobody can tell.
+        package let othersShare: Double?
     }
 
     /// Does the work once; whether the measurement ends here.
@@ -100,6 +102,7 @@ package final class Benchmark {
         for _ in 0..<3 { _ = try turn(false) }
         try communicator.barrier()
         var times: [Double] = []
+        let usedBefore = ProcessorUse.now()
         let start = Machine.now()
         var last = start
         while true {
@@ -109,13 +112,23 @@ package final class Benchmark {
             last = now
             if ends { break }
         }
+        let othersShare = try self.othersShare(since: usedBefore)
         times.sort()
         let imagesPerSecond = try communicator.sum(Double(images * times.count) / (last - start))
         return Result(
             steps: times.count, imagesPerSecond: imagesPerSecond,
             stepMillisecondsMedian: times[times.count / 2] * 1e3, stepMillisecondsMinimum: times[0] * 1e3,
             peakResidentBytes: Machine.peakResidentBytes(),
-            gigaflops: imagesPerSecond * Double(operations) * 1e-9, peakGigaflops: peak)
+            gigaflops: imagesPerSecond * Double(operations) * 1e-9, peakGigaflops: peak,
+            othersShare: othersShare)
+    }
+
+    /// Of ranks on several hosts nobody can tell whose time it was.
+    private func othersShare(since before: ProcessorUse?) throws -> Double? {
+        guard communicator.localSize == communicator.size, let before, let after = ProcessorUse.now() else {
+            return nil
+        }
+        return try after.othersShare(since: before, cores: Machine.coresOnline(), over: communicator)
     }
 
     private static func training(

@@ -49,11 +49,9 @@ package final class MetricsLog: RunEventSink, @unchecked Sendable {
                     JSON.Member("lr", .number(window.learningRate)),
                     JSON.Member("images_per_second", .number(window.imagesPerSecond)),
                     JSON.Member("seconds", .number(elapsed)),
-                    JSON.Member("data_wait_seconds", .number(window.dataWaitSeconds)),
-                    JSON.Member("communication_seconds", .number(window.communicationSeconds)),
-                ]
+                ] + times(of: window)
             )
-        case .epochEnded(let progress):
+        case .epochEnded(let progress, let window):
             let score = progress.epochScore
             return (
                 "epoch",
@@ -61,8 +59,10 @@ package final class MetricsLog: RunEventSink, @unchecked Sendable {
                     JSON.Member("epoch", .integer(progress.epochsDone)),
                     JSON.Member("step", .integer(progress.stepsDone)), JSON.Member("split", "train"),
                     JSON.Member("loss", .number(score.meanLoss)), JSON.Member("acc1", .number(score.accuracy1)),
-                    JSON.Member("acc5", .number(score.accuracy5)), JSON.Member("seconds", .number(elapsed)),
-                ]
+                    JSON.Member("acc5", .number(score.accuracy5)), JSON.Member("lr", .number(window.learningRate)),
+                    JSON.Member("images_per_second", .number(window.imagesPerSecond)),
+                    JSON.Member("seconds", .number(elapsed)),
+                ] + times(of: window)
             )
         case .evaluated(let evaluation, let facts):
             return (
@@ -82,6 +82,7 @@ package final class MetricsLog: RunEventSink, @unchecked Sendable {
                     JSON.Member("step", .integer(checkpoint.step)),
                     JSON.Member("file", .string(FilePath.name(of: checkpoint.path))),
                     JSON.Member("seconds", .number(checkpoint.seconds)),
+                    JSON.Member("stall_seconds", .number(checkpoint.stallSeconds)),
                 ]
             )
         case .ended(let end):
@@ -101,5 +102,14 @@ package final class MetricsLog: RunEventSink, @unchecked Sendable {
             return ("end", fields)
         case .note, .step, .expected: return nil
         }
+    }
+
+    /// Where the time of steps went.
+    private static func times(of window: StepWindow) -> [JSON.Member] {
+        [
+            JSON.Member("training_seconds", .number(window.seconds)),
+            JSON.Member("data_wait_seconds", .number(window.dataWaitSeconds)),
+            JSON.Member("communication_seconds", .number(window.communicationSeconds)),
+        ]
     }
 }

@@ -11,7 +11,7 @@ package struct MetricsTable {
 
     package static let columns = [
         "event", "epoch", "step", "split", "loss", "acc1", "acc5", "lr", "images_per_second", "seconds",
-        "data_wait_seconds", "communication_seconds", "time",
+        "training_seconds", "data_wait_seconds", "communication_seconds", "time",
     ]
     private static let events = ["step", "epoch", "eval"]
     private static let largestBytes = 1 << 30

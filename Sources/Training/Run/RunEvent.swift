@@ -15,8 +15,8 @@ package enum RunEvent: Sendable {
     case progress(StepWindow, TrainingProgress, secondsLeft: Double?)
     /// How long the rest of the run is going to take, once that can be told.
     case expected(secondsLeft: Double, TrainingProgress)
-    /// The training's own score of an epoch.
-    case epochEnded(TrainingProgress)
+    /// The training's own score of an epoch, and the epoch's steps as far as this process took them.
+    case epochEnded(TrainingProgress, StepWindow)
     case evaluated(Evaluation, EvaluationFacts)
     case saved(SavedCheckpoint)
     case ended(RunEnd)
@@ -29,6 +29,15 @@ package struct EvaluationFacts: Sendable {
     package let seconds: Double
     /// Whether it stands at the end of an epoch.
     package let isAtEpochEnd: Bool
+    /// What the network made of every sample, where something looks at it.
+    package let outcomes: SampleOutcomes?
+
+    package init(
+        split: String, isBest: Bool, seconds: Double, isAtEpochEnd: Bool, outcomes: SampleOutcomes? = nil
+    ) {
+        (self.split, self.isBest, self.seconds) = (split, isBest, seconds)
+        (self.isAtEpochEnd, self.outcomes) = (isAtEpochEnd, outcomes)
+    }
 }
 
 /// A checkpoint that is durable.
@@ -36,6 +45,8 @@ package struct SavedCheckpoint: Sendable {
     package let path: String
     package let step: Int
     package let seconds: Double
+    /// That training stood still for it and for others that failed.
+    package let stallSeconds: Double
 }
 
 /// How a run has ended; failures are told by the command.

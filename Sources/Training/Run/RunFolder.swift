@@ -68,6 +68,7 @@ package final class RunFolder {
 
     private static let ownNames = [
         "config.yaml", "command.txt", "environment.json", "train.log", "metrics.jsonl", "samples.bin",
+        RunRecord.pageName, RunRecord.snapshotName,
     ]
 
     /// Refuses a folder that holds something else than a run, which a mistyped name leads to. Hidden files do not count.
@@ -127,7 +128,10 @@ package final class RunFolder {
                 "\(checkpoints): is \(kind.words), expected a folder of this run or none; name another --run-dir. (The "
                     + "run folder itself may be a link.)")
         }
-        let files = ["config.yaml", "command.txt", "environment.json", "checkpoints/last", "checkpoints/best.h5"]
+        let files = [
+            "config.yaml", "command.txt", "environment.json", RunRecord.pageName, RunRecord.snapshotName,
+            "checkpoints/last", "checkpoints/best.h5",
+        ]
         for file in files where FileKind(of: "\(path)/\(file)", followingLinks: false) == .folder {
             throw Failure(.cannotCreate, "\(path)/\(file): is a folder, expected a file of this run or none; remove it")
         }

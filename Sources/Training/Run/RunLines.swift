@@ -15,6 +15,8 @@ struct RunLines {
         let checkpointsFolder: String
         /// The command that goes on with the run; nil for one that cannot.
         let continuation: String?
+        /// The page that the run keeps; nil for a run without one.
+        var report: String?
     }
 
     private let interval: Interval
@@ -60,7 +62,7 @@ struct RunLines {
         case .expected(let seconds, let progress):
             let steps = NumberText.counted(progress.totalSteps - progress.stepsDone, "step")
             return plain("about \(NumberText.duration(seconds: seconds)) for the \(steps) to come")
-        case .epochEnded(let progress):
+        case .epochEnded(let progress, _):
             window = StepWindow()
             let score = progress.epochScore
             return plain(
@@ -125,6 +127,7 @@ struct RunLines {
         }
         guard let folder else { return lines }
         lines.append("run folder \(folder.path)")
+        if let report = folder.report { lines.append("report \(report)") }
         let bestPath = folder.checkpointsFolder + "/best.h5"
         let hasBest = FileKind(of: bestPath) == .regular
         if hasBest, let best = progress.best {

@@ -14,6 +14,11 @@ package final class RunRecorder {
     /// When the window began; later by what does not count as training.
     private var windowStart = Machine.now()
     private var lastStep = Machine.now()
+    /// The steps of the running epoch.
+    private var epochWindow = StepWindow()
+    /// Time that training stood still: since the last step, and for saves that have not been told.
+    private var stallSinceStep = 0.0
+    private var untoldStall = 0.0
     private var estimate: TimeEstimate
     private var hasToldExpected = false
     private var lastSaveSeconds = 0.0
@@ -44,7 +49,7 @@ package final class RunRecorder {
         if let warning = folder?.lockWarning { warn(warning) }
         // What came before the first step is none of its time.
         windowStart = Machine.now()
-        lastStep = windowStart
+        (lastStep, stallSinceStep) = (windowStart, 0)
     }
 
     /// Takes note of a step, and tells the window when its interval has passed.
@@ -53,6 +58,9 @@ package final class RunRecorder {
         let now = Machine.now()
         window.add(outcome, learningRate: rate)
         window.seconds = now - windowStart
+        epochWindow.add(outcome, learningRate: rate)
+        epochWindow.seconds += max(0, now - lastStep - stallSinceStep)
+        stallSinceStep = 0
         estimate.addStep(samples: Int(outcome.score.samples), seconds: now - lastStep)
         lastStep = now
         StopSignals.secondsToStop = (estimate.secondsPerStep ?? 0) + lastSaveSeconds
@@ -72,30 +80,42 @@ package final class RunRecorder {
     }
 
     package func epoch(_ progress: TrainingProgress) {
+        defer { epochWindow = StepWindow() }
         // Where an epoch is a step by design, every step would be a line.
         guard progress.targetLoss == nil else { return }
-        tell(.epochEnded(progress))
+        tell(.epochEnded(progress, epochWindow))
         // A window belongs to one epoch.
         beginWindow(at: Machine.now())
     }
 
-    package func evaluation(_ evaluation: Evaluation, split: String, isBest: Bool, seconds: Double) {
+    package func evaluation(
+        _ evaluation: Evaluation, split: String, isBest: Bool, seconds: Double, outcomes: SampleOutcomes? = nil
+    ) {
         estimate.addEvaluation(seconds: seconds)
+        let told = Machine.now()
         let isAtEpochEnd = lastProgress.map { evaluation.step == evaluation.epoch * $0.stepsPerEpoch } ?? true
         tell(
             .evaluated(
                 evaluation,
-                EvaluationFacts(split: split, isBest: isBest, seconds: seconds, isAtEpochEnd: isAtEpochEnd)))
-        windowStart += seconds
-        lastStep = Machine.now()
+                EvaluationFacts(
+                    split: split, isBest: isBest, seconds: seconds, isAtEpochEnd: isAtEpochEnd, outcomes: outcomes)))
+        let now = Machine.now()
+        // What sinks make of it is none of the training's time either.
+        windowStart += seconds + (now - told)
+        (lastStep, stallSinceStep) = (now, 0)
     }
 
     /// Time that training stood still and that does not count as training.
-    package func stall(seconds: Double) { windowStart += seconds }
+    package func stall(seconds: Double) {
+        windowStart += seconds
+        stallSinceStep += seconds
+        untoldStall += seconds
+    }
 
     package func checkpoint(_ path: String, step: Int, seconds: Double) {
         lastSaveSeconds = seconds
-        tell(.saved(SavedCheckpoint(path: path, step: step, seconds: seconds)))
+        tell(.saved(SavedCheckpoint(path: path, step: step, seconds: seconds, stallSeconds: untoldStall)))
+        untoldStall = 0
     }
 
     package func end(

@@ -254,8 +254,13 @@ package final class Trainer {
         activity.enter(.evaluating, step: progress.stepsDone)
         let start = Machine.now()
         let score: Score
+        var outcomes: [SampleOutcome]?
         do {
-            score = try evaluator.score(weights: step.state.evaluated)
+            if configuration.log.looksAtSamples {
+                (score, outcomes) = try evaluator.scoreEach(weights: step.state.evaluated)
+            } else {
+                score = try evaluator.score(weights: step.state.evaluated)
+            }
         } catch let failure as Failure {
             progress.hasPendingEvaluation = true
             throw try saving(failure)
@@ -264,7 +269,8 @@ package final class Trainer {
         rate.observe(progress.followedEvaluations)
         if let evaluation = progress.evaluations.last {
             recorder?.evaluation(
-                evaluation, split: evaluator.split.name, isBest: isBest, seconds: Machine.now() - start)
+                evaluation, split: evaluator.split.name, isBest: isBest, seconds: Machine.now() - start,
+                outcomes: outcomes.map { SampleOutcomes(truths: evaluator.labels, outcomes: $0) })
             warnOfGuessing(evaluation)
         }
         return isBest
@@ -311,7 +317,10 @@ package final class Trainer {
     }
 
     private func takeSaveResult(waiting: Bool) {
-        judge(saver?.takeResult(waiting: waiting))
+        let start = Machine.now()
+        let result = saver?.takeResult(waiting: waiting)
+        if waiting { recorder?.stall(seconds: Machine.now() - start) }
+        judge(result)
     }
 
     /// A failed save is a warning and is tried again at the next interval; too many in a row end the run.

@@ -496,13 +496,28 @@ package final class TrainingSession {
             others.append(
                 try TensorBoardSink(
                     folder: folder.path, host: RankAgreement.hostName(), time: Date().timeIntervalSince1970,
-                    firstStep: options.resume.map { $0.checkpoint.header.step + 1 }))
+                    firstStep: options.resume.map { $0.checkpoint.header.step + 1 }, pictures: pictures))
         }
-        return recorder(folder: folder, metrics: metrics, others: others, environment: environment)
+        let report = configuration.log.report && options.overfit == nil ? makeReport(folder) : nil
+        return recorder(folder: folder, metrics: metrics, others: others, report: report, environment: environment)
+    }
+
+    private var pictures: RunPictures {
+        RunPictures(
+            training: training, evaluation: evaluation, classes: dataset.classes, augmentation: augmentation,
+            seed: configuration.seed)
+    }
+
+    private func makeReport(_ folder: RunFolder) -> ReportSink {
+        ReportSink(
+            folder: folder, configuration: configuration,
+            maker: SnapshotMaker(pictures: pictures, network: network),
+            isContinuing: options.resume?.isSameRun ?? false)
     }
 
     private func recorder(
-        folder: RunFolder?, metrics: MetricsLog?, others: [any RunEventSink], environment: [String: String]
+        folder: RunFolder?, metrics: MetricsLog?, others: [any RunEventSink], report: ReportSink? = nil,
+        environment: [String: String]
     ) -> RunRecorder {
         // A launcher's pseudo-terminal is no place for a bar, nor a terminal on which other ranks write too.
         let statusLine =
@@ -512,7 +527,9 @@ package final class TrainingSession {
                 for: folder, environment, showsSteps: statusLine == nil || isatty(STDOUT_FILENO) == 0),
             statusLine: statusLine, isQuiet: options.isQuiet)
         return RunRecorder(
-            folder: folder, metrics: metrics, sinks: [terminal] + others + (metrics.map { [$0] } ?? []),
+            folder: folder, metrics: metrics,
+            // The report reads what the metrics have taken.
+            sinks: [terminal] + others + (metrics.map { [$0] } ?? []) + (report.map { [$0] } ?? []),
             interval: configuration.log.every, evaluationSamples: evaluation.count)
     }
 
@@ -525,7 +542,9 @@ package final class TrainingSession {
                     continuation: options.overfit == nil
                         ? RunCommand.continuation(
                             folder: folder.path, threads: options.threads, ranks: communicator.size,
-                            environment: environment) : nil)
+                            environment: environment) : nil,
+                    report: options.overfit == nil && configuration.log.report
+                        ? "\(folder.path)/\(RunRecord.pageName)" : nil)
             }, showsSteps: showsSteps)
     }
 
