@@ -1,4 +1,5 @@
-"""ResNet-18 and VGG-11 with batch norm under torchvision's names: torchvision's own where it is installed, otherwise written out.
+"""Networks under torchvision's names: all of torchvision's own where it is installed, otherwise ResNet-18 and VGG-11 with batch norm,
+written out.
 
 Sources: He et al. 2016, "Deep residual learning for image recognition" (arXiv:1512.03385); Simonyan, Zisserman 2015, "Very deep
 convolutional networks for large-scale image recognition" (arXiv:1409.1556).
@@ -70,6 +71,7 @@ def network(name, classes):
     try:
         import torchvision
     except ImportError:
+        # Others need torchvision.
         return {"resnet18": ResNet18, "vgg11-bn": VGG11BN}[name](classes), "torchvision's network, written out"
-    make = {"resnet18": torchvision.models.resnet18, "vgg11-bn": torchvision.models.vgg11_bn}[name]
+    make = getattr(torchvision.models, name.replace("-", "_"))
     return make(weights=None, num_classes=classes), f"torchvision {torchvision.__version__}"
