@@ -29,7 +29,7 @@ KERNEL(treeSum_f32)(float *leafArrays, int64_t leaves, int64_t stride, int64_t c
             add(lower, lower + distance * stride, count, 2 * distance == leaves ? total : lower);
         }
     }
-    if (leaves == 1) memcpy(total, leafArrays, (size_t)count * sizeof(float));
+    if (leaves == 1 && total != leafArrays) memcpy(total, leafArrays, (size_t)count * sizeof(float));
 }
 
 KERNEL(sumOfSquares_f32)(const float *x, int64_t count, double *sum) {

@@ -90,6 +90,29 @@ package struct Pooling: Sendable {
         withExtents { CKernels_averagePool_f32_backward__reference($0, dy, dx) }
     }
 
+    // ---- Images in blocks of sixteen channels, of two axes; the same values and places.
+
+    package func maximum(
+        _ kernels: KernelSet, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
+        argmax: UnsafeMutablePointer<Int32>
+    ) {
+        withExtents { kernels.table.pointee.blockMaxPool_f32_forward($0, x, y, argmax) }
+    }
+
+    package func maximumBackward(
+        _ kernels: KernelSet, dy: UnsafePointer<Float>, argmax: UnsafePointer<Int32>, dx: UnsafeMutablePointer<Float>
+    ) {
+        withExtents { kernels.table.pointee.blockMaxPool_f32_backward($0, dy, argmax, dx) }
+    }
+
+    package func average(_ kernels: KernelSet, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>) {
+        withExtents { kernels.table.pointee.blockAveragePool_f32_forward($0, x, y) }
+    }
+
+    package func averageBackward(_ kernels: KernelSet, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>) {
+        withExtents { kernels.table.pointee.blockAveragePool_f32_backward($0, dy, dx) }
+    }
+
     private func withExtents(_ body: (UnsafePointer<CKernels_Pooling>) -> Void) {
         all[0].spans.withUnsafeBufferPointer { first in
             all[1].spans.withUnsafeBufferPointer { second in

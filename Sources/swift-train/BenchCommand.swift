@@ -29,12 +29,12 @@ struct BenchCommand: Command {
 
     @Option(
         help: ArgumentHelp(
-            "Which engine may compute: fastest, or reference, which makes matrix products of convolutions (im2col).",
+            "Which engine computes: auto, blocks, or reference, which makes matrix products of convolutions (im2col); the configuration's, or auto.",
             valueName: "name"), completion: .list(Engine.allCases.map(\.rawValue)))
-    var engine = Engine.fastest
+    var engine: Engine?
 
     enum Engine: String, CaseIterable, ExpressibleByArgument {
-        case fastest, reference
+        case auto, blocks, reference
     }
 
     @Flag(help: "Print one JSON object.")
@@ -55,7 +55,7 @@ struct BenchCommand: Command {
         var (network, options) = try RankAgreement.together(communicator) {
             try choice.network(configuration: text, isFragment: choice.layer != nil)
         }
-        if engine == .reference { options.engine = .reference }
+        options.engine = engine.flatMap { EngineChoice(rawValue: $0.rawValue) } ?? options.engine
         guard network.description.input.rank == 3 else {
             throw Failure(
                 .usage,

@@ -81,6 +81,7 @@ final class LayerProbe {
         let dxBuffer = overwritesInput ? dyBuffer : GuardedBuffer(floats: inCount)
         let gradients = GuardedBuffer(floats: weights.count)
         let saved = GuardedBuffer(byteCount: demand.savedBytes)
+        let forwardScratch = GuardedBuffer(byteCount: demand.forwardBytes)
         let partials = GuardedBuffer(byteCount: demand.partialGradientBytes)
         let stride = (demand.workspaceBytes + 63) & ~63
         let workspace = GuardedBuffer(byteCount: stride * pool.threads)
@@ -95,7 +96,8 @@ final class LayerProbe {
         dyBuffer.floats.update(from: dy, count: dy.count)
         let bound = BoundSite(
             plan: site, context: context, xs: [xBuffer.floats], y: yBuffer.floats, dxs: [dxBuffer.floats],
-            dy: dyBuffer.floats, saved: saved.base, partialGradients: partials.base, workspace: workspace.base,
+            dy: dyBuffer.floats, saved: saved.base, forwardScratch: forwardScratch.base,
+            partialGradients: partials.base, workspace: workspace.base,
             workspaceStride: stride, parameterOffsets: offsets, statisticOffset: 0)
         var y: [Float] = []
         try weights.withUnsafeBufferPointer { weights in
@@ -114,7 +116,7 @@ final class LayerProbe {
             }
         }
         if site.isTraining { updateBuffers(&weights, offsets, context, samples: samples) }
-        for buffer in [xBuffer, yBuffer, dxBuffer, dyBuffer, gradients, saved, partials, workspace] {
+        for buffer in [xBuffer, yBuffer, dxBuffer, dyBuffer, gradients, saved, forwardScratch, partials, workspace] {
             #expect(buffer.isIntact, "a pass of \(layer.typeName) wrote behind a buffer, \(arrangement)")
         }
         #expect(gradients.prefix(Self.offset).allSatisfy { $0.isNaN }, "the gradients of other layers were written")

@@ -119,7 +119,8 @@ struct ConfigurationTests {
                 "model.name=fashion-classifier", "data.file=data/fashion-mnist.h5", "data.normalize=none",
                 "data.readers=auto", "data.shuffle=full", "data.sampling=once", "data.fraction=1.0", "data.fold=none",
                 "batch_size=32", "shards=4", "shards_in_flight=all", "epochs=10", "seed=1",
-                "loss.name=cross_entropy", "loss.label_smoothing=0.0", "batch_norm=shard", "optimizer.name=sgd",
+                "loss.name=cross_entropy", "loss.label_smoothing=0.0", "batch_norm=shard", "engine=auto",
+                "optimizer.name=sgd",
                 "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.dampening=0.0",
                 "optimizer.nesterov=false", "optimizer.weight_decay=0.0", "optimizer.no_decay=[]",
                 "schedule.name=constant", "clip=none", "ema=none",
@@ -194,7 +195,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 59)
+        #expect(assignments.count == 60)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)

@@ -1,7 +1,7 @@
 package import Tensors
 
 /// One layer of a network as a description: shape rule, parameters, operation. It holds no memory and no state.
-package protocol Layer: Sendable {
+package protocol Layer: StageWork {
     /// PyTorch's name of the module ("Conv2d").
     var typeName: String { get }
 
@@ -14,13 +14,6 @@ package protocol Layer: Sendable {
 
     /// What the layer computes, for samples of these shapes. Throws: `ShapeMismatch`.
     func operation(for inputs: [Shape]) throws -> Operation
-
-    /// What the layer's operations need in memory besides input, output and their gradients.
-    func demand(for site: PlanSite) throws -> MemoryDemand
-    /// The passes that compute y from x.
-    func forwardPasses(at site: BoundSite) throws -> [Pass]
-    /// The passes that compute the gradients of x (where `site.dx` is not nil) and of the parameters from that of y.
-    func backwardPasses(at site: BoundSite) throws -> [Pass]
 
     /// How many sums over the batch each shard of a training step leaves behind for the layer's buffers.
     func statisticCount(for input: Shape) -> Int
@@ -37,7 +30,6 @@ extension Layer {
     package func parameters(for input: Shape) -> [ParameterDescription] { [] }
     package func multiplyAdds(for input: Shape) -> Int { 0 }
     package func operation(for inputs: [Shape]) -> Operation { .opaque }
-    package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
     package func statisticCount(for input: Shape) -> Int { 0 }
 
     package func updateBuffers(
@@ -112,6 +104,8 @@ package struct MemoryDemand: Sendable {
     package var sharing = Sharing.ownOutput
     /// Bytes that the forward pass leaves for the backward pass.
     package var savedBytes = 0
+    /// Bytes that the units of the forward passes share, alive during these.
+    package var forwardBytes = 0
     /// Bytes that each worker may overwrite while it runs a unit.
     package var workspaceBytes = 0
     /// Bytes of partial weight gradients, alive during the backward passes.

@@ -22,6 +22,7 @@ struct LaneEngine: PlanEngine {
     }
 
     var name: String { "lanes (\(kernels.name))" }
+    var usesBLAS: Bool { false }
     var byteCount: Int { memory.byteCount }
 
     func compile(in arena: Arena, context: StepContext, input: PixelConversion) -> CompiledPlan {

@@ -38,15 +38,7 @@ package struct Linear: SingleInputLayer {
         .affine(Affine(inputs: inputs[0][0], outputs: outputs), hasBias: bias)
     }
 
-    package func demand(for site: PlanSite) -> MemoryDemand {
-        var demand = MemoryDemand()
-        demand.backwardReadsInput = site.trainsParameters
-        if site.trainsParameters {
-            let rows = min(rowsPerUnit(inputs: site.input[0]), outputs)
-            demand.workspaceBytes = Int.product(site.shards * rows, site.input[0] + 1, MemoryLayout<Float>.stride)
-        }
-        return demand
-    }
+    package func demand(for site: PlanSite) -> MemoryDemand { .affine(at: site, outputs: outputs) }
 
     package func forwardPasses(at site: BoundSite) throws -> [Pass] {
         guard max(site.plan.input[0], outputs) <= BLAS.largestExtent else {
@@ -70,42 +62,12 @@ package struct Linear: SingleInputLayer {
 
     package func backwardPasses(at site: BoundSite) -> [Pass] {
         guard let dy = site.dy else { return [] }
-        var passes = site.plan.trainsParameters ? [weightGradientPass(at: site, dy: dy)] : []
+        let affine = Affine(inputs: site.plan.input[0], outputs: outputs)
+        var passes =
+            site.plan.trainsParameters
+            ? [site.affineGradientPass(dy: dy, outputs: outputs, hasBias: bias, affine.weightGradient)] : []
         if let dx = site.dx { passes.append(inputGradientPass(at: site, dy: dy, dx: dx)) }
         return passes
-    }
-
-    /// A unit is a run of weight rows: it computes them for every shard and joins the shards in their tree, so
-    /// that no whole-layer gradient per shard exists.
-    private func weightGradientPass(at site: BoundSite, dy: UnsafeMutablePointer<Float>) -> Pass {
-        let affine = Affine(inputs: site.plan.input[0], outputs: outputs)
-        let rowsPerUnit = rowsPerUnit(inputs: affine.inputs)
-        let (context, shards, imagesPerShard) = (site.context, site.plan.shards, site.plan.imagesPerShard)
-        let (outputs, hasBias) = (outputs, bias)
-        let weightOffset = site.parameterOffsets[0]
-        let biasOffset = hasBias ? site.parameterOffsets[1] : nil
-        let units = (outputs + rowsPerUnit - 1) / rowsPerUnit
-        return Pass("\(site.plan.path) weight gradient", units: units) { unit, worker in
-            let rows = unit * rowsPerUnit..<min((unit + 1) * rowsPerUnit, outputs)
-            let weightCount = rows.count * affine.inputs
-            let leafCount = weightCount + rows.count
-            let leaves = site.workspace(of: worker)
-            for shard in 0..<shards {
-                let slot = shard * imagesPerShard
-                let leaf = leaves + shard * leafCount
-                affine.weightGradient(
-                    rows: rows, samples: Int(context.counts[shard]), x: site.x + slot * affine.inputs,
-                    dy: dy + slot * affine.outputs, dweight: leaf, dbias: hasBias ? leaf + weightCount : nil)
-            }
-            BinaryTree.sum(
-                leafArrays: leaves, leaves: shards, stride: leafCount, count: weightCount,
-                into: context.gradients + weightOffset + rows.lowerBound * affine.inputs)
-            if let biasOffset {
-                BinaryTree.sum(
-                    leafArrays: leaves + weightCount, leaves: shards, stride: leafCount, count: rows.count,
-                    into: context.gradients + biasOffset + rows.lowerBound)
-            }
-        }
     }
 
     private func inputGradientPass(
@@ -125,7 +87,61 @@ package struct Linear: SingleInputLayer {
     /// Larger products leave OpenBLAS's small-matrix kernels and run slower for the sizes of
     /// small networks (256 → 120 on one Cascade Lake core: 56 GFLOP/s with 8 samples, 35 with 32).
     private var samplesPerProduct: Int { 16 }
+}
 
-    /// About 8,192 weights a unit, so that a layer of 120 × 256 feeds four threads.
-    private func rowsPerUnit(inputs: Int) -> Int { max(8, 8_192 / inputs) }
+/// About 8,192 weights a unit, so that a layer of 120 × 256 feeds four threads.
+private func rowsPerUnit(inputs: Int) -> Int { max(8, 8_192 / inputs) }
+
+extension MemoryDemand {
+    /// Of a linear layer, however it multiplies.
+    static func affine(at site: PlanSite, outputs: Int) -> MemoryDemand {
+        var demand = MemoryDemand()
+        demand.backwardReadsInput = site.trainsParameters
+        if site.trainsParameters {
+            let rows = min(rowsPerUnit(inputs: site.input[0]), outputs)
+            demand.workspaceBytes = Int.product(site.shards * rows, site.input[0] + 1, MemoryLayout<Float>.stride)
+        }
+        return demand
+    }
+}
+
+extension BoundSite {
+    /// A unit is a run of weight rows: it computes them for every shard and joins the shards in their tree, so that no
+    /// whole-layer gradient per shard exists. `weightGradient` writes the rows' gradients of some samples.
+    func affineGradientPass(
+        dy: UnsafeMutablePointer<Float>, outputs: Int, hasBias: Bool,
+        _ weightGradient:
+            @escaping (
+                _ rows: Range<Int>, _ samples: Int, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+                _ dweight: UnsafeMutablePointer<Float>, _ dbias: UnsafeMutablePointer<Float>?
+            ) -> Void
+    ) -> Pass {
+        let inputs = plan.input[0]
+        let rowsPerUnit = rowsPerUnit(inputs: inputs)
+        let (context, shards, imagesPerShard) = (context, plan.shards, plan.imagesPerShard)
+        let weightOffset = parameterOffsets[0]
+        let biasOffset = hasBias ? parameterOffsets[1] : nil
+        let units = (outputs + rowsPerUnit - 1) / rowsPerUnit
+        return Pass("\(plan.path) weight gradient", units: units) { unit, worker in
+            let rows = unit * rowsPerUnit..<min((unit + 1) * rowsPerUnit, outputs)
+            let weightCount = rows.count * inputs
+            let leafCount = weightCount + rows.count
+            let leaves = workspace(of: worker)
+            for shard in 0..<shards {
+                let slot = shard * imagesPerShard
+                let leaf = leaves + shard * leafCount
+                weightGradient(
+                    rows, Int(context.counts[shard]), x + slot * inputs, dy + slot * outputs, leaf,
+                    hasBias ? leaf + weightCount : nil)
+            }
+            BinaryTree.sum(
+                leafArrays: leaves, leaves: shards, stride: leafCount, count: weightCount,
+                into: context.gradients + weightOffset + rows.lowerBound * inputs)
+            if let biasOffset {
+                BinaryTree.sum(
+                    leafArrays: leaves + weightCount, leaves: shards, stride: leafCount, count: rows.count,
+                    into: context.gradients + biasOffset + rows.lowerBound)
+            }
+        }
+    }
 }

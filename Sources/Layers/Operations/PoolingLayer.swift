@@ -91,7 +91,8 @@ extension PoolingLayer {
         return .adaptive(input: axes.map(\.input), output: axes.map(\.output))
     }
 
-    private func pooling(on input: Shape) throws -> Pooling {
+    /// Throws: `ShapeMismatch`.
+    func pooling(on input: Shape) throws -> Pooling {
         try Rank.check(input, for: typeName)
         return try Rank.fitting(typeName, input) { () throws(WindowArithmetic.Misfit) in
             var axes: [PoolingSpans] = []

@@ -6,7 +6,7 @@ package struct PlanOptions: Equatable, Sendable {
     package var batchStatistics = BatchStatistics.shard
     /// Whether training scores against targets, the shares that classes have of an image, and not labels alone.
     package var takesTargets = false
-    package var engine = EngineChoice.fastest
+    package var engine = EngineChoice.auto
     package var part = NetworkPart.whole
     /// Takes the place of the lane kernels in use.
     package var kernels: KernelSet?
@@ -17,11 +17,11 @@ package struct PlanOptions: Equatable, Sendable {
 extension PlanOptions {
     /// What the lane engine would run of a network that is scored against labels; nil where it does not take it.
     func laneProgram(_ network: Network) -> LaneProgram? {
-        engine == .fastest ? LaneProgram(network, loss: loss) : nil
+        engine == .auto ? LaneProgram(network, loss: loss) : nil
     }
 }
 
-/// The part of a network that a plan computes. All but the whole is the reference engine's.
+/// The part of a network that a plan computes. All but the whole is an engine's that goes stage by stage.
 package enum NetworkPart: Equatable, Sendable {
     case whole
     /// From the images to a value, which takes the place of the logits; nothing is scored.
@@ -39,10 +39,12 @@ package enum NetworkPart: Equatable, Sendable {
     }
 }
 
-/// Which engines a plan may use.
-package enum EngineChoice: Sendable {
-    /// The fastest one that can compute the network.
-    case fastest
+/// Which engine computes a network.
+package enum EngineChoice: String, CaseIterable, Sendable {
+    /// The lane engine where it takes the network, otherwise the reference engine.
+    case auto
+    /// Kernels over blocks of channels, and of linear layers, wherever there are any.
+    case blocks
     /// The one whose reference kernels and matrix products define the results.
     case reference
 }
@@ -99,7 +101,7 @@ package final class ExecutionPlan {
             threads: pool.threads)
         let engine = try request.engine()
         arena = try Arena(byteCount: engine.byteCount)
-        if engine is ReferenceEngine { try BLAS.requireRoom(threads: pool.threads) }
+        if engine.usesBLAS { try BLAS.requireRoom(threads: pool.threads) }
         context = StepContext(shards: shards, imagesPerShard: imagesPerShard, statisticCount: network.statisticCount)
         let compiled = try engine.compile(in: arena, context: context, input: input)
         passes = compiled.passes
@@ -183,6 +185,8 @@ package final class ExecutionPlan {
 protocol PlanEngine {
     /// Which engine it is and, in parentheses, what else decides its bits: "lanes (avx512)".
     var name: String { get }
+    /// Whether OpenBLAS multiplies some of it.
+    var usesBLAS: Bool { get }
     /// Bytes of the arena that `compile` asks for.
     var byteCount: Int { get }
     /// Throws: `ShapeMismatch`.
@@ -215,6 +219,7 @@ struct PlanRequest {
         if options.part == .whole, !takesTargets, mode.keptValue == nil, let program = options.laneProgram(network) {
             return LaneEngine(program, self)
         }
-        return try ReferenceEngine(self)
+        if options.engine == .blocks, mode.keptValue == nil { return try StagedEngine.blocks(self) }
+        return try StagedEngine.reference(self)
     }
 }

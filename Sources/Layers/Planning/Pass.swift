@@ -118,6 +118,7 @@ package struct BoundSite {
     package let dxs: [UnsafeMutablePointer<Float>?]
     package let dy: UnsafeMutablePointer<Float>?
     package let saved: UnsafeMutableRawPointer
+    package let forwardScratch: UnsafeMutableRawPointer
     package let partialGradients: UnsafeMutableRawPointer
     package let workspace: UnsafeMutableRawPointer
     package let workspaceStride: Int

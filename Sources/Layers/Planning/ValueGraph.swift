@@ -1,14 +1,14 @@
-/// Who reads which value of a network.
+/// Who reads which value of a program.
 struct ValueGraph {
     /// Stages that read each value, ascending; a stage that reads it twice is there twice.
     let consumers: [[Int]]
     /// Whether the gradient of each value is of use: trained parameters lie before it, or it depends on the value whose
     /// gradient is asked for.
     let needsGradient: [Bool]
-    private let stages: [Network.Stage]
+    private let stages: [PlanStage]
 
     /// `keptValue`: the one value whose gradient is asked for, instead of those of parameters.
-    init(_ stages: [Network.Stage], keptValue: Int? = nil) {
+    init(_ stages: [PlanStage], keptValue: Int? = nil) {
         var consumers = [[Int]](repeating: [], count: stages.count + 1)
         var depends = [Bool](repeating: false, count: stages.count + 1)
         if let keptValue { depends[keptValue] = true }
@@ -38,7 +38,7 @@ struct ValueSharing {
     let ofGradients: [Int]
 
     /// `keptValue` is read after the run, so that nothing may overwrite it.
-    init(_ graph: ValueGraph, _ stages: [Network.Stage], _ demands: [MemoryDemand], keptValue: Int? = nil) {
+    init(_ graph: ValueGraph, _ stages: [PlanStage], _ demands: [MemoryDemand], keptValue: Int? = nil) {
         var values = [0]
         var gradients = [0]
         for (index, stage) in stages.enumerated() {
@@ -63,7 +63,7 @@ struct ValueSharing {
     /// Whether the stage that makes this value, or one whose bytes it shares, reads it in its backward pass, or someone does
     /// after the run.
     private static func isReadLater(
-        _ value: Int, _ stages: [Network.Stage], _ demands: [MemoryDemand], _ keptValue: Int?
+        _ value: Int, _ stages: [PlanStage], _ demands: [MemoryDemand], _ keptValue: Int?
     ) -> Bool {
         if value == keptValue { return true }
         guard value > 0 else { return false }

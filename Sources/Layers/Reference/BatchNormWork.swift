@@ -29,9 +29,9 @@ struct BatchNormMemory {
 struct BatchNormWork {
     let memory: BatchNormMemory
     let channels: Int
-    private let site: BoundSite
+    let site: BoundSite
     private let epsilon: Double
-    private let count, area: Int
+    let count, area: Int
     private let channelsPerUnit, unitsPerShard: Int
 
     init(_ site: BoundSite, epsilon: Double) {
@@ -58,16 +58,17 @@ struct BatchNormWork {
         ChannelNormalization(images: Int(site.context.counts[shard]), stride: count, area: area)
     }
 
-    private func start(_ shard: Int, _ channel: Int) -> Int {
+    /// Where a shard's values of a channel begin, in planes; of a channel block, in blocks, with its first channel.
+    func start(_ shard: Int, _ channel: Int) -> Int {
         shard * site.plan.imagesPerShard * count + channel * area
     }
 
     /// The value of one of the layer's parameters.
-    private func parameter(_ index: Int, _ channel: Int) -> Double {
+    func parameter(_ index: Int, _ channel: Int) -> Double {
         Double(site.context.weights[site.parameterOffsets[index] + channel])
     }
 
-    private func statistics(_ shard: Int) -> UnsafeMutablePointer<Double> {
+    func statistics(_ shard: Int) -> UnsafeMutablePointer<Double> {
         site.context.statistics + shard * site.context.statisticCount + site.statisticOffset
     }
 
@@ -103,10 +104,16 @@ struct BatchNormWork {
         let isEmpty = site.context.counts[shard] == 0
         let sums =
             isEmpty ? (0, 0) : group(shard).gradientSums(site.x + at, dy: dy + at, mean: memory.mean(source)[channel])
+        take(gradientSums: sums, shard, channel, like: source)
+    }
+
+    /// Keeps Σ dy and Σ dy · (x − mean) of a shard's channel, and writes its part of the gradients of weight and bias.
+    func take(gradientSums sums: (Double, Double), _ shard: Int, _ channel: Int, like source: Int) {
         memory.gradientSums(shard)[channel] = sums.0
         memory.gradientSums(shard)[channels + channel] = sums.1
         let leaf = site.partialGradients.assumingMemoryBound(to: Float.self) + shard * 2 * channels
-        leaf[channel] = isEmpty ? 0 : Float(sums.1 * memory.inverseDeviation(source)[channel])
+        leaf[channel] =
+            site.context.counts[shard] == 0 ? 0 : Float(sums.1 * memory.inverseDeviation(source)[channel])
         leaf[channels + channel] = Float(sums.0)
     }
 

@@ -34,14 +34,18 @@ struct ImageGradients {
     private let chunks: ImageChunks
     private let parameterCount: Int
 
+    init(at site: PlanSite, parameterCount: Int) {
+        chunks = Self.chunks(at: site, parameterCount: parameterCount)
+        self.parameterCount = parameterCount
+    }
+
     /// Up to eight leaves a shard let eight threads work on one shard; layers of many weights take fewer, so that the leaves
     /// of a shard stay below 16 MiB.
-    init(at site: PlanSite, parameterCount: Int) {
+    static func chunks(at site: PlanSite, parameterCount: Int) -> ImageChunks {
         let bytes = Int.product(parameterCount, MemoryLayout<Float>.stride)
-        chunks = ImageChunks(
+        return ImageChunks(
             shards: site.shards, imagesPerShard: site.imagesPerShard, treeLeaves: min(8, max(1, (16 << 20) / bytes)),
             minimumImages: 4)
-        self.parameterCount = parameterCount
     }
 
     /// Of the leaves.

@@ -31,6 +31,7 @@ package struct Configuration: Equatable, Sendable {
     package var earlyStopping: EarlyStopping?
     package var loss = Loss.crossEntropy()
     package var batchNorm = BatchStatistics.shard
+    package var engine = EngineChoice.auto
     package var evaluate = Evaluate()
     package var bestMetric = BestMetric.accuracy1
     package var checkpoint = Checkpoint()
@@ -56,6 +57,7 @@ package struct Configuration: Equatable, Sendable {
         var options = PlanOptions()
         options.loss = loss
         options.batchStatistics = batchNorm
+        options.engine = engine
         options.takesTargets = data.mix != nil
         return options
     }

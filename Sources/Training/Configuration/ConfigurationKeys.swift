@@ -8,7 +8,8 @@ package enum ConfigurationKeys {
         + Configuration.featureKeys + Configuration.dataKeys
         + Configuration.batchKeys
         + Configuration.lengthKeys
-        + Configuration.lossKeys + Configuration.batchNormKeys + Configuration.optimizerKeys
+        + Configuration.lossKeys + Configuration.batchNormKeys + Configuration.engineKeys
+        + Configuration.optimizerKeys
         + Configuration.scheduleKeys + Configuration.warmupKeys + Configuration.clipKeys + Configuration.averagingKeys
         + Configuration.earlyStoppingKeys + Configuration.evaluationKeys + Configuration.watchingKeys
 

@@ -311,6 +311,14 @@ extension Configuration {
             .choice, \.batchNorm)
     ]
 
+    static let engineKeys = [
+        ConfigurationKey(
+            "engine",
+            "what computes the network: auto is the lane engine for small networks and the reference engine for others; blocks "
+                + "are the kernels over blocks of channels, whose bits are the same on every processor",
+            .choice, \.engine)
+    ]
+
     static let evaluationKeys = [
         ConfigurationKey("evaluate.every", "how often the network is scored", .steps, \.evaluate.every),
         ConfigurationKey(

@@ -105,7 +105,8 @@ package final class EvaluationSession {
                 return try Evaluator(
                     network: network, split: samples, labels: match.labels(samples.labels),
                     batchSize: configuration.evaluate.batchSize,
-                    loss: configuration.planOptions.loss, input: normalization.conversion(for: samples),
+                    loss: configuration.loss, engine: configuration.engine,
+                    input: normalization.conversion(for: samples),
                     communicator: communicator,
                     pool: ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize)))
             } catch let error as Arena.OutOfMemory {

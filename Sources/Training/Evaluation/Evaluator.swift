@@ -38,7 +38,7 @@ package final class Evaluator {
     /// are for. Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
         network: Network, split: any SampleSource, labels: [Int32]? = nil, batchSize: Int,
-        loss: Loss = .crossEntropy(), part: NetworkPart = .whole, input: PixelConversion,
+        loss: Loss = .crossEntropy(), engine: EngineChoice = .auto, part: NetworkPart = .whole, input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
         // What a batch has room for beyond the split decides no bits.
@@ -54,6 +54,7 @@ package final class Evaluator {
             shards: 1, imagesPerShard: min(batchSize, split.count), imageBytes: split.imageBytes)
         var options = PlanOptions()
         options.loss = loss
+        options.engine = engine
         options.part = part
         plan = try network.plan(
             imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)

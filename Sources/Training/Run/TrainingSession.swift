@@ -228,8 +228,12 @@ package final class TrainingSession {
                 try MemoryLimit.check(try memoryNeed(from: period), localRanks: communicator.localSize)
                 if let value, features[period] == nil {
                     features[period] = (
-                        FeatureSamples(training, network: network, value: value, ranks: communicator.size),
-                        FeatureSamples(evaluation, network: network, value: value, ranks: communicator.size)
+                        FeatureSamples(
+                            training, network: network, value: value, engine: configuration.engine,
+                            ranks: communicator.size),
+                        FeatureSamples(
+                            evaluation, network: network, value: value, engine: configuration.engine,
+                            ranks: communicator.size)
                     )
                 }
                 return Trainer.Machinery(
@@ -430,7 +434,10 @@ package final class TrainingSession {
             ("values behind frozen layers", value.map { featureBytes(network, value: $0) } ?? 0),
             (
                 "activations and scratch, frozen layers",
-                try value.map { try FeatureSamples.planBytes(network, value: $0, threads: pool.threads) } ?? 0
+                try value.map {
+                    try FeatureSamples.planBytes(
+                        network, value: $0, engine: configuration.engine, threads: pool.threads)
+                } ?? 0
             ),
             ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
         ]
@@ -463,8 +470,8 @@ package final class TrainingSession {
     private func makeEvaluator(_ network: Network, _ period: Int) throws -> Evaluator {
         try Evaluator(
             network: network, split: features[period]?.evaluation ?? evaluation,
-            batchSize: configuration.evaluate.batchSize, loss: configuration.planOptions.loss,
-            part: steadyValue(period).map { .rest(from: $0) } ?? .whole,
+            batchSize: configuration.evaluate.batchSize, loss: configuration.loss,
+            engine: configuration.engine, part: steadyValue(period).map { .rest(from: $0) } ?? .whole,
             input: features[period]?.evaluation.input ?? normalization.conversion(for: evaluation),
             communicator: communicator, pool: pool)
     }

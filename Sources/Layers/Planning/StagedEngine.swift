@@ -1,29 +1,48 @@
 internal import Tensors
 
-/// The reference engine: every layer by itself over values [slots, sample], with reference kernels and matrix products.
-struct ReferenceEngine: PlanEngine {
+/// An engine that computes stage after stage over values [slots, sample]: the layers themselves, with reference kernels and matrix
+/// products, or a network rewritten for blocks of channels.
+struct StagedEngine: PlanEngine {
+    let name: String
+    let usesBLAS: Bool
     private let request: PlanRequest
+    private let program: StageProgram
     private let memory: PlanMemory
 
-    init(_ request: PlanRequest) throws {
-        self.request = request
-        memory = try PlanMemory(
-            network: request.network, imagesPerShard: request.imagesPerShard, shards: request.shards,
-            mode: request.mode, options: request.options, threads: request.threads)
+    static func reference(_ request: PlanRequest) throws -> StagedEngine {
+        try StagedEngine(
+            request, StageProgram(request.network, request.options.part), name: referenceName, usesBLAS: true)
     }
 
-    var name: String { "reference (OpenBLAS \(BLAS.coreName))" }
+    static func blocks(_ request: PlanRequest) throws -> StagedEngine {
+        let program = try BlockProgram(
+            request.network, request.options.part, request.options.kernels ?? .inUse)
+        return try StagedEngine(
+            request, program.stages, name: program.usesBLAS ? "blocks, \(referenceName)" : "blocks",
+            usesBLAS: program.usesBLAS)
+    }
+
+    private static var referenceName: String { "reference (OpenBLAS \(BLAS.coreName))" }
+
+    private init(_ request: PlanRequest, _ program: StageProgram, name: String, usesBLAS: Bool) throws {
+        self.name = name
+        self.usesBLAS = usesBLAS
+        self.request = request
+        self.program = program
+        memory = try PlanMemory(program, request)
+    }
+
     var byteCount: Int { memory.byteCount }
 
     func compile(in arena: Arena, context: StepContext, input: PixelConversion) throws -> CompiledPlan {
-        let (network, imagesPerShard, shards) = (request.network, request.imagesPerShard, request.shards)
+        let (imagesPerShard, shards) = (request.imagesPerShard, request.shards)
         var forward = [Self.inputPass(input, into: memory.input(in: arena), imagesPerShard, shards, context)]
         var backward: [Pass] = []
-        for index in request.options.part.stages(of: network) {
+        for index in program.stages.indices {
             let (site, additions) = memory.site(index, in: arena, context: context)
-            forward += try network.stages[index].layer.forwardPasses(at: site)
+            forward += try program.stages[index].work.forwardPasses(at: site)
             if request.mode.hasBackward {
-                let passes = try network.stages[index].layer.backwardPasses(at: site)
+                let passes = try program.stages[index].work.backwardPasses(at: site)
                 backward.insert(contentsOf: passes + additions.map { Self.additionPass($0, at: site) }, at: 0)
             }
         }
@@ -33,12 +52,12 @@ struct ReferenceEngine: PlanEngine {
             let dlogits = memory.logitsGradient(in: arena)
         {
             let seed = Self.logitPass(
-                dlogits: dlogits, classes: network.description.classes, imagesPerShard, shards, context)
+                dlogits: dlogits, classes: request.network.description.classes, imagesPerShard, shards, context)
             return CompiledPlan(passes: forward + [seed] + backward, logits: logits, kept: kept)
         }
         let loss = Self.lossPass(
             request.options.loss, logits: logits, dlogits: memory.logitsGradient(in: arena),
-            classes: network.description.classes, imagesPerShard, shards, context)
+            classes: request.network.description.classes, imagesPerShard, shards, context)
         return CompiledPlan(passes: forward + [loss] + backward, logits: logits)
     }
 

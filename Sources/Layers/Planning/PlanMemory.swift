@@ -3,49 +3,46 @@ internal import Tensors
 /// Decides where every value, gradient and scratch buffer of a plan lies, by when each is alive.
 ///
 /// Time runs over the stages forward (0 ..< n), the loss (n) and the stages backward (stage i at 2n − i). Values are
-/// numbered as in `ModelDescription.Value`: 0 is the image, i + 1 what stage i makes.
+/// numbered as in `StageProgram`.
 struct PlanMemory {
-    private let network: Network
+    private let program: StageProgram
+    private let parameters: ParameterList
     private let sites: [PlanSite]
     private let workspaceStride: Int
-    /// The first value and the last one.
-    private let ends: (input: Int, output: Int)
-    /// Buffers by value, nil outside the part that is computed; values that share bytes share a buffer.
+    /// Buffers by value; values that share bytes share a buffer.
     private let values: [ArenaLayout.Buffer?]
     /// nil for values whose gradient nobody asks for.
     private let gradients: [ArenaLayout.Buffer?]
     /// Buffers by stage and input, where the gradient cannot be written to its place but is added to it.
     private let addends: [[ArenaLayout.Buffer?]]
-    private let saved, partialGradients: [ArenaLayout.Buffer]
+    private let saved, forwardScratch, partialGradients: [ArenaLayout.Buffer]
     private let workspace: ArenaLayout.Buffer
     private let solution: ArenaLayout.Solution
 
     var byteCount: Int { solution.byteCount }
 
-    init(
-        network: Network, imagesPerShard: Int, shards: Int, mode: ExecutionPlan.Mode, options: PlanOptions, threads: Int
-    ) throws {
-        let stages = network.stages
-        let part = options.part.stages(of: network)
-        // The loss, or the end, has the time behind the last stage.
-        let count = part.upperBound
+    init(_ program: StageProgram, _ request: PlanRequest) throws {
+        let stages = program.stages
+        let count = stages.count
+        let (shards, imagesPerShard, mode) = (request.shards, request.imagesPerShard, request.mode)
         let (isTraining, goesBack) = (mode == .training, mode.hasBackward)
         let slots = shards * imagesPerShard
         let graph = ValueGraph(stages, keptValue: mode.keptValue)
-        sites = stages.indices.map { index in
+        let sites = stages.indices.map { index in
             PlanSite(
-                path: stages[index].path, number: index, inputs: stages[index].inputs, output: stages[index].output,
+                path: stages[index].path, number: stages[index].number, inputs: stages[index].inputs,
+                output: stages[index].output,
                 shards: shards, imagesPerShard: imagesPerShard,
                 needsInputGradients: stages[index].inputValues.map { goesBack && graph.needsGradient[$0] },
                 isTraining: isTraining, trainsParameters: isTraining && stages[index].isTrained,
                 batchStatistics: !isTraining || stages[index].isFrozen && stages[index].statisticCount == 0
-                    ? nil : options.batchStatistics)
+                    ? nil : request.options.batchStatistics)
         }
+        self.sites = sites
         let hasBackward = stages.indices.map { goesBack && graph.needsGradient[$0 + 1] && $0 + 1 != mode.keptValue }
-        let demands = try zip(stages, sites).map { stage, site in
-            guard part.contains(site.number) else { return MemoryDemand() }
-            var demand = try stage.layer.demand(for: site)
-            if !hasBackward[site.number] {
+        let demands = try stages.indices.map { index in
+            var demand = try stages[index].work.demand(for: sites[index])
+            if !hasBackward[index] {
                 (demand.backwardReadsInput, demand.backwardReadsOutput) = (false, false)
                 demand.partialGradientBytes = 0
             }
@@ -55,14 +52,13 @@ struct PlanMemory {
 
         var layout = ArenaLayout()
         func bytes(_ value: Int) -> Int {
-            Int.product(slots, network.shape(ofValue: value).count, MemoryLayout<Float>.stride)
+            Int.product(slots, program.shape(ofValue: value).count, MemoryLayout<Float>.stride)
         }
 
         // A value is alive from the stage that makes it to the last pass that reads it, forward or backward.
         let lifetimes: [ClosedRange<Int>?] = (0...stages.count).map { value in
-            guard value >= part.lowerBound, value <= count else { return nil }
-            var last = value == count ? count : value
-            for consumer in graph.consumers[value] where part.contains(consumer) {
+            var last = value
+            for consumer in graph.consumers[value] {
                 last = max(last, consumer)
                 if demands[consumer].backwardReadsInput { last = max(last, 2 * count - consumer) }
             }
@@ -92,15 +88,18 @@ struct PlanMemory {
             layout.request(
                 byteCount: demand.savedBytes, lifetime: index...(hasBackward[index] ? 2 * count - index : index))
         }
+        forwardScratch = demands.enumerated().map { index, demand in
+            layout.request(byteCount: demand.forwardBytes, lifetime: index...index)
+        }
         partialGradients = demands.enumerated().map { index, demand in
             layout.request(byteCount: demand.partialGradientBytes, lifetime: 2 * count - index...2 * count - index)
         }
         // One workspace a worker serves all stages, forward and backward.
         workspaceStride = demands.map { ($0.workspaceBytes + 63) & ~63 }.max() ?? 0
-        workspace = layout.request(byteCount: Int.product(workspaceStride, threads), lifetime: 0...2 * count)
+        workspace = layout.request(byteCount: Int.product(workspaceStride, request.threads), lifetime: 0...2 * count)
         solution = layout.solve()
-        self.network = network
-        ends = (part.lowerBound, count)
+        self.program = program
+        parameters = request.network.parameterList
     }
 
     /// One buffer for each group of values that share bytes, as large as the largest and alive as long as any.
@@ -117,9 +116,11 @@ struct PlanMemory {
         return groups.indices.map { lifetimes[$0] == nil ? nil : byGroup[groups[$0]] }
     }
 
-    func input(in arena: Arena) -> UnsafeMutablePointer<Float> { value(ends.input, in: arena) }
+    func input(in arena: Arena) -> UnsafeMutablePointer<Float> { value(0, in: arena) }
 
-    func logits(in arena: Arena) -> UnsafeMutablePointer<Float> { value(ends.output, in: arena) }
+    func logits(in arena: Arena) -> UnsafeMutablePointer<Float> {
+        value(program.stages.count, in: arena)
+    }
 
     /// A value that is kept, and its gradient.
     func kept(_ value: Int, in arena: Arena) -> (
@@ -139,7 +140,7 @@ struct PlanMemory {
 
     /// The memory of a stage, and the additions that bring its input gradients to their places afterwards.
     func site(_ index: Int, in arena: Arena, context: StepContext) -> (site: BoundSite, additions: [GradientAddition]) {
-        let stage = network.stages[index]
+        let stage = program.stages[index]
         func pointer(_ buffer: ArenaLayout.Buffer?) -> UnsafeMutablePointer<Float>? {
             buffer.map { arena.pointer(at: solution[$0]) }
         }
@@ -154,9 +155,10 @@ struct PlanMemory {
             plan: sites[index], context: context, xs: stage.inputValues.compactMap { pointer(values[$0]) },
             y: value(index + 1, in: arena), dxs: inputGradients,
             dy: pointer(gradients[index + 1]), saved: arena.base + solution[saved[index]],
+            forwardScratch: arena.base + solution[forwardScratch[index]],
             partialGradients: arena.base + solution[partialGradients[index]],
             workspace: arena.base + solution[workspace], workspaceStride: workspaceStride,
-            parameterOffsets: stage.parameters.map { network.parameterList.parameters[$0].offset },
+            parameterOffsets: stage.parameters.map { self.parameters.parameters[$0].offset },
             statisticOffset: stage.statisticOffset)
         return (site, additions)
     }

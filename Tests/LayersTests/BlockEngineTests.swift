@@ -1,0 +1,175 @@
+import TestSupport
+import Testing
+
+@testable import Layers
+@testable import Models
+@testable import Tensors
+
+/// The engine of channel blocks computes what the reference engine computes, whose results are golden, and the same bits on
+/// every kernel set, for any threads, shards at once and parts of a network.
+@Suite("Blocks of channels")
+struct BlockEngineTests {
+    private static func options(_ kernels: KernelSet? = nil, _ statistics: BatchStatistics = .shard) -> PlanOptions {
+        var options = PlanOptions()
+        options.engine = .blocks
+        options.kernels = kernels
+        options.batchStatistics = statistics
+        return options
+    }
+
+    private static func reference(_ statistics: BatchStatistics = .shard) -> PlanOptions {
+        var options = PlanOptions()
+        options.engine = .reference
+        options.batchStatistics = statistics
+        return options
+    }
+
+    private struct Draw {
+        let model: ModelDescription
+        let shards, imagesPerShard: Int
+        let data: TestImages
+        let counts: [Int32]
+        let statistics: BatchStatistics
+
+        init(_ number: Int) {
+            var draws = PropertyDraws(id: 9_900 + UInt64(number))
+            model = BlockNetworks.draw(number)
+            (shards, imagesPerShard) = (draws.element(of: [1, 2, 4]), draws.integer(in: 2...9))
+            data = TestImages(
+                shards * imagesPerShard, imageBytes: model.input.count, classes: UInt32(model.classes),
+                id: UInt64(number))
+            let most = imagesPerShard
+            counts = (0..<shards).map { $0 == 0 ? Int32(most) : Int32(draws.integer(in: 0...most)) }
+            statistics = draws.element(of: [.shard, .global])
+        }
+
+        func run(_ options: PlanOptions, threads: Int = 1) throws -> (probe: PlanProbe, run: PlanProbe.Run) {
+            let probe = try PlanProbe(
+                model, imagesPerShard: imagesPerShard, shards: shards, threads: threads, options: options)
+            return (probe, try probe.run(images: data.images, labels: data.labels, counts: counts))
+        }
+    }
+
+    /// The largest difference as a share of the largest expected magnitude.
+    private func error(_ actual: some Collection<Float>, _ expected: some Collection<Float>) -> Double {
+        guard actual.count == expected.count else { return .infinity }
+        let scale = expected.reduce(1e-3) { max($0, abs($1)) }
+        return zip(actual, expected).reduce(0) { worst, pair in
+            let error = Double(abs(pair.0 - pair.1) / scale)
+            return error <= worst ? worst : error.isNaN ? .infinity : error
+        }
+    }
+
+    @Test("give the logits, losses and gradients of the reference engine, for random networks", arguments: 0..<60)
+    func randomNetworks(number: Int) throws {
+        let draw = Draw(number)
+        let (blocks, found) = try draw.run(Self.options(nil, draw.statistics), threads: 2)
+        let (images, expected) = try draw.run(Self.reference(draw.statistics))
+        #expect(blocks.plan.engine.hasPrefix("blocks") && images.plan.engine.hasPrefix("reference"))
+        for (shard, count) in draw.counts.enumerated() {
+            #expect(found.scores[shard].samples == expected.scores[shard].samples)
+            for slot in shard * draw.imagesPerShard..<shard * draw.imagesPerShard + Int(count) {
+                #expect(error(blocks.logits(ofSlot: slot), images.logits(ofSlot: slot)) < 1e-4, "\(draw.model.name)")
+            }
+        }
+        // Gradients that cancel, like those of a bias in front of a normalisation, keep the rounding errors of their terms, and
+        // a ReLU's input may round to the other side of 0: few elements may differ, and none by much.
+        let scale = expected.gradients.reduce(1e-3) { max($0, abs($1)) }
+        let differences = zip(found.gradients, expected.gradients).map { abs($0 - $1) / scale }
+        #expect(differences.allSatisfy { $0 < 0.05 }, "\(draw.model.name): \(draw.model.nodes.map(\.layer.typeName))")
+        #expect(
+            Double(differences.count { $0 > 1e-4 }) <= 0.02 * Double(differences.count),
+            "\(draw.model.name): \(draw.model.nodes.map(\.layer.typeName))")
+    }
+
+    @Test("give the same bits on every kernel set and with any number of threads", arguments: 0..<12)
+    func sets(number: Int) throws {
+        let draw = Draw(number)
+        let first = try draw.run(Self.options(KernelSet.runnable[0], draw.statistics))
+        #expect(first.run.gradients.allSatisfy { $0.isFinite })
+        for set in KernelSet.runnable {
+            for threads in [1, 3] where set != KernelSet.runnable[0] || threads > 1 {
+                // Regions of the reference engine that OpenBLAS multiplies depend on the processor, not on the set.
+                let other = try draw.run(Self.options(set, draw.statistics), threads: threads)
+                #expect(sameBits(other.run.gradients, first.run.gradients), "\(set.name), \(threads) threads")
+                #expect(other.run.scores == first.run.scores)
+            }
+        }
+    }
+
+    @Test("give a shard the same bits alone and among others, and empty ones +0", arguments: 0..<12)
+    func shards(number: Int) throws {
+        let draw = Draw(number)
+        let together = try draw.run(Self.options())
+        let size = draw.imagesPerShard
+        let alone = try draw.counts.enumerated().map { shard, count in
+            let slots = shard * size..<(shard + 1) * size
+            let probe = try PlanProbe(draw.model, imagesPerShard: size, options: Self.options())
+            let bytes = draw.model.input.count
+            // Bytes of another kind where no image is.
+            var images = Array(draw.data.images[slots.lowerBound * bytes..<slots.upperBound * bytes])
+            for place in Int(count) * bytes..<images.count { images[place] = 255 - images[place] }
+            return try probe.run(images: images, labels: Array(draw.data.labels[slots]), counts: [count])
+        }
+        #expect(sameBits(together.run.gradients, treeSum(alone.map(\.gradients)[...])))
+        #expect(together.run.scores == alone.map { $0.scores[0] })
+    }
+
+    @Test(
+        "join layers without changing a bit: a network cut anywhere computes what the whole one does", arguments: 0..<12
+    )
+    func parts(number: Int) throws {
+        let draw = Draw(number)
+        let (whole, run) = try evaluate(draw, Self.options(), draw.data.images)
+        for value in 1..<draw.model.nodes.count where isCut(draw.model, at: value) {
+            var options = Self.options()
+            options.part = .front(until: value)
+            let front = try PlanProbe(
+                draw.model, imagesPerShard: draw.imagesPerShard, shards: draw.shards, mode: .evaluation,
+                options: options)
+            _ = try front.run(images: draw.data.images, labels: draw.data.labels, counts: draw.counts)
+            let values = (0..<draw.shards * draw.imagesPerShard).flatMap { front.logits(ofSlot: $0) }
+            options.part = .rest(from: value)
+            let count = front.network.shape(ofValue: value).count
+            let pool = try ThreadPool(threads: 1)
+            let plan = try front.network.plan(
+                imagesPerShard: draw.imagesPerShard, shards: draw.shards, mode: .evaluation, options: options,
+                input: PixelConversion(
+                    pixelType: .float32, image: [count, 1, 1], mean: [Float](repeating: 0, count: count),
+                    std: [Float](repeating: 1, count: count)), pool: pool)
+            let scores = try values.withUnsafeBytes {
+                Array(
+                    try plan.run(
+                        images: $0.baseAddress!, labels: draw.data.labels, counts: draw.counts, weights: whole.weights,
+                        gradients: nil))
+            }
+            #expect(scores == run.scores, "\(draw.model.name) cut at \(value)")
+        }
+    }
+
+    private func evaluate(_ draw: Draw, _ options: PlanOptions, _ images: [UInt8]) throws -> (PlanProbe, PlanProbe.Run)
+    {
+        let probe = try PlanProbe(
+            draw.model, imagesPerShard: draw.imagesPerShard, shards: draw.shards, mode: .evaluation, options: options)
+        return (probe, try probe.run(images: images, labels: draw.data.labels, counts: draw.counts))
+    }
+
+    /// Whether everything behind a value sees the image through it.
+    private func isCut(_ model: ModelDescription, at value: Int) -> Bool {
+        model.nodes[value...].allSatisfy { $0.inputs.allSatisfy { $0.index >= value } }
+    }
+
+    @Test("compute a ResNet without OpenBLAS, and say where it is needed")
+    func names() throws {
+        func name(_ model: ModelDescription) throws -> String {
+            try PlanProbe(model, imagesPerShard: 1, mode: .evaluation, options: Self.options()).plan.engine
+        }
+        var model = ModelDescription(name: "grouped", input: [16, 4, 4], classes: 2)
+        model.append("conv", Conv2d(outChannels: 16, kernel: 1, groups: 2))
+        model.append("flatten", Flatten())
+        model.append("fc", Linear(outputs: 2))
+        #expect(try name(model).hasPrefix("blocks, reference (OpenBLAS"))
+        let request = ModelRequest(name: "cifar-resnet20", input: [3, 32, 32], classes: 10)
+        #expect(try name(#require(ModelRegistry.description(request))) == "blocks")
+    }
+}
