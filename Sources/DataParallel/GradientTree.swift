@@ -2,37 +2,49 @@ internal import Tensors
 
 /// The part of the gradient tree that lies between ranks: adds every rank's vectors and leaves the same bits on all.
 ///
-/// Ranks exchange with the rank at distance 1, 2, 4 … in that order. At each level a pair halves its segment: both send
-/// the half they give up and add what they receive to the half they keep. Then the finished pieces travel back the same
-/// way. Rank numbers are shard numbers divided by a power of two, so the tree of the ranks continues `BinaryTree`'s, and
-/// each element is `lower subtree + upper subtree` all the way up: the number of ranks, the place of an element in the
-/// vector and the split of the vector into calls do not show in its bits.
+/// `ExchangeSchedule` says who adds what; here the bytes move and the additions are done. Each element is `lower subtree + upper
+/// subtree` all the way up: the number of ranks, the place of an element in the vector and the split of the vector into calls do
+/// not show in its bits.
 ///
-/// Traffic: at most 2(R − 1)/R of the vectors' bytes sent per rank and call, plus one element per level for odd lengths.
-/// Memory: scratch of half the vectors, made once; `allReduce` allocates nothing (the in-process twin's mailboxes do).
-/// Source: recursive halving and doubling, Thakur, Rabenseifner and Gropp 2005, with the distances in ascending order.
+/// Memory: scratch of half a vector and 128 KiB, made once; `allReduce` allocates nothing (the in-process twin's mailboxes do).
 package final class GradientTree {
     package let gradientCapacity: Int
     package let statisticCapacity: Int
+    /// Vectors that a rank brings to a sum: one for each of its largest subtrees.
+    package let rows: Int
     private let communicator: any Communicator
+    private let actions: [ExchangeSchedule.Action]
     private let incoming: UnsafeMutableRawPointer
     private let outgoing: UnsafeMutableRawPointer
 
-    /// Up to this many bytes of segment both vectors share one message; beyond, copying costs more than a second message.
-    private static let mergedBytes = 64 << 10
+    private typealias Piece = ExchangeSchedule.Piece
 
-    /// Traps: a number of ranks that is not a power of two (`ShardLayout` refuses it with a message before).
-    package init(communicator: any Communicator, gradientCount: Int, statisticCount: Int) {
-        precondition(communicator.size.isPowerOfTwo, "a tree over \(communicator.size) ranks")
+    /// Up to this many bytes, both ways, all pieces of both vectors share one message; beyond, copying costs more than further
+    /// messages.
+    private static let mergedBytes = 64 << 10
+    /// Bounds of halved vectors are off by less than an element for each halving.
+    private static let roundingBytes = 64 * MemoryLayout<Double>.stride
+
+    /// Traps: a layout of other ranks than the communicator's.
+    package init(
+        communicator: any Communicator, layout: ShardLayout, gradientCount: Int, statisticCount: Int
+    ) {
+        precondition(
+            layout.ranks == communicator.size && layout.rank == communicator.rank,
+            "a tree of rank \(layout.rank) of \(layout.ranks) on rank \(communicator.rank) of \(communicator.size)")
         self.communicator = communicator
         gradientCapacity = gradientCount
         statisticCapacity = statisticCount
-        let alone = communicator.size == 1
+        rows = layout.subtrees.count
+        let isAlone = layout.ranks == 1
+        actions =
+            isAlone ? [] : ExchangeSchedule(shards: layout.shards, ranks: layout.ranks).actions[layout.rank]
         let half =
             (gradientCount + 1) / 2 * MemoryLayout<Float>.stride + (statisticCount + 1) / 2
             * MemoryLayout<Double>.stride
-        incoming = .allocate(byteCount: alone ? 64 : half + 64, alignment: 64)
-        outgoing = .allocate(byteCount: alone ? 64 : min(half, Self.mergedBytes) + 64, alignment: 64)
+        incoming = .allocate(
+            byteCount: isAlone ? 64 : max(half, Self.mergedBytes) + Self.roundingBytes, alignment: 64)
+        outgoing = .allocate(byteCount: isAlone ? 64 : Self.mergedBytes, alignment: 64)
     }
 
     deinit {
@@ -40,139 +52,170 @@ package final class GradientTree {
         outgoing.deallocate()
     }
 
-    /// Replaces both vectors by their sums over all ranks. Collective; all ranks pass the same lengths.
+    /// Replaces the first row of both by the sum over all ranks' rows; the others hold nonsense afterwards. Collective; all
+    /// ranks pass the same lengths.
     ///
-    /// Traps: vectors longer than announced. Throws: the communicator's errors.
-    package func allReduce(
-        gradients: UnsafeMutableBufferPointer<Float>, statistics: UnsafeMutableBufferPointer<Double>
-    ) throws {
+    /// Traps: vectors longer than announced, other rows than the rank has subtrees. Throws: the communicator's errors.
+    package func allReduce(gradients: VectorRows<Float>, statistics: VectorRows<Double>) throws {
         precondition(gradients.count <= gradientCapacity, "\(gradients.count) gradients, \(gradientCapacity) announced")
         precondition(
             statistics.count <= statisticCapacity, "\(statistics.count) statistics, \(statisticCapacity) announced")
-        let levels = communicator.size.trailingZeroBitCount
-        for level in 0..<levels { try reduce(level, gradients, statistics) }
-        for level in (0..<levels).reversed() { try gather(level, gradients, statistics) }
+        precondition(
+            (gradients.count == 0 || gradients.rows == rows) && (statistics.count == 0 || statistics.rows == rows),
+            "\(gradients.rows) and \(statistics.rows) rows for \(rows) subtrees")
+        for action in actions {
+            switch action {
+            case .meet(let meeting): try meet(meeting, gradients, statistics)
+            case .add(let lower, let upper, let span):
+                add(lower, upper, span, of: statistics)
+                add(lower, upper, span, of: gradients)
+            case .move(let piece):
+                move(piece, in: statistics)
+                move(piece, in: gradients)
+            }
+        }
     }
 
-    private func reduce(
-        _ level: Int, _ gradients: UnsafeMutableBufferPointer<Float>, _ statistics: UnsafeMutableBufferPointer<Double>
+    private func meet(
+        _ meeting: ExchangeSchedule.Meeting, _ gradients: VectorRows<Float>, _ statistics: VectorRows<Double>
     ) throws {
-        let floats = Halves(count: gradients.count, level: level, rank: communicator.rank)
-        let doubles = Halves(count: statistics.count, level: level, rank: communicator.rank)
-        let peer = communicator.rank ^ (1 << level)
-
-        // Doubles first keeps both aligned.
-        let doublesIn = bytes(doubles.keep, Double.self)
-        let arrivedDoubles = UnsafeMutableRawBufferPointer(start: incoming, count: doublesIn)
-        let arrivedFloats = UnsafeMutableRawBufferPointer(
-            start: incoming + doublesIn, count: bytes(floats.keep, Float.self))
-        if merges(floats, doubles) {
-            let message = pack(gradients, floats.give, statistics, doubles.give)
-            let arrived = UnsafeMutableRawBufferPointer(start: incoming, count: doublesIn + arrivedFloats.count)
-            try communicator.exchange(message, arrived, with: peer)
+        let traffic = Traffic(meeting, gradients.count, statistics.count)
+        if traffic.messages > 1, traffic.bytes <= Self.mergedBytes {
+            try meetAtOnce(meeting, gradients, statistics)
         } else {
-            if floats.whole > 0 {
-                try communicator.exchange(raw(gradients, floats.give), arrivedFloats, with: peer)
+            for (send, receive) in zip(meeting.sends, meeting.receives) {
+                try exchange(send, receive, of: gradients, meeting)
+                try exchange(send, receive, of: statistics, meeting)
             }
-            if doubles.whole > 0 {
-                try communicator.exchange(raw(statistics, doubles.give), arrivedDoubles, with: peer)
-            }
-        }
-        let isLower = peer < communicator.rank
-        if let own = kept(statistics, doubles.keep) {
-            let other = arrivedDoubles.baseAddress!.assumingMemoryBound(to: Double.self)
-            ElementwiseSum.sum(
-                isLower ? other : own, isLower ? own : other, count: doubles.keep.count, into: own)
-        }
-        if let own = kept(gradients, floats.keep) {
-            let other = arrivedFloats.baseAddress!.assumingMemoryBound(to: Float.self)
-            ElementwiseSum.sum(isLower ? other : own, isLower ? own : other, count: floats.keep.count, into: own)
         }
     }
 
-    private func gather(
-        _ level: Int, _ gradients: UnsafeMutableBufferPointer<Float>, _ statistics: UnsafeMutableBufferPointer<Double>
+    /// What a meeting moves both ways, and in how many messages; both ranks find the same.
+    private struct Traffic {
+        var bytes = 0
+        var messages = 0
+
+        init(_ meeting: ExchangeSchedule.Meeting, _ gradients: Int, _ statistics: Int) {
+            for (send, receive) in zip(meeting.sends, meeting.receives) {
+                count(send, receive, gradients, MemoryLayout<Float>.stride)
+                count(send, receive, statistics, MemoryLayout<Double>.stride)
+            }
+        }
+
+        private mutating func count(_ send: Piece, _ receive: Piece, _ length: Int, _ stride: Int) {
+            let elements = send.span.elements(of: length).count + receive.span.elements(of: length).count
+            bytes += elements * stride
+            messages += elements > 0 ? 1 : 0
+        }
+    }
+
+    /// One piece of one vector, straight from and, where nothing is added, into its place.
+    private func exchange<Element: Summand>(
+        _ send: Piece, _ receive: Piece, of vectors: VectorRows<Element>, _ meeting: ExchangeSchedule.Meeting
     ) throws {
-        let floats = Halves(count: gradients.count, level: level, rank: communicator.rank)
-        let doubles = Halves(count: statistics.count, level: level, rank: communicator.rank)
-        let peer = communicator.rank ^ (1 << level)
-        if merges(floats, doubles) {
-            let message = pack(gradients, floats.keep, statistics, doubles.keep)
-            let doublesIn = bytes(doubles.give, Double.self)
-            let floatsIn = bytes(floats.give, Float.self)
-            let arrived = UnsafeMutableRawBufferPointer(start: incoming, count: doublesIn + floatsIn)
-            try communicator.exchange(message, arrived, with: peer)
-            mutableRaw(statistics, doubles.give).copyMemory(from: .init(start: incoming, count: doublesIn))
-            mutableRaw(gradients, floats.give).copyMemory(from: .init(start: incoming + doublesIn, count: floatsIn))
+        let (out, into) = (part(send, of: vectors), part(receive, of: vectors))
+        guard out.count + into.count > 0 else { return }
+        guard meeting.adds else {
+            return try communicator.exchange(
+                UnsafeRawBufferPointer(out), UnsafeMutableRawBufferPointer(into), with: meeting.peer)
+        }
+        let arrived = UnsafeMutableRawBufferPointer(
+            start: incoming, count: into.count * MemoryLayout<Element>.stride)
+        try communicator.exchange(UnsafeRawBufferPointer(out), arrived, with: meeting.peer)
+        take(UnsafeRawPointer(incoming), into, meeting)
+    }
+
+    /// All pieces of both vectors in one message: the statistics first, which keeps both aligned.
+    private func meetAtOnce(
+        _ meeting: ExchangeSchedule.Meeting, _ gradients: VectorRows<Float>, _ statistics: VectorRows<Double>
+    ) throws {
+        var (sent, expected) = (0, 0)
+        for piece in meeting.sends { pack(piece, of: statistics, at: &sent) }
+        for piece in meeting.sends { pack(piece, of: gradients, at: &sent) }
+        for piece in meeting.receives {
+            expected += piece.span.elements(of: statistics.count).count * MemoryLayout<Double>.stride
+            expected += piece.span.elements(of: gradients.count).count * MemoryLayout<Float>.stride
+        }
+        try communicator.exchange(
+            UnsafeRawBufferPointer(start: outgoing, count: sent),
+            UnsafeMutableRawBufferPointer(start: incoming, count: expected), with: meeting.peer)
+        var read = 0
+        for piece in meeting.receives { unpack(piece, of: statistics, at: &read, meeting) }
+        for piece in meeting.receives { unpack(piece, of: gradients, at: &read, meeting) }
+    }
+
+    private func pack<Element>(_ piece: Piece, of vectors: VectorRows<Element>, at offset: inout Int) {
+        let source = UnsafeRawBufferPointer(part(piece, of: vectors))
+        UnsafeMutableRawBufferPointer(start: outgoing + offset, count: source.count).copyMemory(from: source)
+        offset += source.count
+    }
+
+    private func unpack<Element: Summand>(
+        _ piece: Piece, of vectors: VectorRows<Element>, at offset: inout Int, _ meeting: ExchangeSchedule.Meeting
+    ) {
+        let target = part(piece, of: vectors)
+        take(UnsafeRawPointer(incoming + offset), target, meeting)
+        offset += target.count * MemoryLayout<Element>.stride
+    }
+
+    /// Adds what has arrived to what lies in its place, or puts it there.
+    private func take<Element: Summand>(
+        _ arrived: UnsafeRawPointer, _ target: UnsafeMutableBufferPointer<Element>, _ meeting: ExchangeSchedule.Meeting
+    ) {
+        guard let own = target.baseAddress, target.count > 0 else { return }
+        let other = arrived.assumingMemoryBound(to: Element.self)
+        if !meeting.adds {
+            own.update(from: other, count: target.count)
+        } else if meeting.peer < communicator.rank {
+            Element.sum(other, own, count: target.count, into: own)
         } else {
-            if floats.whole > 0 {
-                try communicator.exchange(raw(gradients, floats.keep), mutableRaw(gradients, floats.give), with: peer)
-            }
-            if doubles.whole > 0 {
-                try communicator.exchange(
-                    raw(statistics, doubles.keep), mutableRaw(statistics, doubles.give), with: peer)
-            }
+            Element.sum(own, other, count: target.count, into: own)
         }
     }
 
-    /// Whether both vectors travel in one message; a pair decides alike, because it shares the segment.
-    private func merges(_ floats: Halves, _ doubles: Halves) -> Bool {
-        let whole = floats.whole * MemoryLayout<Float>.stride + doubles.whole * MemoryLayout<Double>.stride
-        return floats.whole > 0 && doubles.whole > 0 && whole <= Self.mergedBytes
+    private func add<Element: Summand>(
+        _ lower: Int, _ upper: Int, _ span: ExchangeSchedule.Span, of vectors: VectorRows<Element>
+    ) {
+        let own = part(Piece(vector: lower, span: span), of: vectors)
+        guard let left = own.baseAddress,
+            let right = part(Piece(vector: upper, span: span), of: vectors).baseAddress, own.count > 0
+        else { return }
+        Element.sum(left, right, count: own.count, into: left)
     }
 
-    private func pack(
-        _ gradients: UnsafeMutableBufferPointer<Float>, _ floats: Range<Int>,
-        _ statistics: UnsafeMutableBufferPointer<Double>, _ doubles: Range<Int>
-    ) -> UnsafeRawBufferPointer {
-        let first = raw(statistics, doubles)
-        let second = raw(gradients, floats)
-        let message = UnsafeMutableRawBufferPointer(start: outgoing, count: first.count + second.count)
-        message.copyMemory(from: first)
-        UnsafeMutableRawBufferPointer(rebasing: message[first.count...]).copyMemory(from: second)
-        return UnsafeRawBufferPointer(message)
+    private func move<Element>(_ piece: Piece, in vectors: VectorRows<Element>) {
+        let source = part(piece, of: vectors)
+        _ = part(Piece(vector: 0, span: piece.span), of: vectors).update(from: source)
     }
 
-    /// nil for nothing.
-    private func kept<Element>(
-        _ vector: UnsafeMutableBufferPointer<Element>, _ keep: Range<Int>
-    ) -> UnsafeMutablePointer<Element>? {
-        keep.isEmpty ? nil : vector.baseAddress.map { $0 + keep.lowerBound }
-    }
-
-    private func bytes<Element>(_ range: Range<Int>, _: Element.Type) -> Int {
-        range.count * MemoryLayout<Element>.stride
-    }
-
-    private func raw<Element>(_ vector: UnsafeMutableBufferPointer<Element>, _ range: Range<Int>)
-        -> UnsafeRawBufferPointer
-    {
-        UnsafeRawBufferPointer(mutableRaw(vector, range))
-    }
-
-    private func mutableRaw<Element>(
-        _ vector: UnsafeMutableBufferPointer<Element>, _ range: Range<Int>
-    ) -> UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: vector[range]))
+    private func part<Element>(
+        _ piece: Piece, of vectors: VectorRows<Element>
+    ) -> UnsafeMutableBufferPointer<Element> {
+        let elements = piece.span.elements(of: vectors.count)
+        guard !elements.isEmpty else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
+        return UnsafeMutableBufferPointer(rebasing: vectors[piece.vector][elements])
     }
 }
 
-/// What a rank keeps and gives up at one level. The pair shares the segment, as all lower bits of its ranks are equal.
-private struct Halves {
-    let keep: Range<Int>
-    let give: Range<Int>
-    var whole: Int { keep.count + give.count }
+/// What is added element by element.
+private protocol Summand: BitwiseCopyable {
+    static func sum(
+        _ left: UnsafePointer<Self>, _ right: UnsafePointer<Self>, count: Int, into sum: UnsafeMutablePointer<Self>)
+}
 
-    init(count: Int, level: Int, rank: Int) {
-        var segment = 0..<count
-        var other = 0..<0
-        for bit in 0...level {
-            let middle = segment.lowerBound + segment.count / 2
-            let isUpper = rank & (1 << bit) != 0
-            other = isUpper ? segment.lowerBound..<middle : middle..<segment.upperBound
-            segment = isUpper ? middle..<segment.upperBound : segment.lowerBound..<middle
-        }
-        keep = segment
-        give = other
+extension Float: Summand {
+    static func sum(
+        _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, count: Int, into sum: UnsafeMutablePointer<Float>
+    ) {
+        ElementwiseSum.sum(left, right, count: count, into: sum)
+    }
+}
+
+extension Double: Summand {
+    static func sum(
+        _ left: UnsafePointer<Double>, _ right: UnsafePointer<Double>, count: Int,
+        into sum: UnsafeMutablePointer<Double>
+    ) {
+        ElementwiseSum.sum(left, right, count: count, into: sum)
     }
 }

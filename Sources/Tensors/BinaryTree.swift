@@ -2,8 +2,8 @@ internal import CKernels
 
 /// The one binary tree in which partial results are added: neighbours first, the lower one as left operand.
 ///
-/// The tree over a number of leaves that is no power of two is that of the next one, with absent leaves left out. Between ranks
-/// `GradientTree` goes on with it.
+/// Neighbours are paired level by level, and an odd one at the end moves up unchanged. Between ranks `GradientTree` goes on with
+/// the tree.
 package enum BinaryTree {
     /// The sum of at least one leaf; overwrites them.
     package static func sum<T>(_ leaves: UnsafeMutableBufferPointer<T>, _ add: (T, T) -> T) -> T {
@@ -37,4 +37,21 @@ package enum BinaryTree {
     /// How many subtrees a leaf completes where leaves come in order: it is added to what waits at that many levels, and the sum
     /// waits for its neighbour at the next.
     package static func subtreesCompleted(byLeaf number: Int) -> Int { (~number).trailingZeroBitCount }
+
+    /// The largest subtrees of the tree over `count` leaves that lie in a range of these, in order.
+    ///
+    /// A subtree begins at a multiple of its size; the last one of a level may have fewer leaves.
+    package static func subtrees(in range: Range<Int>, of count: Int) -> [Range<Int>] {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "leaves \(range) of \(count)")
+        var subtrees: [Range<Int>] = []
+        var first = range.lowerBound
+        while first < range.upperBound {
+            var size = 1
+            while size < count, first % (2 * size) == 0, min(first + 2 * size, count) <= range.upperBound { size *= 2 }
+            let end = min(first + size, count)
+            subtrees.append(first..<end)
+            first = end
+        }
+        return subtrees
+    }
 }

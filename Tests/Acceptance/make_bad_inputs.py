@@ -169,7 +169,7 @@ def configurations(folder, dataset):
         "rate-not-a-number": head + "optimizer: {learning_rate: .nan}\n",
         "negative-epochs": head.replace("epochs: 1", "epochs: -1"),
         "batch-not-divisible": head + "batch_size: 30\nshards: 4\n",
-        "shards-3": head + "batch_size: 33\nshards: 3\n",
+        "shards-0": head + "batch_size: 33\nshards: 0\n",
         "no-model": f"data: {{file: {dataset}}}\n",
         "no-data": "model: fashion-classifier\n",
         "unknown-model": head.replace("fashion-classifier", "fashion-clasifier"),

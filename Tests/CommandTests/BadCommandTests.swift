@@ -28,7 +28,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
         BadCommand("evaluate --checkpoint c --model lenet5", 64, "belong to --weights"),
         BadCommand("evaluate --checkpoint c --set seed=1", 64, "only keys of evaluate"),
         BadCommand("bench", 64, "model"), BadCommand("bench nope", 64, "known: fashion-classifier"),
-        BadCommand("bench fashion-classifier --shards 3", 64, "a power of two"),
+        BadCommand("bench fashion-classifier --shards 3", 64, "expected batch to be a multiple of shards"),
         BadCommand("bench fashion-classifier --batch 30", 64, "a multiple"),
         BadCommand("bench fashion-classifier --seconds 0", 64, "--seconds"),
         BadCommand("convert synthetic", 64, "--output"),

@@ -54,11 +54,35 @@ struct RankCommandTests {
         #expect(workshop.names == ["c.yaml", "d.h5"])
     }
 
-    @Test("three ranks with four shards are refused with the numbers that are allowed")
-    func threeRanks() throws {
+    @Test("3, 5 and 6 ranks share six shards, and uneven shares are said with what would be even")
+    func unevenShares() throws {
         let workshop = try Workshop.withData()
-        let outcome = try workshop.run(ranks: 3, "--data", "d.h5")
-        #expect(outcome.code == 78 && outcome.errors.contains("expected 1, 2 or 4 ranks"), "\(outcome.errors)")
+        let options = ["--data", "d.h5", "--set", "batch_size=96", "--set", "shards=6", "--set", "epochs=2"]
+        let words = options + ["--threads", "1", "--set", "log.samples=true", "--run-dir"]
+        func samples(_ run: String) -> Data? {
+            FileManager.default.contents(atPath: "\(workshop.path)/\(run)/samples.bin")
+        }
+        let alone = try workshop.run(words + ["run1"])
+        #expect(alone.code == 0, "\(alone.errors)")
+        let expected = try workshop.events("run1").last?["weights_sha256"]?.text
+        #expect(expected?.count == 64)
+        for ranks in [3, 5, 6] {
+            let outcome = try workshop.run(each: (0..<ranks).map { _ in words + ["run\(ranks)"] })
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(try workshop.events("run\(ranks)").last?["weights_sha256"]?.text == expected, "\(ranks) ranks")
+            #expect(samples("run\(ranks)") == samples("run1") && samples("run1") != nil)
+            let said = (outcome.output + outcome.errors).contains(
+                "5 ranks share 6 shards: 2 on 1 of them, 1 on 4, so a step takes as long as on 3 ranks. Even: 3 or 6 ranks"
+            )
+            #expect(said == (ranks == 5))
+        }
+    }
+
+    @Test("more ranks than shards are refused with what would do")
+    func tooManyRanks() throws {
+        let workshop = try Workshop.withData()
+        let outcome = try workshop.run(ranks: 5, "--data", "d.h5")
+        #expect(outcome.code == 78 && outcome.errors.contains("expected at most 4 ranks"), "\(outcome.errors)")
         #expect(workshop.names == ["d.h5"])
     }
 

@@ -2,7 +2,6 @@ import TestSupport
 import Testing
 
 @testable import DataParallel
-@testable import Tensors
 
 @Suite("Gradient tree between ranks")
 struct GradientTreeTests {
@@ -10,19 +9,37 @@ struct GradientTreeTests {
     private func allReduced(
         _ floats: [[Float]], _ doubles: [[Double]], ranks: Int
     ) throws -> [(floats: [Float], doubles: [Double], bytes: Int)] {
-        let perRank = floats.count / ranks
-        return try InProcessWorld(size: ranks).run { communicator in
-            let own = communicator.rank * perRank..<(communicator.rank + 1) * perRank
-            var gradients = localSum(Array(floats[own]))
-            var statistics = localSum(Array(doubles[own]))
+        try InProcessWorld(size: ranks).run { communicator in
+            let layout = try ShardLayout(shards: floats.count, ranks: ranks, rank: communicator.rank)
+            var gradients = layout.subtrees.flatMap { referenceTree(Array(floats[$0])) }
+            var statistics = layout.subtrees.flatMap { referenceTree(Array(doubles[$0])) }
+            let (rows, count, sums) = (layout.subtrees.count, floats[0].count, doubles[0].count)
             let tree = GradientTree(
-                communicator: communicator, gradientCount: gradients.count, statisticCount: statistics.count)
+                communicator: communicator, layout: layout, gradientCount: count, statisticCount: sums)
             try gradients.withUnsafeMutableBufferPointer { gradients in
                 try statistics.withUnsafeMutableBufferPointer { statistics in
-                    try tree.allReduce(gradients: gradients, statistics: statistics)
+                    try tree.allReduce(
+                        gradients: VectorRows(base: gradients.baseAddress, count: count, stride: count, rows: rows),
+                        statistics: VectorRows(base: statistics.baseAddress, count: sums, stride: sums, rows: rows))
                 }
             }
-            return (gradients, statistics, communicator.bytesSent)
+            return (Array(gradients.prefix(count)), Array(statistics.prefix(sums)), communicator.bytesSent)
+        }
+    }
+
+    @Test(
+        "any number of shards gives the bits of the reference tree on any number of ranks",
+        arguments: [1, 2, 3, 5, 6, 7, 8, 11, 12, 16])
+    func anyNumbers(shards: Int) throws {
+        for count in [1, 5, 40, 20_011] {
+            let floats = shardVectors(shards, count: count, seed: shards + count)
+            let doubles = floats.map { $0.prefix(37).map { Double($0) / 3 } }
+            for ranks in 1...min(shards, 8) {
+                for result in try allReduced(floats, doubles, ranks: ranks) {
+                    #expect(sameBits(result.floats, referenceTree(floats)), "\(count) on \(ranks) ranks")
+                    #expect(sameBits(result.doubles, referenceTree(doubles)), "\(count) on \(ranks) ranks")
+                }
+            }
         }
     }
 
@@ -67,10 +84,13 @@ struct GradientTreeTests {
         let floats = shardVectors(4, count: 5000, seed: 6)
         let results = try InProcessWorld(size: 4).run { communicator in
             var gradients = floats[communicator.rank]
-            let tree = GradientTree(communicator: communicator, gradientCount: 3001, statisticCount: 0)
+            let tree = GradientTree(
+                communicator: communicator,
+                layout: try ShardLayout(shards: 4, ranks: 4, rank: communicator.rank), gradientCount: 3001,
+                statisticCount: 0)
             for bucket in [0..<1999, 1999..<2000, 2000..<5000] {
                 try gradients[bucket].withUnsafeMutableBufferPointer {
-                    try tree.allReduce(gradients: $0, statistics: .init(start: nil, count: 0))
+                    try tree.allReduce(gradients: VectorRows($0), statistics: .none)
                 }
             }
             return gradients
@@ -95,13 +115,5 @@ struct GradientTreeTests {
         for result in try allReduced(floats, [[], [], [], []], ranks: 4) {
             #expect(result.floats.map(\.bitPattern) == [Float(-0.0).bitPattern, 0, 0])
         }
-    }
-}
-
-/// What a rank hands to the tree: the sum of its shards, in the tree that training uses inside a rank.
-private func localSum<Element: FloatingPoint>(_ shards: [[Element]]) -> [Element] {
-    shards[0].indices.map { index in
-        var leaves = shards.map { $0[index] }
-        return leaves.withUnsafeMutableBufferPointer { BinaryTree.sum($0, +) }
     }
 }

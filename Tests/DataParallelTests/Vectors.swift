@@ -44,12 +44,13 @@ func shardVectors(_ shards: Int, count: Int, seed: Int, ordinary: Bool = false) 
     }
 }
 
-/// The definition: neighbours first, lower left, one addition per node.
+/// The definition: neighbours first, lower left, one addition per node; an odd one at the end moves up unchanged.
 func referenceTree<T: BinaryFloatingPoint>(_ shards: [[T]]) -> [T] {
     guard shards.count > 1 else { return shards[0] }
-    let lower = referenceTree(Array(shards[..<(shards.count / 2)]))
-    let upper = referenceTree(Array(shards[(shards.count / 2)...]))
-    return zip(lower, upper).map { $0 + $1 }
+    let pairs = stride(from: 0, to: shards.count, by: 2).map { lower in
+        lower + 1 < shards.count ? zip(shards[lower], shards[lower + 1]).map { $0 + $1 } : shards[lower]
+    }
+    return referenceTree(pairs)
 }
 
 /// Equal bits, with every NaN taken as the same: its payload depends on the operand order an instruction chose.

@@ -32,7 +32,7 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("batch_size: 30", "c.yaml:3:13: batch_size = 30 is no multiple of shards = 4", "28 and 32"),
         BadConfiguration("batch_size: 2", "no multiple of shards = 4; the nearest is 4"),
         BadConfiguration("shards: 64", "c.yaml:3:9: shards = 64: batch_size = 32 is no multiple", "the nearest is 64"),
-        BadConfiguration("shards: 3", "c.yaml:3:9: shards = 3, expected a power of two"),
+        BadConfiguration("shards: 3", "c.yaml:3:9: shards = 3: batch_size = 32 is no multiple", "30 and 33"),
         BadConfiguration("shards_in_flight: 3", "shards_in_flight = 3, expected a power of two, or all"),
         BadConfiguration("shards_in_flight: 8", "shards_in_flight = 8, expected at most shards = 4, or all"),
         BadConfiguration("shards: 0", "shards = 0, expected"),

@@ -36,25 +36,29 @@ struct RankEqualityTests {
     }
 
     private func train(
-        ranks: Int, threads: Int = 1, shardsInFlight: Int? = nil, statistics: BatchStatistics, dropout: Double,
-        seed: UInt64 = 1, epoch: Int = 0, steps: Int = 5
+        ranks: Int, shards: Int = TinyModel.shards, threads: Int = 1, shardsInFlight: Int? = nil,
+        statistics: BatchStatistics, dropout: Double, seed: UInt64 = 1, epoch: Int = 0, steps: Int = 5,
+        model: ModelDescription? = nil
     ) throws -> [Trained] {
-        try InProcessWorld(size: ranks).run { communicator in
+        // As many images a step as shards of three hold; the last step of five leaves the last shards short or empty.
+        let batchSize = 3 * shards
+        let geometry = BatchGeometry(sampleCount: 4 * batchSize + 2 * shards + 1, batchSize: batchSize, shards: shards)
+        return try InProcessWorld(size: ranks).run { communicator in
             var settings = TrainingStep.Settings()
             settings.options.batchStatistics = statistics
             (settings.shardsInFlight, settings.seed) = (shardsInFlight, seed)
             let step = try TrainingStep(
-                settings, network: Network(Self.model(dropout: dropout)), geometry: TinyModel.geometry,
-                layout: ShardLayout(shards: TinyModel.shards, ranks: communicator.size, rank: communicator.rank),
+                settings, network: Network(model ?? Self.model(dropout: dropout)), geometry: geometry,
+                layout: ShardLayout(shards: shards, ranks: communicator.size, rank: communicator.rank),
                 input: PixelConversion(pixelType: .float32, image: TinyModel.input, mean: [0.4], std: [0.3]),
                 communicator: communicator, pool: ThreadPool(threads: threads))
             step.state.initialize(seed: 1)
             var losses: [UInt64] = []
             for number in 0..<steps {
-                let batch = TinyModel.batch(step: number, layout: step.layout)
+                let batch = TinyModel.batch(step: number, layout: step.layout, geometry: geometry)
                 for slot in 0..<batch.shards * batch.imagesPerShard {
                     batch.keys[slot] = Int64(
-                        number * 24 + step.layout.range.lowerBound * batch.imagesPerShard + slot)
+                        number * batchSize + step.layout.range.lowerBound * batch.imagesPerShard + slot)
                 }
                 let outcome = try step.run(batch, epoch: epoch, learningRate: 0.05, stopRequested: false)
                 #expect(outcome.isFinite)
@@ -77,6 +81,33 @@ struct RankEqualityTests {
             for (rank, found) in try train(ranks: ranks, statistics: statistics, dropout: dropout).enumerated() {
                 #expect(found == expected, "rank \(rank) of \(ranks)")
             }
+        }
+    }
+
+    @Test(
+        "1 to 7 ranks, any number of shards, statistics of shards and of batches, an engine of whole layers",
+        arguments: [1, 2, 3, 5, 6, 7, 8, 12], BatchStatistics.allCases)
+    func anyRanks(shards: Int, statistics: BatchStatistics) throws {
+        let expected = try train(ranks: 1, shards: shards, statistics: statistics, dropout: 0.4)[0]
+        #expect(try train(ranks: 1, shards: shards, threads: 2, statistics: statistics, dropout: 0.4) == [expected])
+        for ranks in 2...7 where ranks <= shards {
+            let found = try train(ranks: ranks, shards: shards, statistics: statistics, dropout: 0.4)
+            #expect(found.allSatisfy { $0 == expected }, "\(ranks) ranks")
+        }
+    }
+
+    @Test("1 to 7 ranks, any number of shards, images in lanes", arguments: [1, 2, 3, 5, 6, 7, 8, 12])
+    func anyRanksInLanes(shards: Int) throws {
+        func run(_ ranks: Int, inFlight: Int? = nil) throws -> [Trained] {
+            try train(
+                ranks: ranks, shards: shards, threads: 2, shardsInFlight: inFlight, statistics: .shard, dropout: 0,
+                model: TinyModel.description())
+        }
+        let expected = try run(1)[0]
+        #expect(try run(1, inFlight: 1) == [expected] && run(1, inFlight: 2) == [expected])
+        for ranks in 2...7 where ranks <= shards {
+            #expect(try run(ranks).allSatisfy { $0 == expected }, "\(ranks) ranks")
+            #expect(try run(ranks, inFlight: 1).allSatisfy { $0 == expected }, "\(ranks) ranks, one shard at once")
         }
     }
 

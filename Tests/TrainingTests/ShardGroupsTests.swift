@@ -67,12 +67,35 @@ struct ShardGroupsTests {
         }
     }
 
+    @Test("shards are cut into aligned powers of two, and sums wait like the digits of a counter")
+    func cuts() throws {
+        func cut(_ shards: Int, _ ranks: Int, _ rank: Int, limit: Int? = nil, isTogether: Bool = false) throws
+            -> ShardCut
+        {
+            ShardCut(
+                try ShardLayout(shards: shards, ranks: ranks, rank: rank), limit: limit, isTogether: isTogether)
+        }
+        let even = try cut(8, 2, 1)
+        #expect(even.groups.map(\.shards) == [0..<4] && even.vectors == 1 && even.planShards == [4])
+        let odd = try cut(7, 1, 0)
+        #expect(odd.groups.map(\.shards) == [0..<4, 4..<6, 6..<7] && odd.planShards == [4, 2, 1])
+        #expect(odd.groups.map(\.vector) == [1, 2, 0] && odd.groups.map(\.joins) == [[], [], [2, 1]])
+        let uneven = try cut(8, 3, 1)
+        #expect(uneven.groups.map(\.shards) == [0..<2, 2..<3] && uneven.groups.map(\.vector) == [0, 1])
+        #expect(uneven.subtrees == 2 && uneven.vectors == 2 && uneven.groups.allSatisfy { $0.joins.isEmpty })
+        let single = try cut(8, 1, 0, limit: 1)
+        #expect(single.groups.map(\.joins) == [[], [1], [], [2, 1], [], [2], [], [3, 2, 1]] && single.vectors == 4)
+        let together = try cut(7, 1, 0, isTogether: true)
+        #expect(together.isTogether && together.planShards == [4, 2, 1] && together.vectors == 3)
+        #expect(try !cut(8, 1, 0, isTogether: true).isTogether)
+    }
+
     @Test("fewer shards at once take less memory for activations")
     func memory() throws {
         func bytes(_ inFlight: Int?) throws -> Int {
             var configuration = Configuration()
             configuration.shardsInFlight = inFlight
-            return try TinyModel.step(SingleCommunicator(), configuration: configuration).plan.arenaBytes
+            return try TinyModel.step(SingleCommunicator(), configuration: configuration).arenaBytes
         }
         #expect(try bytes(1) < bytes(4) && bytes(4) < bytes(nil))
     }
@@ -83,12 +106,8 @@ struct ShardGroupsTests {
         options.batchStatistics = .global
         let network = try Network(Self.model())
         func make(_ limit: Int) throws {
-            let gradients = UnsafeMutableBufferPointer<Float>.allocate(capacity: network.parameterList.trainedCount)
-            defer { gradients.deallocate() }
-            _ = try ShardGroups(
-                network: network, imagesPerShard: 3, shards: 4, limit: limit, options: options, gradients: gradients,
-                input: PixelConversion(pixelType: .float32, image: TinyModel.input, mean: [0.4], std: [0.3]),
-                pool: ThreadPool(threads: 1))
+            _ = try ShardCut(
+                ShardLayout(shards: 4, ranks: 1, rank: 0), limit: limit, network: network, options: options)
         }
         try make(4)
         let failure = #expect(throws: Failure.self) { try make(2) }

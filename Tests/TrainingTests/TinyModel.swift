@@ -60,7 +60,7 @@ enum TinyModel {
     static func batch(step: Int, layout: ShardLayout, geometry: BatchGeometry = geometry) -> Batch {
         let area = input.count
         let batch = Batch(
-            shards: layout.shardsPerRank, imagesPerShard: geometry.imagesPerShard, imageBytes: area * 4)
+            shards: layout.range.count, imagesPerShard: geometry.imagesPerShard, imageBytes: area * 4)
         for (local, shard) in layout.range.enumerated() {
             let count = geometry.images(inShard: shard, ofStep: step % geometry.stepsPerEpoch)
             batch.counts[local] = Int32(count)

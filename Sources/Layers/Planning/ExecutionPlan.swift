@@ -129,6 +129,23 @@ package final class ExecutionPlan {
         targets: UnsafePointer<Float>? = nil,
         randomness: StepRandomness? = nil, weights: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>?
     ) throws -> UnsafeMutableBufferPointer<Score> {
+        prepare(
+            images: images, labels: labels, counts: counts, targets: targets, randomness: randomness, weights: weights,
+            gradients: gradients)
+        for pass in passes.indices {
+            work(pass)
+            try exchange(after: pass)
+        }
+        return scores
+    }
+
+    /// Takes what `run` takes. `work` and `exchange` for one pass after the other are the rest of it, for plans that run side by
+    /// side, pass by pass.
+    package func prepare(
+        images: UnsafeRawPointer, labels: UnsafePointer<Int32>, counts: UnsafePointer<Int32>,
+        targets: UnsafePointer<Float>? = nil,
+        randomness: StepRandomness? = nil, weights: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>?
+    ) {
         precondition((gradients != nil) == (mode == .training), "gradients belong to training mode, and only there")
         precondition((targets != nil) == takesTargets, "targets belong to plans that take them, and only there")
         context.counts.update(from: counts, count: shards)
@@ -138,13 +155,21 @@ package final class ExecutionPlan {
         context.weights = weights
         context.gradients = gradients
         context.randomness = randomness
-        for pass in passes {
-            pool.run(pass.units, pass.body)
-            try pass.exchange?()
-            afterPass()
-        }
-        return context.scores
     }
+
+    package var passCount: Int { passes.count }
+    /// One for each shard, of the last run.
+    package var scores: UnsafeMutableBufferPointer<Score> { context.scores }
+
+    package func work(_ pass: Int) {
+        pool.run(passes[pass].units, passes[pass].body)
+        afterPass()
+    }
+
+    package func exchanges(after pass: Int) -> Bool { passes[pass].exchange != nil }
+
+    /// What a pass adds over ranks, by `addOverRanks`; to be repeated, it reads what the pass left and nothing else.
+    package func exchange(after pass: Int) throws { try passes[pass].exchange?() }
 
     /// Adds a vector over all ranks, in the middle of a run; nothing as long as there is one rank.
     package var addOverRanks: (UnsafeMutableBufferPointer<Double>) throws -> Void {

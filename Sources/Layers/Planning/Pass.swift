@@ -1,7 +1,7 @@
 package import Tensors
 
 /// One stretch of work of a plan: units that may run in any order and at once, and after them, where ranks have to meet, an
-/// exchange on the calling thread.
+/// exchange on the calling thread, which may run twice: the first time for what it adds, the second with the sum.
 package struct Pass {
     /// "conv1 forward"; for profiles and messages.
     package let name: String

@@ -152,18 +152,6 @@ extension ValueForm<Int> {
         }
     }
 
-    static var powerOfTwo: ValueForm {
-        ValueForm(expected: "a power of two: 1, 2, 4, 8 …") { section, key in
-            guard let value = try section.integer(key, in: 1...65_536) else { return nil }
-            guard value.isPowerOfTwo else {
-                throw section.failure(key, "= \(value), expected a power of two: 1, 2, 4, 8 …")
-            }
-            return value
-        } text: {
-            "\($0)"
-        }
-    }
-
     static var seconds: ValueForm {
         ValueForm(expected: ConfigurationSection.expectation(of: [Interval.Unit.second])) {
             try $0.interval($1, units: [.second])?.count

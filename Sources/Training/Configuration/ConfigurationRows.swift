@@ -193,7 +193,8 @@ extension Configuration {
         ConfigurationKey(
             "batch_size", "samples of an update, over all ranks", .integer(in: 1...1 << 24), \.batchSize),
         ConfigurationKey(
-            "shards", "equal parts of the batch; ranks are powers of two that divide it", .powerOfTwo, \.shards,
+            "shards", "equal parts of the batch, at least as many as ranks; shares are even where ranks divide them",
+            .integer(in: 1...65_536), \.shards,
             check: { try $0.checkBatch($1) }),
         ConfigurationKey(
             "shards_in_flight", "how many of a rank's shards are in memory at once: less memory, the same bits",

@@ -45,18 +45,29 @@ package final class Benchmark {
         _ work: Work, _ network: Network, batchSize: Int, shards: Int, _ options: PlanOptions,
         _ communicator: any Communicator, _ pool: ThreadPool
     ) throws {
-        let ranks = communicator.size
-        let isTraining = work == .training
-        let plan = try network.planBytes(
-            imagesPerShard: isTraining ? batchSize / shards : batchSize / ranks,
-            shards: isTraining ? max(1, shards / ranks) : 1, mode: isTraining ? .training : .evaluation,
-            options: options,
-            threads: pool.threads)
-        let vectors = (isTraining ? 3 : 1) * network.parameterList.count * MemoryLayout<Float>.stride
+        let (plan, vectors, slots): (Int, Int, Int)
+        switch work {
+        case .training:
+            let layout = try ShardLayout(shards: shards, ranks: communicator.size, rank: communicator.rank)
+            let cut = try ShardCut(layout, limit: nil, network: network, options: options)
+            slots = layout.range.count * (batchSize / shards)
+            plan = try cut.planBytes(
+                network, imagesPerShard: batchSize / shards, options: options, threads: pool.threads)
+            vectors = 2 + cut.vectors
+        case .inference:
+            slots = batchSize / communicator.size
+            plan = try network.planBytes(
+                imagesPerShard: slots, shards: 1, mode: .evaluation, options: options, threads: pool.threads)
+            vectors = 1
+        }
         try MemoryLimit.check(
             [
-                ("activations and scratch", plan), ("weights, gradients and optimizer state", vectors),
-                ("images", Int.product(batchSize / ranks, network.description.input.count)),
+                ("activations and scratch", plan),
+                (
+                    "weights, gradients and optimizer state",
+                    Int.product(vectors, network.parameterList.count, MemoryLayout<Float>.stride)
+                ),
+                ("images", Int.product(slots, network.description.input.count)),
             ], localRanks: communicator.localSize)
     }
 
@@ -85,13 +96,14 @@ package final class Benchmark {
             (turn, engine) = try Self.training(
                 network, batchSize: batchSize, layout: layout, options: options, input: input,
                 communicator: communicator, pool: pool)
+            images = layout.range.count * (batchSize / shards)
             operations = try network.trainingOperations()
         case .inference:
             (turn, engine) = try Self.inference(
                 network, batchSize: batchSize / communicator.size, options: options, input: input, pool: pool)
+            images = batchSize / communicator.size
             operations = try 2 * network.multiplyAdds()
         }
-        images = batchSize / communicator.size
         self.communicator = communicator
         self.pool = pool
     }
@@ -174,7 +186,7 @@ package final class Benchmark {
     }
 
     private static func randomBatch(layout: ShardLayout, imagesPerShard: Int, imageBytes: Int, classes: Int) -> Batch {
-        let batch = Batch(shards: layout.shardsPerRank, imagesPerShard: imagesPerShard, imageBytes: imageBytes)
+        let batch = Batch(shards: layout.range.count, imagesPerShard: imagesPerShard, imageBytes: imageBytes)
         for shard in 0..<batch.shards {
             batch.counts[shard] = Int32(imagesPerShard)
             for slot in shard * imagesPerShard..<(shard + 1) * imagesPerShard {

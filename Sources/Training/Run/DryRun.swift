@@ -105,5 +105,5 @@ extension TrainingSession {
     }
 
     /// Images of a step on this rank.
-    private var ownImages: Int { layout.shardsPerRank * geometry.imagesPerShard }
+    private var ownImages: Int { layout.range.count * geometry.imagesPerShard }
 }

@@ -11,7 +11,7 @@ final class SampleLog {
     private let communicator: any Communicator
     private var own: [Int64]
 
-    /// `path` is rank 0's; the other ranks pass nil. Throws: `Failure(.cannotCreate)`.
+    /// `path` is rank 0's; the other ranks pass nil. `slotsPerRank` are those of the rank that has most. Throws: `Failure(.cannotCreate)`.
     init(path: String?, keepingSamples: Int, slotsPerRank: Int, communicator: any Communicator) throws {
         self.communicator = communicator
         do {
@@ -24,10 +24,11 @@ final class SampleLog {
 
     /// Appends the samples of a step in slot order. Collective.
     func append(_ batch: Batch) throws {
+        own.replaceSubrange(own.indices, with: repeatElement(-1, count: own.count))
         for shard in 0..<batch.shards {
             for image in 0..<batch.imagesPerShard {
                 let slot = shard * batch.imagesPerShard + image
-                own[slot] = image < Int(batch.counts[shard]) ? batch.ids[slot] : -1
+                if image < Int(batch.counts[shard]) { own[slot] = batch.ids[slot] }
             }
         }
         let all = try communicator.allGather(values: own)

@@ -114,7 +114,7 @@ package final class Trainer {
             ? try SampleLog(
                 path: recorder?.folder?.samplesPath,
                 keepingSamples: resume?.isSameRun == true ? progress.samplesSeen : 0,
-                slotsPerRank: machinery.step.layout.shardsPerRank * geometry.imagesPerShard, communicator: communicator)
+                slotsPerRank: machinery.step.layout.largestShare * geometry.imagesPerShard, communicator: communicator)
             : nil
         watch()
     }
@@ -137,13 +137,13 @@ package final class Trainer {
     /// What takes the place of a batch that cannot be read.
     private var placeholder: Batch {
         .placeholder(
-            shards: step.layout.shardsPerRank, imagesPerShard: feed.plan.geometry.imagesPerShard,
+            shards: step.layout.range.count, imagesPerShard: feed.plan.geometry.imagesPerShard,
             imageBytes: machinery.samples.imageBytes, targetClasses: feed.mixing == nil ? 0 : evaluator.classes)
     }
 
     private func watch() {
         let activity = activity
-        step.plan.afterPass = { activity.beat() }
+        step.setAfterPass { activity.beat() }
         evaluator.afterPass = { activity.beat() }
     }
 

@@ -402,25 +402,23 @@ package final class TrainingSession {
         var planOptions = configuration.planOptions
         if let value { planOptions.part = .rest(from: value) }
         let float = MemoryLayout<Float>.stride
-        let shards = layout.shardsPerRank
-        let inFlight = min(configuration.shardsInFlight ?? shards, shards)
+        let shards = layout.range.count
+        let cut = try ShardCut(layout, limit: configuration.shardsInFlight, network: network, options: planOptions)
         let optimizer = configuration.optimizer.vectors.count * list.trainedCount * float
         let average = configuration.averaging == nil ? 0 : list.count * float
         let saved = list.count * float + optimizer + average
-        let waiting = (shards / inFlight).trailingZeroBitCount
         // No sample ever comes to the slots of a batch beyond the split.
         let images = min(geometry.imagesPerShard, geometry.sampleCount)
         let imageBytes =
             value.map { network.shape(ofValue: $0).count * MemoryLayout<Float>.stride } ?? training.imageBytes
         let batch = Int.product(min(shards * geometry.imagesPerShard, geometry.sampleCount), imageBytes)
         return [
-            ("parameters and buffers", list.count * float), ("gradients", (1 + waiting) * list.trainedCount * float),
+            ("parameters and buffers", list.count * float),
+            ("gradients", Int.product(cut.vectors, list.trainedCount, float)),
             ("optimizer state", optimizer), ("average of the weights", average),
             (
                 "activations and scratch, training",
-                try network.planBytes(
-                    imagesPerShard: images, shards: inFlight, mode: .training, options: planOptions,
-                    threads: pool.threads)
+                try cut.planBytes(network, imagesPerShard: images, options: planOptions, threads: pool.threads)
             ),
             (
                 "activations and scratch, evaluation",
@@ -448,7 +446,9 @@ package final class TrainingSession {
         let checks = periods.map {
             RunChecks(configuration, geometry: samples.plan.geometry, network: $0.network).warnings
         }
-        return (checks.flatMap(\.self) + classWarnings + periods.groupWarnings(configuration)).reduce(into: []) {
+        let shares = [layout.unevenness(batchSize: configuration.batchSize)].compactMap { $0 }
+        return (shares + checks.flatMap(\.self) + classWarnings + periods.groupWarnings(configuration)).reduce(into: [])
+        {
             if !$0.contains($1) { $0.append($1) }
         }
     }
@@ -665,7 +665,7 @@ package final class TrainingSession {
                 (
                     "model",
                     "\(configuration.model.name), \(NumberText.grouped(network.parameterList.parameterCount)) parameters, "
-                        + "\(NumberText.megabytes(step.plan.arenaBytes)) of activations and scratch a rank"
+                        + "\(NumberText.megabytes(step.arenaBytes)) of activations and scratch a rank"
                 )
             ] + trainedFacts + weights + [
                 (

@@ -8,8 +8,14 @@ package import Tensors
 /// Memory: everything is allocated when it is made; `run` allocates nothing.
 package final class TrainingStep {
     package let state: ModelState
-    /// Holds all shards of the rank, or as many as may be in memory at once.
+    /// The largest of the plans that hold the rank's shards, or as many as may be in memory at once.
     package var plan: ExecutionPlan { shards.plan }
+    /// Bytes of all plans' arenas.
+    package var arenaBytes: Int { shards.arenaBytes }
+    /// Called after every pass: a sign of life for whoever watches.
+    package func setAfterPass(_ body: @escaping () -> Void) {
+        for plan in shards.plans { plan.afterPass = body }
+    }
     package let layout: ShardLayout
     private let network: Network
     private let shards: ShardGroups
@@ -21,6 +27,9 @@ package final class TrainingStep {
     private let seed: UInt64
     private let tree: GradientTree
     private let pool: ThreadPool
+    /// One vector for each of the rank's largest subtrees of shards, the sum in the first, and those that wait for others.
+    private let gradientRows: VectorRows<Float>
+    private let statisticRows: VectorRows<Double>
     private let gradients: UnsafeMutableBufferPointer<Float>
     private let statistics: UnsafeMutableBufferPointer<Double>
     private let squares: UnsafeMutableBufferPointer<Double>
@@ -108,15 +117,20 @@ package final class TrainingStep {
         seed = settings.seed
         self.layout = layout
         self.pool = pool
-        tree = GradientTree(
-            communicator: communicator, gradientCount: count, statisticCount: Statistic.count + network.statisticCount)
-        gradients = .allocate(capacity: count)
-        gradients.initialize(repeating: 0)
+        let cut = try ShardCut(
+            layout, limit: settings.shardsInFlight, network: network, options: settings.options)
+        let tree = GradientTree(
+            communicator: communicator, layout: layout, gradientCount: count,
+            statisticCount: Statistic.count + network.statisticCount)
+        self.tree = tree
+        gradientRows = Self.rows(cut.vectors, count: count, stride: (count + 15) & ~15)
+        statisticRows = Self.rows(
+            cut.vectors, count: tree.statisticCapacity, stride: tree.statisticCapacity)
+        (gradients, statistics) = (gradientRows[0], statisticRows[0])
         shards = try ShardGroups(
-            network: network, imagesPerShard: geometry.imagesPerShard, shards: layout.shardsPerRank,
-            limit: settings.shardsInFlight, options: settings.options, gradients: gradients, input: input, pool: pool)
-        statistics = .allocate(capacity: Statistic.count + network.statisticCount)
-        statistics.initialize(repeating: 0)
+            cut, network: network, imagesPerShard: geometry.imagesPerShard, options: settings.options,
+            gradients: gradientRows, statistics: statisticRows, sumsOffset: Statistic.count, input: input, pool: pool
+        ) { try tree.allReduce(gradients: .none, statistics: $0) }
         squares = .allocate(capacity: VectorBlocks(elements: count).count)
         squares.initialize(repeating: 0)
         clipping = GradientClipping(settings.clip, gradients: gradients, pool: pool)
@@ -129,15 +143,19 @@ package final class TrainingStep {
         formerBuffers = .allocate(capacity: state.buffers.count)
         formerBuffers.initialize(repeating: 0)
         makeBodies()
-        let tree = tree
-        plan.addOverRanks = { vector in
-            try tree.allReduce(gradients: UnsafeMutableBufferPointer(start: nil, count: 0), statistics: vector)
-        }
+    }
+
+    private static func rows<Element: BitwiseCopyable & ExpressibleByIntegerLiteral>(
+        _ rows: Int, count: Int, stride: Int
+    ) -> VectorRows<Element> {
+        let memory = UnsafeMutablePointer<Element>.allocate(capacity: rows * stride)
+        memory.initialize(repeating: 0, count: rows * stride)
+        return VectorRows(base: memory, count: count, stride: stride, rows: rows)
     }
 
     deinit {
-        gradients.deallocate()
-        statistics.deallocate()
+        gradientRows.base?.deallocate()
+        statisticRows.base?.deallocate()
         squares.deallocate()
         formerBuffers.deallocate()
     }
@@ -150,17 +168,15 @@ package final class TrainingStep {
         _ batch: Batch, epoch: Int, learningRate: Double, stopRequested: Bool, saveRequested: Bool = false,
         hasAlarm: Bool = false
     ) throws -> Outcome {
-        let local = try shards.run(
-            batch, seed: seed, epoch: epoch, weights: UnsafePointer(state.weights.baseAddress!),
-            statistics: statistics.baseAddress! + Statistic.count)
-        local.write(to: statistics)
+        try shards.run(batch, seed: seed, epoch: epoch, weights: UnsafePointer(state.weights.baseAddress!))
         statistics[Statistic.stopRequests] = stopRequested ? 1 : 0
         statistics[Statistic.saveRequests] = saveRequested ? 1 : 0
         statistics[Statistic.alarms] = hasAlarm ? 1 : 0
         statistics[Statistic.dataWaitSeconds] = dataWaitSeconds
         statistics[Statistic.communicationSeconds] = communicationSeconds
         let exchangeStart = Machine.now()
-        try tree.allReduce(gradients: gradients, statistics: statistics)
+        try tree.allReduce(
+            gradients: gradientRows.first(tree.rows), statistics: statisticRows.first(tree.rows))
         communicationSeconds = Machine.now() - exchangeStart
 
         pool.run(squares.count, squaresBody)
