@@ -84,22 +84,30 @@ INLINE void blockTile(const int rows, const int columns, const int outputs, cons
 #define BLOCK_TILES(EACH, pixel)                                                                                       \
     BLOCK_OUTPUT_COUNTS(EACH, 1, 1, pixel)                                                                             \
     BLOCK_OUTPUT_COUNTS(EACH, 1, 2, pixel)                                                                             \
-    BLOCK_OUTPUT_COUNTS(EACH, 1, 3, pixel) BLOCK_OUTPUT_COUNTS(EACH, 1, 4, pixel)                                      \
-        BLOCK_OUTPUT_COUNTS(EACH, 1, 5, pixel) BLOCK_OUTPUT_COUNTS(EACH, 1, 6, pixel)                                  \
-            BLOCK_OUTPUT_COUNTS(EACH, 1, 7, pixel) BLOCK_OUTPUT_COUNTS(EACH, 1, 8, pixel)                              \
-                BLOCK_OUTPUT_COUNTS(EACH, 1, 9, pixel) BLOCK_OUTPUT_COUNTS(EACH, 1, 10, pixel)                         \
-                    BLOCK_OUTPUT_COUNTS(EACH, 1, 11, pixel) BLOCK_OUTPUT_COUNTS(EACH, 1, 12, pixel)                    \
-                        BLOCK_OUTPUT_COUNTS(EACH, 1, 13, pixel) BLOCK_OUTPUT_COUNTS(EACH, 1, 14, pixel)                \
-                            BLOCK_OUTPUT_COUNTS(EACH, 2, 1, pixel) BLOCK_OUTPUT_COUNTS(EACH, 2, 2, pixel)              \
-                                BLOCK_OUTPUT_COUNTS(EACH, 2, 3, pixel) BLOCK_OUTPUT_COUNTS(EACH, 2, 4, pixel)          \
-                                    BLOCK_OUTPUT_COUNTS(EACH, 2, 5, pixel) BLOCK_OUTPUT_COUNTS(EACH, 2, 6, pixel)      \
-                                        BLOCK_OUTPUT_COUNTS(EACH, 2, 7, pixel)
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 3, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 4, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 5, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 6, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 7, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 8, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 9, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 10, pixel)                                                                            \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 11, pixel)                                                                            \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 12, pixel)                                                                            \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 13, pixel)                                                                            \
+    BLOCK_OUTPUT_COUNTS(EACH, 1, 14, pixel)                                                                            \
+    BLOCK_OUTPUT_COUNTS(EACH, 2, 1, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 2, 2, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 2, 3, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 2, 4, pixel)                                                                             \
+    BLOCK_OUTPUT_COUNTS(EACH, 2, 5, pixel) BLOCK_OUTPUT_COUNTS(EACH, 2, 6, pixel) BLOCK_OUTPUT_COUNTS(EACH, 2, 7, pixel)
 #elif SET_WIDTH == 8
 #define BLOCK_TILES(EACH, pixel)                                                                                       \
     EACH(1, 1, 1, pixel)                                                                                               \
     EACH(1, 2, 1, pixel)                                                                                               \
-    EACH(1, 3, 1, pixel) EACH(1, 4, 1, pixel) EACH(1, 5, 1, pixel) EACH(1, 6, 1, pixel) EACH(2, 1, 1, pixel)           \
-        EACH(2, 2, 1, pixel) EACH(2, 3, 1, pixel)
+    EACH(1, 3, 1, pixel)                                                                                               \
+    EACH(1, 4, 1, pixel)                                                                                               \
+    EACH(1, 5, 1, pixel) EACH(1, 6, 1, pixel) EACH(2, 1, 1, pixel) EACH(2, 2, 1, pixel) EACH(2, 3, 1, pixel)
 #else
 #define BLOCK_TILES(EACH, pixel) EACH(1, 1, 1, pixel) EACH(1, 2, 1, pixel) EACH(2, 1, 1, pixel)
 #endif

@@ -77,12 +77,17 @@ INLINE void gradientTile(const int channels, const int outputs, const int64_t fi
 #define BLOCK_GRADIENT_TILES(EACH, pixel)                                                                              \
     BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 1, pixel)                                                                       \
     BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 2, pixel)                                                                       \
-    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 3, pixel) BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 4, pixel)                          \
-        BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 5, pixel) BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 6, pixel)                      \
-            BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 7, pixel) BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 8, pixel)                  \
-                BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 9, pixel) BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 10, pixel)             \
-                    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 11, pixel) BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 12, pixel)        \
-                        BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 13, pixel) BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 14, pixel)
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 3, pixel)                                                                       \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 4, pixel)                                                                       \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 5, pixel)                                                                       \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 6, pixel)                                                                       \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 7, pixel)                                                                       \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 8, pixel)                                                                       \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 9, pixel)                                                                       \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 10, pixel)                                                                      \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 11, pixel)                                                                      \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 12, pixel)                                                                      \
+    BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 13, pixel) BLOCK_GRADIENT_OUTPUT_COUNTS(EACH, 14, pixel)
 #elif SET_WIDTH == 8
 // Tiles of six, five and five.
 #define BLOCK_GRADIENT_RUN_TILES(EACH, pixel) EACH(5, 1, pixel) EACH(6, 1, pixel)

@@ -167,7 +167,7 @@ struct WeightsCommandTests {
             $0.split(separator: ",", omittingEmptySubsequences: false)
         }
         #expect(
-            rows.count == 19 && rows.allSatisfy { $0.count == 13 } && rows[0].starts(with: ["event", "epoch", "step"]))
+            rows.count == 19 && rows.allSatisfy { $0.count == 14 } && rows[0].starts(with: ["event", "epoch", "step"]))
         let last = try #require(try workshop.events("run").last { $0["event"]?.text == "eval" })
         let row = try #require(rows.last { $0[0] == "eval" })
         #expect(Double(row[4]) == last["loss"]?.number && row[7].isEmpty)
