@@ -24,7 +24,10 @@ struct BenchCommand: Command {
     @Option(parsing: .unconditional, help: ArgumentHelp("How long to measure.", valueName: "seconds"))
     var seconds = 3.0
 
-    @Flag(help: "Time what evaluation does with a batch of images instead of the training step; of --layer always.")
+    @Flag(
+        help:
+            "Time what evaluation does with a batch of images instead of the training step; of --layer the forward pass alone."
+    )
     var inference = false
 
     @Option(
@@ -61,7 +64,7 @@ struct BenchCommand: Command {
                 "--input \(network.description.input): images of this shape are not timed, expected CHANNELSxHEIGHTxWIDTH"
             )
         }
-        let work: Benchmark.Work = inference || choice.layer != nil ? .inference : .training
+        let work: Benchmark.Work = inference ? .inference : choice.layer == nil ? .training : .layers
         guard work == .training || batch % communicator.size == 0 else {
             throw Failure(
                 .usage, "--batch \(batch) on \(communicator.size) ranks: expected a multiple of the number of ranks")
@@ -71,21 +74,26 @@ struct BenchCommand: Command {
             return try ThreadPool(
                 threads: parallel.threads ?? Machine.defaultThreads(localRanks: communicator.localSize))
         }
-        let benchmark = try RankAgreement.together(communicator) {
-            do {
-                return try Benchmark(
-                    work, network: network, batchSize: batch, shards: shards, options: options,
-                    communicator: communicator, pool: pool)
-            } catch let error as Arena.OutOfMemory {
-                throw Failure(.internalError, "\(error); lower --batch, or use more ranks")
+        func benchmark(_ work: Benchmark.Work) throws -> Benchmark {
+            try RankAgreement.together(communicator) {
+                do {
+                    return try Benchmark(
+                        work, network: network, batchSize: batch, shards: shards, options: options,
+                        communicator: communicator, pool: pool)
+                } catch let error as Arena.OutOfMemory {
+                    throw Failure(.internalError, "\(error); lower --batch, or use more ranks")
+                }
             }
         }
-        let result = try benchmark.run(seconds: seconds)
+        // Of layers both are of interest: what they take forward, and with what training adds.
+        let forward = work == .layers ? try benchmark(.inference).run(seconds: seconds / 2) : nil
+        let whole = try benchmark(work)
+        let result = try whole.run(seconds: work == .layers ? seconds / 2 : seconds)
         try RankAgreement.together(communicator) {
             guard communicator.rank == 0 else { return }
             let report = BenchReport(
                 name: network.description.name, work: work, batch: batch, shards: shards, ranks: communicator.size,
-                threads: pool.threads, engine: benchmark.engine, result: result)
+                threads: pool.threads, engine: whole.engine, result: result, forward: forward)
             try StandardOutput.line(json ? report.json.text() : report.text)
         }
         return .done
@@ -102,6 +110,8 @@ private struct BenchReport {
     let threads: Int
     let engine: String
     let result: Benchmark.Result
+    /// Of layers: the forward pass alone.
+    let forward: Benchmark.Result?
 
     /// A mean so many times the median is due to something else than the program.
     private static let quietRatio = 1.5
@@ -132,11 +142,17 @@ private struct BenchReport {
             "peak_rss_bytes": .integer(result.peakResidentBytes), "gflops": .number(result.gigaflops),
             "fma_peak_gflops": .number(result.peakGigaflops), "machine_seems_busy": .boolean(doubt != nil),
             "others_share": .optional(result.othersShare, JSON.number),
+            "forward_ms_median": .optional(forward?.stepMillisecondsMedian, JSON.number),
         ]
     }
 
     var text: String {
-        let shape = work == .inference ? "inference, batch \(batch)" : "batch \(batch) in \(shards) shards"
+        let shape =
+            switch work {
+            case .training: "batch \(batch) in \(shards) shards"
+            case .inference: "inference, batch \(batch)"
+            case .layers: "forward and backward, batch \(batch)"
+            }
         let milliseconds = [
             (result.stepMillisecondsMedian, "median"), (meanMilliseconds, "mean"),
             (result.stepMillisecondsMinimum, "minimum"),
@@ -147,7 +163,7 @@ private struct BenchReport {
         var facts = [
             ("kernels", Machine.kernelSet), ("engine", engine),
             ("images/s", NumberText.decimal(result.imagesPerSecond, 1)),
-            ("ms a \(work == .inference ? "batch" : "step")", milliseconds),
+            ("ms a \(work == .training ? "step" : "batch")", milliseconds),
             (
                 "GFLOP/s",
                 "\(NumberText.decimal(result.gigaflops, 1)), \(NumberText.percent(result.gigaflops / max(result.peakGigaflops, 1e-9))) "
@@ -155,6 +171,14 @@ private struct BenchReport {
             ),
             ("peak memory", "\(NumberText.megabytes(result.peakResidentBytes)) a rank"),
         ]
+        if let forward {
+            facts.insert(
+                (
+                    "forward alone",
+                    "\(NumberText.decimal(forward.stepMillisecondsMedian, 3)) ms median, "
+                        + "\(NumberText.decimal(forward.imagesPerSecond, 1)) images/s"
+                ), at: 4)
+        }
         if let doubt { facts.append(("warning", "the machine seems busy: \(doubt)")) }
         return ([title.joined(separator: ", ")] + TextTable(facts: facts).lines).joined(separator: "\n")
     }

@@ -61,7 +61,11 @@ package final class ExecutionPlan {
         /// Evaluation, and then the gradient of one logit an image, that of its label, with respect to a value. The reference
         /// engine's.
         case logitGradient(ofValue: Int)
+        /// Training without a loss, of a network's front: the gradients of its parameters and of the image, from one of ones.
+        case fragmentTraining
 
+        /// Whether gradients of parameters come of it, and layers behave as in training.
+        var isTraining: Bool { self == .training || self == .fragmentTraining }
         /// The value whose gradient is asked for, besides those of parameters.
         var keptValue: Int? { if case .logitGradient(let value) = self { value } else { nil } }
         var hasBackward: Bool { self != .evaluation }
@@ -146,7 +150,7 @@ package final class ExecutionPlan {
         targets: UnsafePointer<Float>? = nil,
         randomness: StepRandomness? = nil, weights: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>?
     ) {
-        precondition((gradients != nil) == (mode == .training), "gradients belong to training mode, and only there")
+        precondition((gradients != nil) == mode.isTraining, "gradients belong to training mode, and only there")
         precondition((targets != nil) == takesTargets, "targets belong to plans that take them, and only there")
         context.counts.update(from: counts, count: shards)
         context.images = images

@@ -178,6 +178,14 @@ package struct Network: Sendable {
         }
     }
 
+    /// Floating-point operations of one image's pass through layers alone: forward, and the gradients of parameters and of the
+    /// image.
+    package func fragmentOperations() throws -> Int {
+        try stages.reduce(0) { sum, stage in
+            try sum + 2 * stage.layer.multiplyAdds(for: stage.inputs[0]) * (stage.parameters.isEmpty ? 2 : 3)
+        }
+    }
+
     /// Bytes of the arena that such a plan has; allocates nothing. Throws: `ShapeMismatch`.
     package func planBytes(
         imagesPerShard: Int, shards: Int, mode: ExecutionPlan.Mode, options: PlanOptions = PlanOptions(), threads: Int

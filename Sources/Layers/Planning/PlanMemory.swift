@@ -25,9 +25,9 @@ struct PlanMemory {
         let stages = program.stages
         let count = stages.count
         let (shards, imagesPerShard, mode) = (request.shards, request.imagesPerShard, request.mode)
-        let (isTraining, goesBack) = (mode == .training, mode.hasBackward)
+        let (isTraining, goesBack) = (mode.isTraining, mode.hasBackward)
         let slots = shards * imagesPerShard
-        let graph = ValueGraph(stages, keptValue: mode.keptValue)
+        let graph = ValueGraph(stages, keptValue: mode.keptValue, ofImage: mode == .fragmentTraining)
         let sites = stages.indices.map { index in
             PlanSite(
                 path: stages[index].path, number: stages[index].number, inputs: stages[index].inputs,

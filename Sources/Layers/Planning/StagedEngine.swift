@@ -47,7 +47,14 @@ struct StagedEngine: PlanEngine {
             }
         }
         let logits = memory.logits(in: arena)
-        if case .front = request.options.part { return CompiledPlan(passes: forward, logits: logits) }
+        if case .front = request.options.part {
+            guard request.mode == .fragmentTraining, let gradient = memory.logitsGradient(in: arena) else {
+                return CompiledPlan(passes: forward, logits: logits)
+            }
+            let count = program.shape(ofValue: program.stages.count).count
+            let seed = Self.onesPass(gradient, count: count, imagesPerShard, shards, context)
+            return CompiledPlan(passes: forward + [seed] + backward, logits: logits)
+        }
         if let value = request.mode.keptValue, let kept = memory.kept(value, in: arena),
             let dlogits = memory.logitsGradient(in: arena)
         {
@@ -80,6 +87,17 @@ struct StagedEngine: PlanEngine {
             ElementwiseSum.sum(
                 addition.target + start, addition.addend + start, count: slots.count * addition.count,
                 into: addition.target + start)
+        }
+    }
+
+    /// Ones as the gradient of what the last stage makes, `count` values an image.
+    private static func onesPass(
+        _ gradient: UnsafeMutablePointer<Float>, count: Int, _ imagesPerShard: Int, _ shards: Int,
+        _ context: StepContext
+    ) -> Pass {
+        Pass("ones", units: shards) { shard, _ in
+            (gradient + shard * imagesPerShard * count).update(repeating: 1, count: imagesPerShard * count)
+            context.scores[shard] = Score()
         }
     }
 

@@ -7,11 +7,12 @@ struct ValueGraph {
     let needsGradient: [Bool]
     private let stages: [PlanStage]
 
-    /// `keptValue`: the one value whose gradient is asked for, instead of those of parameters.
-    init(_ stages: [PlanStage], keptValue: Int? = nil) {
+    /// `keptValue`: the one value whose gradient is asked for, instead of those of parameters; `ofImage`: that of the image too.
+    init(_ stages: [PlanStage], keptValue: Int? = nil, ofImage: Bool = false) {
         var consumers = [[Int]](repeating: [], count: stages.count + 1)
         var depends = [Bool](repeating: false, count: stages.count + 1)
         if let keptValue { depends[keptValue] = true }
+        if ofImage { depends[0] = true }
         for (index, stage) in stages.enumerated() {
             for value in stage.inputValues { consumers[value].append(index) }
             let hasTrained = stage.isTrained && keptValue == nil

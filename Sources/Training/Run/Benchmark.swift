@@ -10,6 +10,8 @@ package final class Benchmark {
         case training
         /// What evaluation does with a batch: logits, losses and ranks of the labels. Ranks work for themselves.
         case inference
+        /// Of layers alone: forward, and the gradients of their parameters and of their input. Ranks work for themselves.
+        case layers
     }
 
     package struct Result: Sendable {
@@ -54,11 +56,11 @@ package final class Benchmark {
             plan = try cut.planBytes(
                 network, imagesPerShard: batchSize / shards, options: options, threads: pool.threads)
             vectors = 2 + cut.vectors
-        case .inference:
+        case .inference, .layers:
             slots = batchSize / communicator.size
             plan = try network.planBytes(
-                imagesPerShard: slots, shards: 1, mode: .evaluation, options: options, threads: pool.threads)
-            vectors = 1
+                imagesPerShard: slots, shards: 1, mode: mode(of: work), options: options, threads: pool.threads)
+            vectors = work == .layers ? 2 : 1
         }
         try MemoryLimit.check(
             [
@@ -71,17 +73,24 @@ package final class Benchmark {
             ], localRanks: communicator.localSize)
     }
 
-    /// `batchSize` counts over all ranks; `shards` matters to training alone. Of a fragment the inference is timed: what its
-    /// layers make of images.
+    private static func mode(of work: Work) -> ExecutionPlan.Mode {
+        switch work {
+        case .training: .training
+        case .inference: .evaluation
+        case .layers: .fragmentTraining
+        }
+    }
+
+    /// `batchSize` counts over all ranks; `shards` matters to training alone.
     ///
     /// Throws: `Failure`, `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
         _ work: Work, network: Network, batchSize: Int, shards: Int, options: PlanOptions = PlanOptions(),
         communicator: any Communicator, pool: ThreadPool
     ) throws {
-        precondition(work == .inference || network.endsInLogits, "the training of a fragment")
+        precondition(work != .training || network.endsInLogits, "the training of a fragment")
         var options = options
-        if !network.endsInLogits { options.part = .front(until: network.stages.count) }
+        if work == .layers || !network.endsInLogits { options.part = .front(until: network.stages.count) }
         let image = network.description.input
         guard (1...Self.largestBatch).contains(batchSize) else {
             throw Failure(.usage, "a batch of \(batchSize), expected 1…\(Self.largestBatch)")
@@ -98,11 +107,12 @@ package final class Benchmark {
                 communicator: communicator, pool: pool)
             images = layout.range.count * (batchSize / shards)
             operations = try network.trainingOperations()
-        case .inference:
-            (turn, engine) = try Self.inference(
-                network, batchSize: batchSize / communicator.size, options: options, input: input, pool: pool)
+        case .inference, .layers:
+            (turn, engine) = try Self.passes(
+                network, Self.mode(of: work), batchSize: batchSize / communicator.size, options: options, input: input,
+                pool: pool)
             images = batchSize / communicator.size
-            operations = try 2 * network.multiplyAdds()
+            operations = try work == .inference ? 2 * network.multiplyAdds() : network.fragmentOperations()
         }
         self.communicator = communicator
         self.pool = pool
@@ -166,20 +176,23 @@ package final class Benchmark {
         return (turn, step.plan.engine)
     }
 
-    private static func inference(
-        _ network: Network, batchSize: Int, options: PlanOptions, input: PixelConversion, pool: ThreadPool
+    private static func passes(
+        _ network: Network, _ mode: ExecutionPlan.Mode, batchSize: Int, options: PlanOptions, input: PixelConversion,
+        pool: ThreadPool
     ) throws -> (Turn, engine: String) {
         let plan = try network.plan(
-            imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)
+            imagesPerShard: batchSize, shards: 1, mode: mode, options: options, input: input, pool: pool)
         let state = ModelState(parameterList: network.parameterList)
         state.initialize(seed: 1)
+        let gradients = mode == .evaluation ? nil : GradientSpace(count: network.parameterList.trainedCount)
         let batch = randomBatch(
             layout: try ShardLayout(shards: 1, ranks: 1, rank: 0), imagesPerShard: batchSize,
             imageBytes: network.description.input.count, classes: network.description.classes)
         let turn: Turn = { isOver in
             _ = try plan.run(
                 images: batch.images, labels: batch.labels, counts: batch.counts,
-                weights: UnsafePointer(state.weights.baseAddress!), gradients: nil)
+                randomness: StepRandomness(seed: 1, epoch: 0, ids: batch.keys),
+                weights: UnsafePointer(state.weights.baseAddress!), gradients: gradients?.values)
             return isOver
         }
         return (turn, plan.engine)
@@ -204,4 +217,16 @@ package final class Benchmark {
         }
         return batch
     }
+}
+
+/// Room for the gradients of a plan, which lives as long as who runs it.
+private final class GradientSpace {
+    let values: UnsafeMutablePointer<Float>
+
+    init(count: Int) {
+        values = .allocate(capacity: max(1, count))
+        values.initialize(repeating: 0, count: max(1, count))
+    }
+
+    deinit { values.deallocate() }
 }
