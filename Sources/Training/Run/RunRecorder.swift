@@ -26,7 +26,7 @@ package final class RunRecorder {
     private var lastProgress: TrainingProgress?
 
     /// A run that ends sooner needs no forecast.
-    private static let foretoldSeconds = 10.0
+    static let foretoldSeconds = 10.0
 
     /// `metrics` is among the sinks; it is named because checkpoints count on its length.
     package init(
@@ -47,7 +47,20 @@ package final class RunRecorder {
     package func start(_ facts: [(key: String, value: String)]) {
         tell(.started(facts))
         if let warning = folder?.lockWarning { warn(warning) }
-        // What came before the first step is none of its time.
+        beginSteps()
+    }
+
+    /// The first step is about to begin; tells how long the run is expected to take, where that is known.
+    package func begin(_ progress: TrainingProgress, secondsLeft: Double?) {
+        if let secondsLeft, secondsLeft >= Self.foretoldSeconds {
+            hasToldExpected = true
+            tell(.expected(secondsLeft: secondsLeft, progress))
+        }
+        beginSteps()
+    }
+
+    /// What came before the first step is none of its time.
+    private func beginSteps() {
         windowStart = Machine.now()
         (lastStep, stallSinceStep) = (windowStart, 0)
     }
@@ -126,6 +139,15 @@ package final class RunRecorder {
                 RunEnd(
                     progress: progress, split: split, weightsDigest: weightsDigest, averageDigest: averageDigest,
                     exitCode: exitCode)))
+        try? metrics?.synchronize()
+    }
+
+    /// Tells why the process gives the run up.
+    package func fail(_ error: any Error) {
+        let failure = error as? Failure ?? Failure(.internalError, "\(error)")
+        // A stop before there is anything to save is none.
+        guard failure.code != .stoppedEarly else { return }
+        tell(.failed(failure, step: lastProgress?.stepsDone ?? 0))
         try? metrics?.synchronize()
     }
 

@@ -108,7 +108,6 @@ package final class Trainer {
         rate.observe(progress.followedEvaluations)
         lastSaved = resume?.path
         self.feed = feed
-        loader = try Self.loader(machinery, periods.plan, feed, progress)
         sampleLog =
             configuration.log.samples
             ? try SampleLog(
@@ -128,9 +127,13 @@ package final class Trainer {
     ) throws -> BatchLoader {
         let next = periods.dropFirst(machinery.period + 1).first?.firstEpoch
         let end = min(progress.totalSteps, next.map { Int.product($0, progress.stepsPerEpoch) } ?? .max)
-        return try BatchLoader(
-            source: machinery.samples, plan: feed.plan, localShards: machinery.step.layout.range,
-            steps: min(progress.stepsDone, end)..<end, augmentation: feed.augmentation, mixing: feed.mixing,
+        return try loader(machinery, feed, steps: min(progress.stepsDone, end)..<end)
+    }
+
+    private static func loader(_ machinery: Machinery, _ feed: Feed, steps: Range<Int>) throws -> BatchLoader {
+        try BatchLoader(
+            source: machinery.samples, plan: feed.plan, localShards: machinery.step.layout.range, steps: steps,
+            augmentation: feed.augmentation, mixing: feed.mixing,
             classes: machinery.evaluator.classes, readers: feed.readers)
     }
 
@@ -178,12 +181,28 @@ package final class Trainer {
     /// Throws: `Failure`, or the communicator's errors.
     package func run() throws -> ExitCode {
         do {
+            recorder?.begin(progress, secondsLeft: try rehearse())
+            loader = try Self.loader(machinery, periods.plan, feed, progress)
             return try train()
         } catch let failure as Failure {
             // A save under way is the newest thing that is worth going on from.
             takeSaveResult(waiting: true)
             throw failure
         }
+    }
+
+    /// How long the run is going to take, where that can be told. Later periods train other layers, of which the first one says
+    /// nothing. Collective.
+    private func rehearse() throws -> Double? {
+        guard periods.plan.count == 1, !progress.isFinished else { return nil }
+        activity.enter(.computing, step: progress.stepsDone + 1)
+        let (machinery, feed) = (machinery!, feed)
+        let rehearsal = Rehearsal(machinery.step, over: communicator, placeholder: { self.placeholder }) {
+            try Self.loader(machinery, feed, steps: $0)
+        }
+        return try rehearsal.secondsLeft(
+            progress, TimeEstimate(evaluationSamples: evaluator.split.count),
+            worthTelling: RunRecorder.foretoldSeconds)
     }
 
     private func train() throws -> ExitCode {

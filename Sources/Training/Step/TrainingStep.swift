@@ -203,6 +203,16 @@ package final class TrainingStep {
         return outcome
     }
 
+    /// Does what `run` does before it judges, and changes nothing that outlives a step. Collective.
+    ///
+    /// Throws: the communicator's errors.
+    func rehearse(_ batch: Batch, epoch: Int) throws {
+        try shards.run(batch, seed: seed, epoch: epoch, weights: UnsafePointer(state.weights.baseAddress!))
+        try tree.allReduce(
+            gradients: gradientRows.first(tree.rows), statistics: statisticRows.first(tree.rows))
+        pool.run(squares.count, squaresBody)
+    }
+
     private func update(_ outcome: Outcome, scale: Float, learningRate: Double) -> Verdict {
         if let key = updateBuffers(samples: outcome.score.samples) { return .beyondRange(key: key) }
         let rest = clipping.apply(norm: outcome.gradientNorm, scale: scale)
