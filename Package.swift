@@ -127,7 +127,7 @@ let package = Package(
         tests("ReportTests", ["Report", "TestSupport"]),
         tests("PicturesTests", ["Pictures", "Report", "CImages"], exclude: ["Generator"]),
         tests(
-            "FuzzTests", ["Training", "Ingest", "Datasets", "Interchange", "HDF5", "Files", "Diagnostics"],
+            "FuzzTests", ["Training", "Ingest", "Datasets", "Interchange", "HDF5", "Files", "Report", "Diagnostics"],
             resources: [.copy("Corpus")]),
         tests("CommandTests", ["HDF5", "TestSupport", "swift-train"]),
     ],

@@ -134,6 +134,9 @@ static void writeBytes(png_structp png, png_bytep bytes, size_t count) {
 
 static void flush(png_structp png) { (void)png; }
 
+/// Pixels of a side up to which the search for fewer bytes costs more time than they are worth.
+static const int32_t smallSide = 160;
+
 int CImages_encodePNG(const uint8_t *pixels, int32_t height, int32_t width, int32_t channels, uint8_t **bytes,
                       size_t *count) {
     char message[CImages_messageBytes];
@@ -149,6 +152,10 @@ int CImages_encodePNG(const uint8_t *pixels, int32_t height, int32_t width, int3
     png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8,
                  channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (height <= smallSide && width <= smallSide) {
+        png_set_compression_level(png, 1);
+        png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);
+    }
     png_write_info(png, info);
     for (int32_t y = 0; y < height; y++) png_write_row(png, pixels + (size_t)y * (size_t)width * (size_t)channels);
     png_write_end(png, NULL);

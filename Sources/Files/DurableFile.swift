@@ -19,6 +19,15 @@ package enum DurableFile {
         try bytes.withUnsafeBytes { try write([$0], to: path) }
     }
 
+    /// Replaces a file at once by one that is whole but need not outlive a crash of the machine: for what is easily made again.
+    ///
+    /// Throws: as `write` does.
+    package static func replace(_ path: String, with text: String) throws {
+        let file = try TemporaryFile(for: path)
+        try file.write(text)
+        try file.takeName()
+    }
+
     /// Finds out before the work begins that `path` cannot take its result. Nothing is created.
     ///
     /// Throws: `Failure(.cannotCreate)` for a folder, a folder that is missing or must not be written to, a name that is

@@ -11,9 +11,16 @@ package enum FileLock {
     }
 
     /// Takes the lock without waiting.
-    package static func take(_ descriptor: Int32, _ path: String) -> Outcome {
+    package static func take(_ descriptor: Int32, _ path: String) -> Outcome { lock(descriptor, path, LOCK_EX) }
+
+    /// Whether someone holds the lock. Looking is in no other look's way, and in a `take`'s for a moment only.
+    package static func isHeld(_ descriptor: Int32, _ path: String) -> Bool {
+        lock(descriptor, path, LOCK_SH) == .heldByAnother
+    }
+
+    private static func lock(_ descriptor: Int32, _ path: String, _ kind: Int32) -> Outcome {
         do {
-            try systemCall("flock", path) { flock(descriptor, LOCK_EX | LOCK_NB) }
+            try systemCall("flock", path) { flock(descriptor, kind | LOCK_NB) }
             return .held
         } catch {
             // CIFS says EACCES.

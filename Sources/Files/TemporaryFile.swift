@@ -92,10 +92,21 @@ package final class TemporaryFile {
     /// Makes the bytes durable and gives the file its name, durably too. Throws: `Failure(.inputOutput)`.
     package func commit() throws {
         try synchronize()
+        try takeName()
+        do throws(SystemError) {
+            try Folder.synchronize(FilePath.folder(of: target))
+        } catch {
+            throw error.failure(.inputOutput)
+        }
+    }
+
+    /// Gives the file its name. After a crash of the machine the file may be the one before, or empty.
+    ///
+    /// Throws: `Failure(.inputOutput)`.
+    package func takeName() throws {
         do {
             try systemCall("rename", target) { rename(path, target) }
             isNamed = true
-            try Folder.synchronize(FilePath.folder(of: target))
         } catch {
             throw error.failure(.inputOutput)
         }

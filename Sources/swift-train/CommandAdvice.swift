@@ -67,13 +67,12 @@ struct CommandAdvice {
     ]
 
     private static let curves =
-        "export RUN --output metrics.csv writes every number, train --set log.tensorboard=true what TensorBoard draws, "
+        "report RUN draws them, export RUN --output metrics.csv writes every number, train --set log.tensorboard=true what TensorBoard draws, "
         + "evaluate RUN --confusion FILE.svg the mistakes"
 
     private static let absent = [
         "models": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
         "list": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
-        "report": curves,
         "plot": curves,
         "version": "the option is --version",
     ]
@@ -95,7 +94,10 @@ struct CommandAdvice {
                 let value = word.contains("=") ? String(word.drop { $0 != "=" }.dropFirst()) : words.first
                 return unknownOption(String(word.prefix { $0 != "=" }), name, value: value, in: node)
             }
-            if option.kind == "option", !word.contains("=") { words = words.dropFirst() }
+            guard option.kind == "option", !word.contains("=") else { continue }
+            words = words.dropFirst()
+            // Such an option takes all words up to the next one.
+            if option.parsingStrategy == "upToNextOption" { words = words.drop { !$0.hasPrefix("-") } }
         }
         return nil
     }
@@ -195,6 +197,7 @@ private struct CommandNode: Decodable {
     struct Argument: Decodable {
         struct Name: Decodable { let name: String }
         let kind: String
+        let parsingStrategy: String?
         let isRepeating: Bool?
         let names: [Name]?
 

@@ -189,6 +189,7 @@ struct EvaluateCommand: Command {
                 "--confusion: \(session.dataFile) has \(classes) classes, expected at most \(EvaluationFindings.largestMatrix)"
             )
         }
+        for displacement in try displacements() { try session.check(displacement) }
         let table = try RankAgreement.together(communicator) { try predictionTable(of: session, over: communicator) }
         let result = try session.run(logitsPath: logits, each: table.map { .init(top: $0.top, use: $0.add) })
         let displaced = try displacements().map(session.run(under:))

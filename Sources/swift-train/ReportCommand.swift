@@ -36,7 +36,9 @@ struct ReportCommand: ParsableCommand {
     }
 
     func run() throws {
-        let records = try runs.map { try RunRecord(Self.folder($0), models: ModelRegistry.names) }
+        let records = try runs.map {
+            try RunRecord(Self.folder($0), models: ModelRegistry.names, showsPictures: runs.count == 1)
+        }
         let isOne = records.count == 1
         let path = output ?? (isOne ? "\(records[0].path)/\(RunRecord.pageName)" : "comparison.html")
         try DurableFile.requireWritable(path)

@@ -4,16 +4,17 @@ import Files
 import Foundation
 import HDF5
 import Interchange
+import Report
 
 @testable import Ingest
 @testable import Training
 
 /// What reads bytes that come from outside. Each takes any bytes, and ends or throws.
 enum Parser: String, CaseIterable {
-    case idx, gzip, yaml, checkpoint, dataset, foreign, picture, csv, numpy, tar, weights
+    case idx, gzip, yaml, checkpoint, dataset, foreign, picture, csv, numpy, tar, weights, metrics, page
 
     /// Those in which no foreign library takes the bytes apart; zlib and libyaml are believed.
-    static let ours: [Parser] = [.idx, .gzip, .yaml]
+    static let ours: [Parser] = [.idx, .gzip, .yaml, .metrics, .page]
 
     /// Good inputs to begin with.
     func corpus() throws -> [[UInt8]] {
@@ -76,6 +77,15 @@ enum Parser: String, CaseIterable {
             default:
                 try TarImages.convert(shards: TarImages.Shards(train: ["\(path).tar"]), to: output, options: options)
             }
+        case .metrics, .page:
+            // The lines of a run, and what a page shows besides them: read, and drawn.
+            var history = RunHistory()
+            if self == .metrics { history.add(lines: bytes.split(separator: UInt8(ascii: "\n"))) }
+            let facts = RunFacts(
+                name: "run", model: "tiny", state: .failed, history: history, bestMetric: "loss", settings: [],
+                environment: [], commands: [], next: [], snapshot: self == .page ? RunSnapshot(json: bytes) : nil)
+            _ = RunPage(facts).html
+            _ = ComparisonPage([facts, facts]).html
         case .weights:
             try Data(bytes).write(to: URL(fileURLWithPath: path))
             let input = try InputFile(path, expected: "weights")

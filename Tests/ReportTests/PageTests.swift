@@ -36,7 +36,7 @@ private func facts(
         classNames: ["cat</td>", "d\u{202e}og"], truths: [0, 0, 0, 1, 1], predictions: [0, 1, 1, 1, -1])
     var snapshot = RunSnapshot(classes: matrix.classNames, imageShape: [28, 28, 1])
     snapshot.best = .init(split: "test", epoch: 2, step: 20, loss: .nan, accuracy1: 0.7, matrix: matrix)
-    snapshot.best?.worst = [.init(title: "cat</td>", detail: "not <dog>", png: png, side: 28)]
+    snapshot.best?.worst = [.init(title: "cat</td>", detail: "not <dog>, 97.1 %", png: png, side: 28)]
     snapshot.samples = [.init(title: "\"cat\"", detail: "", png: png, side: 200)]
     snapshot.augmented = [[.init(title: "cat", detail: "epoch 1", png: png, side: 28)]]
     snapshot.network = .init(
@@ -108,6 +108,103 @@ struct RunHistoryTests {
     }
 }
 
+@Suite("Lines of a run that are damaged")
+struct DamagedHistoryTests {
+    /// What no run writes, and what was not foreseen: it is left out, or drawn without harm.
+    static let lines = [
+        #"{"event":"epoch","epoch":10,"step":5,"loss":1}"#, #"{"event":"epoch","epoch":1}"#,
+        #"{"event":"step","step":9223372036854775807,"loss":1}"#, #"{"event":"step","step":-1,"loss":1}"#,
+        #"{"event":"step","step":281474976710657}"#, #"{"event":"step","step":18446744073709551615}"#,
+        #"{"event":"step","step":1.5}"#, #"{"event":"eval","epoch":9223372036854775807,"step":1}"#,
+        #"{"event":"eval","epoch":1,"step":9223372036854775807}"#, #"{"event":"step","step":1,"lr":1e31}"#,
+        #"{"event":"step","step":1,"loss":1e999}"#, #"{"event":"step","step":1,"loss":"1"}"#,
+        #"{"event":"end","step":1,"exit_code":0}"#, #"{"event":"end","step":1,"weights_sha256":"","exit_code":0}"#,
+        #"{"event":"end","step":1,"weights_sha256":"ab","exit_code":-1}"#, #"{"event":"warning","message":7}"#,
+        #"{"event":"eval","epoch":1,"step":1,"loss":1} x"#, #"{"event":"step","time":1e300}"#,
+    ]
+
+    @Test("a damaged line is no event, and the rest of the run is shown", arguments: lines)
+    func leftOut(line: String) {
+        var damaged = history([ended])
+        #expect(damaged.add(lines: [Array(line.utf8)]) == 1 && damaged == history([ended]))
+    }
+
+    @Test(
+        "numbers at the ends of what is allowed are drawn",
+        arguments: [
+            [#""step":1,"lr":0,"loss":0"#, #""step":2,"lr":5e-324,"loss":5e-324"#],
+            [#""step":0,"lr":-1e30,"loss":1e30"#, #""step":281474976710656,"lr":1e30,"loss":-1e30"#],
+            [#""step":1,"loss":1e30,"images_per_second":0"#, #""step":2,"loss":9.999999999999999e29"#],
+            [#""step":1,"loss":1e-30,"acc1":-7"#, #""step":2,"loss":1e30,"acc1":1e9"#],
+            [#""step":5,"loss":1e-300,"training_seconds":1e30,"time":1e30"#, #""step":5,"loss":1e-299,"time":-1e30"#],
+            [
+                #""epoch":281474976710656,"step":281474976710656,"loss":1"#,
+                #""epoch":1,"step":281474976710656,"loss":2"#,
+            ],
+        ])
+    func ends(numbers: [String]) {
+        for kind in ["step", "epoch", "eval"] {
+            var read = RunHistory()
+            let bad = read.add(lines: numbers.map { Array("{\"event\":\"\(kind)\",\($0)}".utf8) })
+            #expect(bad == 0 || kind == "epoch")
+            read.add(lines: [Array(#"{"event":"eval","epoch":281474976710656,"step":7,"acc1":1e30}"#.utf8)])
+            let run = facts("r", read)
+            #expect(isWellFormed(RunPage(run).html) && isWellFormed(ComparisonPage([run, run]).html))
+        }
+    }
+
+    @Test("a run that failed says why and with which exit code; one that goes on says when it was seen")
+    func failure() {
+        let line = #"{"event":"failed","step":12,"message":"the loss is not <finite>","exit_code":80,"time":101.5}"#
+        let failed = history([line])
+        #expect(failed.failure == .init(step: 12, message: "the loss is not <finite>", exitCode: 80))
+        var run = facts("r", failed)
+        run.state = .failed
+        let html = RunPage(run).html
+        #expect(html.contains("exit code 80") && html.contains("the loss is not &lt;finite&gt;") && isWellFormed(html))
+        run.state = .running
+        #expect(RunPage(run).html.contains("as of 1970-01-0"))
+        #expect(failed != finished && finished.failure == nil)
+        var again = failed
+        again.add(lines: [Array(#"{"event":"start","time":200}"#.utf8)])
+        #expect(again.failure == nil)
+    }
+}
+
+@Suite("Series in bounded memory")
+struct ThinnedSeriesTests {
+    private struct Number: Thinnable {
+        let value: Int
+        static func joined(_ points: ArraySlice<Number>) -> Number { Number(value: points.reduce(0) { $0 + $1.value }) }
+    }
+
+    @Test(
+        "no more points than the limit stand for all that came, each for as many neighbours, the last one for the rest")
+    func limit() {
+        for count in [0, 1, 7, 8, 9, 100, 12_345] {
+            var series = ThinnedSeries<Number>(limit: 8)
+            for _ in 0..<count { series.append(Number(value: 1)) }
+            let points = series.points.map(\.value)
+            #expect(points.count <= 8 && points.reduce(0, +) == count && series.isEmpty == (count == 0))
+            #expect(Set(points.dropLast()).count <= 1 && (points.last ?? 0) <= points.first ?? 0)
+            #expect(count < 8 ? points.count == count : points.count >= 4)
+        }
+    }
+
+    @Test("a hundred thousand evaluations take the room of thousands, and the best of them is kept as it was")
+    func evaluations() {
+        var history = RunHistory()
+        for number in 1...100_000 {
+            let accuracy = number == 77_777 ? 0.9 : 0.5
+            history.add(lines: [
+                Array("{\"event\":\"eval\",\"epoch\":0,\"step\":\(number),\"acc1\":\(accuracy),\"loss\":1}".utf8)
+            ])
+        }
+        #expect(history.evaluations.count <= 2_048 && history.lastStep == 100_000)
+        #expect(history.best(by: .accuracy1)?.step == 77_777 && history.best(by: .loss)?.step == 1)
+    }
+}
+
 @Suite("Pages of runs")
 struct PageTests {
     @Test("a page is well-formed, loads nothing, says everything in words too and takes nothing foreign for markup")
@@ -126,6 +223,7 @@ struct PageTests {
         #expect(html.matches(of: /<img [^>]*>/).allSatisfy { $0.output.contains("alt=\"") })
         #expect(html.matches(of: /<svg\s/).count == html.matches(of: /<svg [^>]*>\s*<title/).count)
         #expect(html.contains("test: from 0.6 to 0.7, lowest 0.6, highest 0.7"))
+        #expect(html.contains("not &lt;dog&gt;, 97.1\u{a0}%"))
         for words in [
             "70.00 %", "swift-train evaluate 'a b'", "Images as they are stored", "waiting for data", "3 epochs",
         ] {
@@ -183,6 +281,50 @@ struct PageTests {
         #expect(
             ComparisonPage([facts("a", RunHistory()), facts("b", RunHistory())]).html.contains(
                 "None of the runs has ended"))
+        #expect(ComparisonPage([facts("a"), facts("b", RunHistory())]).html.contains(">epoch</text>"))
+        #expect(
+            ComparisonPage([facts("a"), facts("b", RunHistory())]).html.contains(
+                "Nothing to compare: only one of the runs has ended."))
+    }
+
+    @Test("two dozen runs have as many dashes, the legend takes no room from the plot, and long names are cut")
+    func manySeries() throws {
+        #expect(Set((0..<24).map(LineChart.dash)).count == 24)
+        func chart(_ count: Int) throws -> String {
+            let name = String(repeating: "n", count: 50)
+            let series = (0..<count).map {
+                LineChart.Series(name: "\($0)\(name)", points: [(1, 1), (2, Double($0) + 2)], style: $0)
+            }
+            return try #require(LineChart(id: "a", title: "t", xLabel: "x", series: series).svg)
+        }
+        func number(_ svg: String, _ pattern: Regex<(Substring, Substring)>) throws -> Double {
+            let match = try #require(svg.firstMatch(of: pattern))
+            return try #require(Double(match.output.1))
+        }
+        let (one, many) = (try chart(1), try chart(24))
+        let taller = try number(many, /viewBox="0 0 480 ([0-9]+)"/) - number(one, /viewBox="0 0 480 ([0-9]+)"/)
+        #expect(taller == 23 * 17, "a row of the legend for each")
+        #expect(!one.contains("dasharray") && many.contains("dasharray"))
+        let drawn = try #require(one.firstRange(of: "</desc>"))
+        #expect(one[drawn.upperBound...].contains("0" + String(repeating: "n", count: 38) + "… 2<"))
+    }
+
+    @Test("columns of numbers are set flush right, words flush left, and ticks have the decimals of their step")
+    func alignment() throws {
+        let table = Markup.table(
+            ["a", "b", "c", "d"], [["1", "70.00 %", "epoch 3", "–"], ["2", "1,234", "5", "0.12 s"]], caption: "")
+        #expect(
+            table.contains(
+                #"<th scope="col" class="num">b</th><th scope="col">c</th><th scope="col" class="num">d</th>"#))
+        #expect(table.contains(#"<td class="num">1,234</td><td>5</td>"#))
+        let chart = LineChart(
+            id: "a", title: "t", xLabel: "x", series: [.init(name: "n", points: [(1, 0.71), (2, 0.8)])])
+        let svg = try #require(chart.svg)
+        for label in ["0.700", "0.725", "0.750", "0.775", "0.800"] { #expect(svg.contains(">\(label)<"), "\(label)") }
+        let speed = LineChart(
+            id: "a", title: "t", xLabel: "x", series: [.init(name: "n", points: [(1, 5_000), (2, 20_000)])],
+            includesZero: true)
+        for label in ["0", "5k", "10k", "20k"] { #expect(speed.svg?.contains(">\(label)<") == true, "\(label)") }
     }
 
     @Test("axes have round numbers around the values, decades where they spread far")

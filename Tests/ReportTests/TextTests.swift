@@ -74,7 +74,32 @@ struct TextTests {
         #expect(parsed.text() == #"{"a":{"n":1000},"b":[1,2.5,"x",null,true]}"#)
         #expect(parsed[key: "a"]?[key: "n"] == .integer(1000) && parsed[key: "c"] == nil)
         #expect(JSON(parsing: "{") == nil && JSON(parsing: "") == nil)
+        for text in [
+            "01", "-", "1.", ".5", "1e", "+1", "nan", "\"\t\"", "\"\\x\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "[1,]",
+            "{\"a\":1,}",
+            "{a:1}", "[1 2]", "tru", "1e999", "\"a", "[]]", String(repeating: "[", count: 200_000),
+        ] { #expect(JSON(parsing: text) == nil, "\(text.prefix(20))") }
+        #expect(JSON(parsing: [0x22, 0xFF, 0x22]) == nil, "no UTF-8")
+        #expect(JSON(parsing: #""\u00e9\ud83d\ude00\n\/\"\\""#) == .string("é😀\n/\"\\"))
+        #expect(
+            JSON(parsing: "[-0.5E-2,18446744073709551615,9223372036854775807,1e2,-0]")
+                == [.number(-0.005), .unsigned(.max), .integer(.max), .integer(100), .integer(0)])
+        let numbers: [JSON] = [0.1, 1e-300, 1.7976931348623157e308, 0.30000000000000004, -.leastNonzeroMagnitude].map(
+            JSON.number)
+        #expect(JSON(parsing: JSON.array(numbers).text()) == .array(numbers))
         #expect(JSON.string("a b").plain == "a b" && JSON.integers([1, 2]).plain == "[1, 2]")
+    }
+
+    @Test("moments and times have the digits that people use")
+    func times() {
+        #expect(LocalTime.text(1_700_000_000.9, "%Y-%m-%dT%H:%M:%SZ", isUTC: true) == "2023-11-14T22:13:20Z")
+        #expect(LocalTime.text(-1, "%H:%M:%S", isUTC: true) == "23:59:59")
+        #expect(LocalTime.text(.nan, "%Y").isEmpty && LocalTime.text(1e30, "%Y").isEmpty)
+        let times: [(Double, String)] = [
+            (0, "0 s"), (1.2e-5, "< 0.01 s"), (0.0449, "0.04 s"), (1.25, "1.2 s"), (9.96, "10 s"), (59.4, "59 s"),
+            (59.6, "1:00"), (3_700, "1:01:40"), (.nan, "?"),
+        ]
+        for (seconds, text) in times { #expect(NumberText.time(seconds: seconds) == text) }
     }
 
     @Test("fields of CSV stand in quotes where they must")

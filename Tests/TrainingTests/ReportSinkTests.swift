@@ -20,6 +20,7 @@ private struct Subject {
     let metrics: MetricsLog
     let sink: ReportSink
     let truths: [Int32]
+    let pictures: RunPictures
 
     init(isContinuing: Bool = false) throws {
         scratch = try Scratch()
@@ -32,11 +33,12 @@ private struct Subject {
         configuration.data.files = [scratch.file("d.h5")]
         try folder.record(configuration: try configuration.yaml(), command: ["swift-train"], environment: [:])
         metrics = try MetricsLog(path: folder.metricsPath, keeping: 0)
+        pictures = RunPictures(
+            training: training, evaluation: evaluation, classes: dataset.classes, augmentation: nil, seed: 1)
         sink = ReportSink(
-            folder: folder, configuration: configuration,
+            folder: folder, configuration: configuration, allowance: TimeAllowance(),
             maker: SnapshotMaker(
-                pictures: RunPictures(
-                    training: training, evaluation: evaluation, classes: dataset.classes, augmentation: nil, seed: 1),
+                pictures: pictures,
                 network: try Network(TinyModel.description(input: [1, 28, 28], classes: 10))),
             isContinuing: isContinuing)
     }
@@ -95,6 +97,66 @@ struct ReportSinkTests {
         #expect(subject.tell(subject.end, elapsed: 1e9 + 1) == nil)
         #expect(try subject.page().contains("state finished"))
         #expect(try Folder(subject.folder.path).names().allSatisfy { !$0.contains("tmp") })
+    }
+
+    @Test("a run that fails has a page that says why, also without a word in its metrics, and where there was no page")
+    func failed() throws {
+        let subject = try Subject()
+        let failure = Failure(.notFinite, "step 7: the loss is not finite")
+        #expect(subject.tell(.failed(failure, step: 6), elapsed: 0.1) == nil)
+        #expect(try subject.page().contains("state failed") && subject.page().contains("the loss is not finite"))
+        let record = try RunRecord(subject.folder.path, models: ["tiny"], showsPictures: false)
+        #expect(record.history.failure?.exitCode == 80 && record.state == .running, "its process lives")
+        let other = try Subject()
+        #expect(other.sink.receive(.failed(failure, step: 6), at: RunTime(elapsed: 0.1, unix: 0)) == nil)
+        #expect(try other.page().contains("exit code 80") && other.page().contains("the loss is not finite"))
+        // A full disk: the page that says that the run goes on does not stay.
+        let full = try Subject()
+        #expect(full.tell(full.evaluated(step: 2, predicted: 4), elapsed: 1e6) == nil && full.hasPage)
+        CFileFaults_fail(CFileFaults_write, ENOSPC)
+        defer { CFileFaults_fail(CFileFaults_none, 0) }
+        let problem = full.sink.receive(.failed(failure, step: 6), at: RunTime(elapsed: 1e6, unix: 0))
+        #expect(problem?.contains("report.html") == true && !full.hasPage, "\(problem ?? "none")")
+    }
+
+    @Test("pages and TensorBoard's pictures share one allowance of the run's time; at the end both are made")
+    func allowance() throws {
+        let allowance = TimeAllowance(share: 0.5)
+        #expect(allowance.permits(seconds: 1, at: 2) && !allowance.permits(seconds: 1, at: 1.9))
+        let seconds = allowance.spend { usleep(20_000) }
+        #expect(seconds >= 0.02 && !allowance.permits(seconds: 1, at: 2) && allowance.permits(seconds: 1, at: 1e3))
+        let subject = try Subject()
+        let sink = try TensorBoardSink(
+            folder: subject.scratch.file("."), host: "h", time: 0, firstStep: nil, pictures: subject.pictures)
+        func tags() throws -> [String: Int] {
+            let name = try #require(subject.scratch.names().first { $0.hasPrefix("events.") })
+            let text = String(decoding: try subject.scratch.bytes(name), as: UTF8.self)
+            return Dictionary(
+                uniqueKeysWithValues: ["train/samples", "test/worst", "test/confusion", "test/loss"].map {
+                    ($0, text.ranges(of: $0).count)
+                })
+        }
+        for step in 1...5 {
+            let event = subject.evaluated(step: step, predicted: 3)
+            #expect(sink.receive(event, at: RunTime(elapsed: 0.1 * Double(step), unix: 0)) == nil)
+        }
+        #expect(try tags() == ["train/samples": 0, "test/worst": 0, "test/confusion": 0, "test/loss": 5])
+        #expect(sink.receive(subject.end, at: RunTime(elapsed: 0.6, unix: 0)) == nil)
+        #expect(try tags() == ["train/samples": 1, "test/worst": 1, "test/confusion": 1, "test/loss": 5])
+        #expect(sink.receive(subject.evaluated(step: 6, predicted: 3), at: RunTime(elapsed: 1e6, unix: 0)) == nil)
+        #expect(try tags() == ["train/samples": 1, "test/worst": 2, "test/confusion": 2, "test/loss": 6])
+    }
+
+    @Test("the images that a page shows are those that are trained on")
+    func selection() throws {
+        var pictures = try Subject().pictures
+        let labels = pictures.training.labels
+        let chosen = labels.indices.filter { labels[$0] == 4 || labels[$0] == 6 }.suffix(3)
+        pictures.selection = Array(chosen)
+        let shown = try pictures.samples()
+        #expect(shown.count == Set(chosen.map { labels[$0] }).count)
+        let first = try #require(chosen.min { labels[$0] < labels[$1] })
+        #expect(try shown.first?.image == SamplePictures(pictures.training).picture(of: first))
     }
 
     @Test("a page that cannot be written is a warning of the run, and the last page stays whole")

@@ -60,7 +60,7 @@ struct RunEventTests {
             .saved(
                 SavedCheckpoint(path: "run/checkpoints/step-000000010.h5", step: 10, seconds: 0.25, stallSeconds: 0.125)
             ),
-            .ended(Self.end(.stoppedEarly)),
+            .failed(Failure(.notFinite, "step 4: \"nan\""), step: 3), .ended(Self.end(.stoppedEarly)),
         ]
         for event in events { #expect(log.receive(event, at: Self.time) == nil) }
         try log.synchronize()
@@ -80,6 +80,7 @@ struct RunEventTests {
                 #"{"event":"eval","epoch":1,"step":10,"split":"test","loss":0.30000000000000004,"acc1":0.75,"acc5":1.0,"#
                     + #""seconds":0.5,"time":1700000000.123}"#,
                 #"{"event":"checkpoint","step":10,"file":"step-000000010.h5","seconds":0.25,"stall_seconds":0.125,"time":1700000000.123}"#,
+                #"{"event":"failed","step":3,"message":"step 4: \"nan\"","exit_code":80,"seconds":2.5,"time":1700000000.123}"#,
                 #"{"event":"end","epoch":4,"step":40,"weights_sha256":"ab","ema_sha256":"cd","acc1":0.5,"exit_code":75,"#
                     + #""seconds":2.5,"time":1700000000.123}"#,
             ])

@@ -49,6 +49,24 @@ struct RunFolderTests {
         _ = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false)
     }
 
+    @Test("a look at the lock of a run, or several, keeps nobody from starting it")
+    func looks() throws {
+        let scratch = try Scratch()
+        let path = scratch.file("run")
+        do { _ = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false) }
+        let looks = (0..<2).map { _ in open(path + "/run.lock", O_RDONLY) }
+        for look in looks { #expect(!FileLock.isHeld(look, path)) }
+        let end = Thread {
+            usleep(50_000)
+            for look in looks { close(look) }
+        }
+        end.start()
+        let folder = try RunFolder(runDirectory: path, parent: "", model: "tiny", mayContinue: false)
+        let look = open(path + "/run.lock", O_RDONLY)
+        defer { close(look) }
+        withExtendedLifetime(folder) { #expect(FileLock.isHeld(look, path)) }
+    }
+
     @Test("a folder that cannot be made is an error")
     func notCreatable() throws {
         let scratch = try Scratch()

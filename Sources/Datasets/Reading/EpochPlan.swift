@@ -20,7 +20,7 @@ package struct EpochPlan: Sendable {
     package let geometry: BatchGeometry
     package let seed: UInt64
     /// The samples in use, ascending; nil: all.
-    private let selection: [Int]?
+    package let selection: [Int]?
     private let kind: Kind
 
     private enum Kind: Sendable {

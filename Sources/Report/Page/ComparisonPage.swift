@@ -32,7 +32,7 @@ package struct ComparisonPage {
             let best = run.best
             return [
                 run.name, run.state.rawValue, run.model, best.map(run.place) ?? "–", RunPage.share(best?.accuracy1),
-                RunPage.decimal(best?.loss), run.length, NumberText.duration(seconds: run.history.times.total),
+                RunPage.decimal(best?.loss), run.length, NumberText.time(seconds: run.history.times.total),
                 run.history.imagesPerSecond.map { NumberText.compact($0) } ?? "–",
             ]
         }
@@ -60,6 +60,7 @@ package struct ComparisonPage {
         let verdict: String
         switch groups.count {
         case 0: verdict = "None of the runs has ended with weights to compare."
+        case 1 where groups[0].runs.count == 1: verdict = "Nothing to compare: only one of the runs has ended."
         case 1 where groups[0].runs.count == runs.count: verdict = "Yes: all of them are equal, bit for bit."
         case 1: verdict = "Those that have ended are equal, bit for bit."
         default: verdict = "No: there are \(groups.count) different ones."
@@ -69,13 +70,17 @@ package struct ComparisonPage {
             groups.flatMap { group in
                 group.runs.map { [$0.name, $0.history.end.map { NumberText.grouped($0.step) } ?? "–", group.digest] }
             } + open.map { [$0.name, NumberText.grouped($0.history.lastStep), "has not ended"] }
-        return Markup.text("p", verdict, "class=\"\(isEqual ? "equal" : groups.isEmpty ? "note" : "differs")\"") + "\n"
+        return Markup.text("p", verdict, "class=\"\(isEqual ? "equal" : groups.count < 2 ? "note" : "differs")\"")
+            + "\n"
             + Markup.table(
-                ["run", "step", "weights_sha256"], rows, caption: "SHA-256 of the weights at the end", numbers: false)
+                ["run", "step", "weights_sha256"], rows, caption: "SHA-256 of the weights at the end")
     }
 
     private var curves: String {
-        let isByEpoch = runs.allSatisfy { $0.history.stepsPerEpoch != nil }
+        // What has no curve has no say.
+        let isByEpoch = runs.allSatisfy { run in
+            run.history.stepsPerEpoch != nil || run.history.steps.isEmpty && run.history.evaluations.isEmpty
+        }
         func unit(_ run: RunFacts) -> Double { isByEpoch ? run.axis.steps : 1 }
         func evaluated(_ value: KeyPath<RunHistory.Evaluation, Double?>) -> [LineChart.Series] {
             runs.enumerated().map { place, run in
@@ -130,6 +135,6 @@ package struct ComparisonPage {
         return rows.isEmpty
             ? Markup.text("p", "Nothing: all keys have the same values.")
             : Markup.table(
-                ["key"] + runs.map(\.name), rows, caption: "\(rows.count) of \(keys.count) keys", numbers: false)
+                ["key"] + runs.map(\.name), rows, caption: "\(rows.count) of \(keys.count) keys")
     }
 }

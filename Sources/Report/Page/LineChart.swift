@@ -26,9 +26,15 @@ struct LineChart {
     var includesZero = false
 
     private static let width = 480.0
-    private static let height = 270.0
+    /// Of the plot and what stands below it; the legend comes on top.
+    private static let height = 246.0
     private static let (left, right, bottom) = (58.0, 14.0, 44.0)
+    /// Of the piece of line in front of a name.
+    private static let sample = 34.0
+    private static let longestName = 40
     private static let logarithmicRatio = 30.0
+    /// What is smaller counts as nothing.
+    private static let smallest = 1e-30
     private static let markedPoints = 60
     private static let mostPoints = 480
 
@@ -42,12 +48,15 @@ struct LineChart {
             return nil
         }
         let low = includesZero ? min(0, smallest) : smallest
-        let isLogarithmic = mayBeLogarithmic && low > 0 && high / low > Self.logarithmicRatio
+        let isLogarithmic = mayBeLogarithmic && low > Self.smallest && high / low > Self.logarithmicRatio
         let (yTicks, yRange) = isLogarithmic ? Self.decades(low, high) : Self.ticks(low, high, within: limits)
         let (xTicks, _) = Self.ticks(first, last, within: nil, whole: true)
-        let legend = legend(drawn)
+        let (yLabels, xLabels) = (Self.labels(yTicks, alike: !isLogarithmic), Self.labels(xTicks, alike: true))
+        let isAlone = Set(drawn.map(\.style)).count == 1
+        let legend = legend(drawn, isAlone: isAlone)
         let top = legend.height + 10
-        let (plotWidth, plotHeight) = (Self.width - Self.left - Self.right, Self.height - top - Self.bottom)
+        let height = legend.height + Self.height
+        let (plotWidth, plotHeight) = (Self.width - Self.left - Self.right, height - top - Self.bottom)
         func x(_ value: Double) -> Double {
             Self.left + (last > first ? (value - first) / (last - first) : 0.5) * plotWidth
         }
@@ -57,32 +66,32 @@ struct LineChart {
             return top + (1 - (scaled(value) - from) / (to - from)) * plotHeight
         }
         var lines = [
-            "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-labelledby=\"\(id)-t \(id)-d\" font-size=\"12\">",
+            "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(height))\" role=\"img\" aria-labelledby=\"\(id)-t \(id)-d\" font-size=\"12\">",
             "<title id=\"\(id)-t\">\(Markup.escaped(title))</title>",
             "<desc id=\"\(id)-d\">\(Markup.escaped(description(drawn)))</desc>", legend.markup,
         ]
-        for tick in yTicks {
+        for (tick, label) in zip(yTicks, yLabels) {
             let place = SVGText.number(y(tick))
             lines.append(
                 "<path class=\"grid\" d=\"M\(Int(Self.left)) \(place)H\(Int(Self.width - Self.right))\"/>"
                     + "<text class=\"soft\" x=\"\(Int(Self.left) - 8)\" y=\"\(SVGText.number(y(tick) + 4))\" text-anchor=\"end\">"
-                    + "\(Self.label(tick))</text>")
+                    + "\(label)</text>")
         }
-        let base = Self.height - Self.bottom
-        for tick in xTicks where tick >= first && tick <= last {
+        let base = height - Self.bottom
+        for (tick, label) in zip(xTicks, xLabels) where tick >= first && tick <= last {
             lines.append(
                 "<text class=\"soft\" x=\"\(SVGText.number(x(tick)))\" y=\"\(Int(base) + 18)\" text-anchor=\"middle\">"
-                    + "\(Self.label(tick))</text>")
+                    + "\(label)</text>")
         }
         lines.append(
             "<text class=\"soft\" x=\"\(SVGText.number(Self.left + plotWidth / 2))\" y=\"\(Int(base) + 37)\" "
                 + "text-anchor=\"middle\">\(Markup.escaped(xLabel))</text>")
-        for one in drawn { lines.append(curve(one, x: x, y: y)) }
+        for one in drawn { lines.append(curve(one, isAlone: isAlone, x: x, y: y)) }
         lines.append("</svg>")
         return lines.joined(separator: "\n")
     }
 
-    private func curve(_ series: Series, x: (Double) -> Double, y: (Double) -> Double) -> String {
+    private func curve(_ series: Series, isAlone: Bool, x: (Double) -> Double, y: (Double) -> Double) -> String {
         var path = ""
         var marks = ""
         var isDown = false
@@ -97,26 +106,42 @@ struct LineChart {
             isDown = true
             if isMarked { marks += "<circle cx=\"\(left)\" cy=\"\(top)\" r=\"2.6\" fill=\"currentColor\"/>" }
         }
-        let style = "s\(series.style % PageStyle.seriesCount)"
-        return "<path class=\"series \(style)\(series.isFaint ? " faint" : "")\" d=\"\(path)\"/>"
-            + (marks.isEmpty ? "" : "<g class=\"\(style)\" stroke=\"none\">\(marks)</g>")
+        return Self.line(series, isAlone: isAlone, path: path)
+            + (marks.isEmpty ? "" : "<g class=\"\(Self.colour(series))\" stroke=\"none\">\(marks)</g>")
+    }
+
+    private static func colour(_ series: Series) -> String { "s\(series.style % PageStyle.colours)" }
+
+    private static func line(_ series: Series, isAlone: Bool, path: String) -> String {
+        let dash = isAlone ? nil : dash(series.style)
+        return "<path class=\"series \(colour(series))\(series.isFaint ? " faint" : "")\""
+            + (dash.map { " stroke-dasharray=\"\($0)\"" } ?? "") + " d=\"\(path)\"/>"
+    }
+
+    /// Lengths of strokes and gaps, different for every style: where colours come again, dots behind the stroke count the turns.
+    static func dash(_ style: Int) -> String? {
+        let (turn, place) = style.quotientAndRemainder(dividingBy: PageStyle.colours)
+        let strokes = [nil, "7 3", "2 3", "9 3 2 3", "4 2", "12 4"]
+        let stroke = strokes[place % strokes.count]
+        return turn == 0 ? stroke : ([stroke ?? "18 3"] + Array(repeating: "1 3", count: turn)).joined(separator: " ")
     }
 
     /// A line for each series with its last value, as many in a row as have room.
-    private func legend(_ series: [Series]) -> (markup: String, height: Double) {
+    private func legend(_ series: [Series], isAlone: Bool) -> (markup: String, height: Double) {
         var (x, y) = (Self.left, 14.0)
         var parts: [String] = []
         for one in series {
             let last = one.points.last { $0.y.isFinite }?.y ?? .nan
-            let words = one.isFaint ? one.name : "\(one.name) \(Self.label(last))"
-            let width = 34 + SVGText.width(words, fontSize: 12)
+            let name = one.name.count > Self.longestName ? "\(one.name.prefix(Self.longestName - 1))…" : one.name
+            let words = one.isFaint ? name : "\(name) \(Self.label(last))"
+            let width = Self.sample + 14 + SVGText.width(words, fontSize: 12)
             if x > Self.left, x + width > Self.width {
                 (x, y) = (Self.left, y + 17)
             }
-            let style = "s\(one.style % PageStyle.seriesCount)"
+            let path = "M\(SVGText.number(x)) \(SVGText.number(y - 4))h\(Int(Self.sample))"
             parts.append(
-                "<path class=\"series \(style)\(one.isFaint ? " faint" : "")\" d=\"M\(SVGText.number(x)) \(SVGText.number(y - 4))h20\"/>"
-                    + "<text x=\"\(SVGText.number(x + 25))\" y=\"\(SVGText.number(y))\">\(Markup.escaped(words))</text>"
+                Self.line(one, isAlone: isAlone, path: path)
+                    + "<text x=\"\(SVGText.number(x + Self.sample + 5))\" y=\"\(SVGText.number(y))\">\(Markup.escaped(words))</text>"
             )
             x += width + 6
         }
@@ -151,7 +176,7 @@ struct LineChart {
         _ low: Double, _ high: Double, within limits: ClosedRange<Double>?, whole: Bool = false
     ) -> (ticks: [Double], range: ClosedRange<Double>) {
         let spread = high - low
-        let usable = spread > 0 ? spread : max(abs(high), 1e-9) * 0.2
+        let usable = spread > smallest ? spread : max(abs(high), 1e-9) * 0.2
         let raw = usable / 4
         let power = pow(10, log10(raw).rounded(.down))
         let factors: [Double] = [1, 2, 2.5, 5, 10]
@@ -180,6 +205,22 @@ struct LineChart {
         let bottom = all.last { $0 <= low } ?? low
         let top = all.first { $0 >= high } ?? high
         return (all.filter { $0 >= bottom && $0 <= top }, bottom...max(top, bottom * 1.001))
+    }
+
+    /// Ticks that are `alike` have as many decimals as the steps between them need.
+    private static func labels(_ ticks: [Double], alike: Bool) -> [String] {
+        guard alike, ticks.count > 1, let most = ticks.map(abs).max() else { return ticks.map(label) }
+        guard most < 10_000 else {
+            let isThousands = most < 1e6 && ticks.allSatisfy { $0.truncatingRemainder(dividingBy: 1_000) == 0 }
+            return ticks.map { isThousands ? $0 == 0 ? "0" : "\(Int($0 / 1_000))k" : label($0) }
+        }
+        let step = ticks[1] - ticks[0]
+        let decimals = (0...6).first { place in
+            let scaled = step * pow(10, Double(place))
+            return abs(scaled - scaled.rounded()) < 1e-6 * scaled && scaled >= 0.5
+        }
+        guard let decimals else { return ticks.map(label) }
+        return ticks.map { NumberText.decimal(abs($0) < step * 1e-6 ? 0 : $0, decimals) }
     }
 
     static func label(_ value: Double) -> String {

@@ -30,15 +30,20 @@ enum Markup {
         "<\(tag)\(attributes.isEmpty ? "" : " " + attributes)>\(content)</\(tag)>"
     }
 
-    /// A table with a row of headings; cells are words. Columns but the first are numbers where `numbers` says so.
-    static func table(
-        _ header: [String], _ rows: [[String]], caption: String, numbers: Bool = true
-    ) -> String {
-        let style = numbers ? "class=\"num\"" : ""
-        let head = header.enumerated().map { text("th", $1, "scope=\"col\"" + ($0 > 0 && numbers ? " \(style)" : "")) }
+    /// A table with a row of headings; cells are words. The first column names its row; others in which all cells are numbers are
+    /// set flush right.
+    static func table(_ header: [String], _ rows: [[String]], caption: String) -> String {
+        func style(_ column: Int) -> String {
+            let cells = rows.compactMap { column < $0.count ? $0[column] : nil }.filter { !$0.isEmpty && $0 != "–" }
+            return column > 0 && !cells.isEmpty && cells.allSatisfy(isNumber) ? "class=\"num\"" : ""
+        }
+        let styles = header.indices.map(style)
+        let head = zip(header, styles).map {
+            text("th", $0, ["scope=\"col\"", $1].filter { !$0.isEmpty }.joined(separator: " "))
+        }
         let body = rows.map { row in
-            let cells = row.enumerated().map { column, cell in
-                column == 0 ? text("th", cell, "scope=\"row\"") : text("td", cell, style)
+            let cells = zip(row, styles).enumerated().map { column, cell in
+                column == 0 ? text("th", cell.0, "scope=\"row\"") : text("td", cell.0, cell.1)
             }
             return element("tr", cells.joined())
         }
@@ -48,6 +53,14 @@ enum Markup {
                 "table",
                 text("caption", caption) + element("thead", element("tr", head.joined())) + "\n"
                     + element("tbody", body.joined(separator: "\n"))), "class=\"wide\"") + "\n"
+    }
+
+    /// Digits with what stands between them and a short unit: "1,234", "70.00 %", "20.3k", "1:05", "0.12 s".
+    private static func isNumber(_ cell: String) -> Bool {
+        let rest = cell.drop { $0 == "-" || $0 == "+" }
+        let unit = rest.drop { $0.isASCII && ($0.isNumber || ",.:e-+".contains($0)) }
+        return rest.first.map { $0.isASCII && $0.isNumber } ?? false
+            && ["", "k", "M", "G", "T", " %", " s", " MB", " GB"].contains(unit)
     }
 
     /// Names with what they stand for.

@@ -1,8 +1,8 @@
 /// How a report looks: system fonts, one column that becomes two, light and dark, and print.
 enum PageStyle {
-    /// Series of a chart in the order of their use, of Okabe and Ito's palette (2008), which people with any colour vision can
-    /// tell apart; dark backgrounds get lighter ones. Each has a dash of its own besides.
-    static let seriesCount = 6
+    /// Of the series of a chart in the order of their use, from Okabe and Ito's palette (2008), which people with any colour
+    /// vision can tell apart; dark backgrounds get lighter ones. `LineChart` gives each a dash of its own besides.
+    static let colours = 6
 
     static let sheet = """
         :root { --ink: #1d2429; --soft: #5b666e; --line: #d9dee2; --page: #ffffff; --panel: #f6f8f9; --accent: #0a5c9e;
@@ -39,14 +39,13 @@ enum PageStyle {
         svg .faint { stroke-width: 1; opacity: .45; }
         .s0 { stroke: var(--s0); color: var(--s0); } .s1 { stroke: var(--s1); color: var(--s1); } .s2 { stroke: var(--s2); color: var(--s2); }
         .s3 { stroke: var(--s3); color: var(--s3); } .s4 { stroke: var(--s4); color: var(--s4); } .s5 { stroke: var(--s5); color: var(--s5); }
-        .s1.series { stroke-dasharray: 7 3; } .s2.series { stroke-dasharray: 2 3; } .s3.series { stroke-dasharray: 9 3 2 3; }
-        .s4.series { stroke-dasharray: 4 2; } .s5.series { stroke-dasharray: 12 4; }
         .wide { overflow-x: auto; margin: .5rem 0 1rem; }
         .matrix svg { min-width: 30rem; }
         table { border-collapse: collapse; font-size: .9rem; }
         caption { text-align: left; padding-bottom: .3rem; }
         th, td { padding: .28rem .9rem .28rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
         th[scope=row] { font-weight: 500; }
+        tbody th { max-width: 22rem; overflow-wrap: anywhere; }
         thead th { color: var(--soft); font-weight: 600; }
         .num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         .facts td { overflow-wrap: anywhere; } .facts th { white-space: nowrap; }

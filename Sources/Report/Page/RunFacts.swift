@@ -49,22 +49,17 @@ package struct RunFacts: Sendable {
 
     /// The best evaluation by the run's metric, the first one of equals.
     package var best: RunHistory.Evaluation? {
-        func value(_ evaluation: RunHistory.Evaluation) -> Double? {
-            switch bestMetric {
-            case "loss": evaluation.loss.map { -$0 }
-            case "acc5": evaluation.accuracy5
-            default: evaluation.accuracy1
-            }
-        }
-        return history.evaluations.reduce(nil) { best, next in
-            guard let best else { return next }
-            return (value(next) ?? -.infinity) > (value(best) ?? -.infinity) ? next : best
+        switch bestMetric {
+        case "loss": history.best(by: .loss)
+        case "acc5": history.best(by: .accuracy5)
+        default: history.best(by: .accuracy1)
         }
     }
 
     /// "epoch 3", or the step of an evaluation elsewhere.
     func place(_ evaluation: RunHistory.Evaluation) -> String {
-        evaluation.epoch > 0 && history.stepsPerEpoch.map { $0 * evaluation.epoch == evaluation.step } ?? true
+        evaluation.epoch > 0
+            && history.stepsPerEpoch.map { Double($0) * Double(evaluation.epoch) == Double(evaluation.step) } ?? true
             ? "epoch \(evaluation.epoch)" : "step \(NumberText.grouped(evaluation.step))"
     }
 

@@ -25,7 +25,7 @@ package struct RunPage {
             body: """
                 <header>
                 \(Markup.text("h1", facts.name))
-                \(Markup.text("span", facts.state.rawValue, "class=\"state \(facts.state.rawValue)\""))
+                \(Markup.text("span", facts.state.rawValue, "class=\"state \(facts.state.rawValue)\"")) \(stateDetail)
                 \(Markup.text("p", lead, "class=\"lead\""))
                 <nav aria-label="Sections">
                 \(links)
@@ -55,6 +55,22 @@ package struct RunPage {
         return "\(facts.model)\(data)"
     }
 
+    /// What the state alone does not say: how far the page of a run that goes on has seen it, and why one has failed.
+    private var stateDetail: String {
+        switch facts.state {
+        case .running:
+            let moment = history.latest.map(Self.date) ?? ""
+            return moment.isEmpty ? "" : Markup.text("span", "as of \(moment)", "class=\"note\"")
+        case .failed:
+            guard let failure = history.failure else {
+                return Markup.text("span", "it ended without a word", "class=\"note\"")
+            }
+            return Markup.text("span", "exit code \(failure.exitCode)", "class=\"note\"")
+                + Markup.text("p", failure.message, "class=\"differs\"")
+        case .finished, .stopped: return ""
+        }
+    }
+
     /// The numbers that a reader looks for first.
     private var figures: String {
         var figures: [(name: String, value: String, detail: String)] = []
@@ -72,10 +88,10 @@ package struct RunPage {
         if let train = history.epochs.last ?? history.steps.last {
             figures.append(("train accuracy", Self.share(train.accuracy), "loss \(Self.decimal(train.loss))"))
         }
-        figures.append(("trained", facts.length, "\(NumberText.grouped(history.lastStep)) steps"))
+        figures.append(("trained", facts.length, NumberText.counted(history.lastStep, "step")))
         figures.append(
             (
-                "time", NumberText.duration(seconds: history.times.total),
+                "time", NumberText.time(seconds: history.times.total),
                 history.starts > 1 ? "\(history.starts) starts" : history.begin.map(Self.date) ?? ""
             ))
         if let speed = history.imagesPerSecond {
@@ -196,7 +212,10 @@ package struct RunPage {
 
     private func pictures(_ pictures: [RunSnapshot.Picture]) -> String {
         let figures = pictures.map { picture in
-            "<figure>\(image(picture))<figcaption>\(Markup.text("b", picture.title))\(Markup.escaped(picture.detail))</figcaption></figure>"
+            // A number and its sign stay together.
+            let detail = picture.detail.replacing(" %", with: "\u{a0}%")
+            return
+                "<figure>\(image(picture))<figcaption>\(Markup.text("b", picture.title))\(Markup.escaped(detail))</figcaption></figure>"
         }
         return "<div class=\"pictures\">\n\(figures.joined(separator: "\n"))\n</div>"
     }
@@ -241,11 +260,11 @@ package struct RunPage {
         let rows = shares.enumerated().map { index, share in
             "<tr><th scope=\"row\"><span class=\"swatch t\(index)\"></span>\(Markup.escaped(share.0))</th>"
                 + Markup.text("td", NumberText.percent(share.2, 1), "class=\"num\"")
-                + Markup.text("td", "\(NumberText.significant(share.1, 3)) s", "class=\"num\"") + "</tr>"
+                + Markup.text("td", NumberText.time(seconds: share.1), "class=\"num\"") + "</tr>"
         }
         return """
             <div class="bar" aria-hidden="true">\(bar.joined())</div>
-            <div class="wide"><table><caption>Of \(NumberText.duration(seconds: times.total)) from start to end, seen by rank 0. \
+            <div class="wide"><table><caption>Of \(NumberText.time(seconds: times.total)) from start to end, seen by rank 0. \
             Saves run beside the training; what counts here is what it waited for them.</caption>
             <tbody>\(rows.joined(separator: "\n"))</tbody></table></div>
             """
@@ -260,9 +279,9 @@ package struct RunPage {
             (changed.isEmpty
             ? Markup.text("p", "Everything is as it is by default.")
             : Markup.table(
-                ["key", "value", "default"], rows, caption: "What differs from the defaults", numbers: false))
+                ["key", "value", "default"], rows, caption: "What differs from the defaults"))
             + "<details><summary>All \(all.count) keys</summary>\n"
-            + Markup.table(["key", "value"], all, caption: "config.yaml", numbers: false) + "</details>"
+            + Markup.table(["key", "value"], all, caption: "config.yaml") + "</details>"
     }
 
     private var environment: String? {
@@ -302,11 +321,5 @@ package struct RunPage {
     static func share(_ value: Double?) -> String { value.map { NumberText.percent($0, 2) } ?? "–" }
     static func decimal(_ value: Double?) -> String { value.map { NumberText.decimal($0, 4) } ?? "–" }
 
-    static func date(_ unix: Double) -> String {
-        guard unix.isFinite, abs(unix) < 1e11 else { return "" }
-        let formatter = DateFormatter()
-        formatter.locale = Locale(identifier: "en_US_POSIX")
-        formatter.dateFormat = "yyyy-MM-dd HH:mm"
-        return formatter.string(from: Date(timeIntervalSince1970: unix))
-    }
+    static func date(_ unix: Double) -> String { LocalTime.text(unix, "%Y-%m-%d %H:%M") }
 }

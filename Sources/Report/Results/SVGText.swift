@@ -2,8 +2,9 @@ internal import Foundation
 
 /// Numbers as SVG takes them, and the room that words need.
 enum SVGText {
-    /// At most two decimals.
+    /// At most two decimals; what no picture has room for is 0.
     static func number(_ value: Double) -> String {
+        guard abs(value) < 1e9 else { return "0" }
         let rounded = (value * 100).rounded() / 100
         return rounded == rounded.rounded() ? String(Int(rounded)) : String(format: "%g", rounded)
     }

@@ -1,5 +1,4 @@
 internal import Diagnostics
-internal import Foundation
 
 /// A JSON value; members keep their order, so that equal content gives equal bytes.
 package indirect enum JSON: Equatable, Sendable {
@@ -109,9 +108,12 @@ extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, Expre
 
 extension JSON {
     /// What a text holds, nil where that is no JSON. Members of objects stand in the order of their keys.
-    package init?(parsing text: String) {
-        guard let value = try? JSONDecoder().decode(Parsed.self, from: Data(text.utf8)) else { return nil }
-        self = value.json
+    package init?(parsing text: String) { self.init(parsing: Array(text.utf8)) }
+
+    /// The same of UTF-8 bytes.
+    package init?(parsing bytes: some Sequence<UInt8>) {
+        guard let value = ContiguousArray(bytes).withUnsafeBufferPointer(JSONParser.value) else { return nil }
+        self = value
     }
 
     /// The value of a member, of objects alone.
@@ -124,29 +126,5 @@ extension JSON {
     package var plain: String {
         if case .string(let text) = self { return text }
         return text(.spaced)
-    }
-
-    private struct Parsed: Decodable {
-        let json: JSON
-
-        init(from decoder: any Decoder) throws {
-            let value = try decoder.singleValueContainer()
-            if value.decodeNil() {
-                json = .null
-            } else if let boolean = try? value.decode(Bool.self) {
-                json = .boolean(boolean)
-            } else if let integer = try? value.decode(Int.self) {
-                json = .integer(integer)
-            } else if let number = try? value.decode(Double.self) {
-                json = .number(number)
-            } else if let string = try? value.decode(String.self) {
-                json = .string(string)
-            } else if let elements = try? value.decode([Parsed].self) {
-                json = .array(elements.map(\.json))
-            } else {
-                let members = try value.decode([String: Parsed].self)
-                json = .object(members.sorted { $0.key < $1.key }.map { Member($0.key, $0.value.json) })
-            }
-        }
     }
 }

@@ -60,6 +60,14 @@ package enum NumberText {
     /// All digits; what is not a number has no sign.
     package static func plain(_ value: Double) -> String { value.isNaN ? "nan" : "\(value)" }
 
+    /// What took a while: "0.04 s", "7.3 s", "42 s", and from a minute on as `duration`.
+    package static func time(seconds: Double) -> String {
+        guard seconds.isFinite, seconds >= 0, seconds < 59.5 else { return duration(seconds: seconds) }
+        if seconds == 0 { return "0 s" }
+        if seconds < 0.005 { return "< 0.01 s" }
+        return "\(decimal(seconds, seconds < 0.995 ? 2 : seconds < 9.95 ? 1 : 0)) s"
+    }
+
     /// "0:42", "12:05", "3:02:11" or "4 d 03 h".
     package static func duration(seconds: Double) -> String {
         guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "?" }

@@ -192,8 +192,21 @@ package final class EvaluationSession {
 
     /// The score of the split with every image moved in each direction of a displacement. Collective; equal on all ranks.
     ///
-    /// Throws: `Failure`: 78 for float32 images, 64 for a shift that leaves nothing of them.
+    /// Throws: as `check` does.
     package func run(under displacement: Displacement) throws -> DisplacedScore {
+        try check(displacement)
+        let images = evaluator.split
+        return DisplacedScore(
+            displacement: displacement,
+            directions: try displacement.directions.map { name, movement in
+                (name, try evaluator.score(weights: state.weights, images: MovedSamples(images, movement)))
+            })
+    }
+
+    /// Whether the images can be moved so.
+    ///
+    /// Throws: `Failure`: 78 for float32 images, 64 for a shift that leaves nothing of them.
+    package func check(_ displacement: Displacement) throws {
         let images = evaluator.split
         guard images.pixelType == .uint8 else {
             throw Failure(
@@ -205,11 +218,6 @@ package final class EvaluationSession {
                 "--under \(displacement): the images are \(images.height)×\(images.width), expected a shift that leaves "
                     + "something of them")
         }
-        return DisplacedScore(
-            displacement: displacement,
-            directions: try displacement.directions.map { name, movement in
-                (name, try evaluator.score(weights: state.weights, images: MovedSamples(images, movement)))
-            })
     }
 
     private func makeLogitsFile(_ path: String) throws -> LogitsFile {

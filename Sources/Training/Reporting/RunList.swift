@@ -43,7 +43,7 @@ package struct RunList {
         }
         for path in paths {
             do {
-                let record = try RunRecord(path, models: models)
+                let record = try RunRecord(path, models: models, showsPictures: false)
                 let facts = record.facts
                 entries.append(
                     Entry(

@@ -5,6 +5,8 @@ internal import Pictures
 /// What there is to look at in a run: images of its data, what augmentation makes of them, and where the network is wrong.
 struct RunPictures {
     let training: any SampleSource
+    /// The training samples that are in use, ascending; nil: all.
+    var selection: [Int]?
     let evaluation: any SampleSource
     let classes: [String]
     let augmentation: Augmentation?
@@ -44,8 +46,10 @@ struct RunPictures {
 
     private var firstOfEachClass: [Int] {
         var first: [Int32: Int] = [:]
-        for (sample, label) in training.labels.enumerated() where first[label] == nil {
-            first[label] = sample
+        let labels = training.labels
+        func look(_ sample: Int) { if first[labels[sample]] == nil { first[labels[sample]] = sample } }
+        for place in 0..<(selection?.count ?? labels.count) {
+            look(selection?[place] ?? place)
             if first.count == classes.count { break }
         }
         return first.sorted { $0.key < $1.key }.prefix(Self.samples).map(\.value)

@@ -20,8 +20,10 @@ package struct RunRecord {
     private static let largestText = 1 << 22
     private static let largestSnapshot = 1 << 28
 
+    /// `showsPictures`: whether what report.json holds is wanted.
+    ///
     /// Throws: `Failure`: 66 for what is no run folder, 78 for a configuration that cannot be read.
-    package init(_ path: String, models: [String]) throws {
+    package init(_ path: String, models: [String], showsPictures: Bool) throws {
         guard let kind = FileKind(of: path) else {
             throw Failure(.inputMissing, "\(path): no such folder, \(Self.expected)")
         }
@@ -45,11 +47,14 @@ package struct RunRecord {
         environment = Self.environment(Self.text(path + "/environment.json"))
         commands = Self.text(path + "/command.txt").split(separator: "\n").map(String.init)
         let pictures = path + "/" + Self.snapshotName
-        if FileKind(of: pictures) == nil {
+        if showsPictures, FileKind(of: pictures) == nil {
+            let advice =
+                Self.hasCheckpoints(path)
+                ? "; swift-train evaluate \(ShellWords.quoted(path)) --confusion FILE.png --worst FILE.png draws them"
+                : ""
             notes.append(
-                "\(path): holds no \(Self.snapshotName), so the page has no confusion matrix and no images; swift-train evaluate "
-                    + "\(ShellWords.quoted(path)) --confusion FILE.png --worst FILE.png draws them")
-        } else {
+                "\(path): holds no \(Self.snapshotName), so the page has no confusion matrix and no images\(advice)")
+        } else if showsPictures {
             snapshot = try Self.snapshot(pictures)
             if snapshot == nil {
                 notes.append("\(pictures): is no \(Self.snapshotName) of this version, and is left out")
@@ -82,12 +87,24 @@ package struct RunRecord {
         environment: [(key: String, value: String)], commands: [String], snapshot: RunSnapshot?
     ) -> RunFacts {
         RunFacts(
-            name: FilePath.name(of: path), model: configuration.model.name, state: state, history: history,
+            name: name(of: path), model: configuration.model.name, state: state, history: history,
             bestMetric: configuration.bestMetric.rawValue, settings: configuration.settings, environment: environment,
             commands: commands, next: next(path, configuration, state), snapshot: snapshot)
     }
 
+    /// The folder's own name, also where the path is "." or a link to it.
+    private static func name(of path: String) -> String {
+        let name = FilePath.name(of: path)
+        guard ["", ".", ".."].contains(name) else { return name }
+        return FilePath.resolved(path).map(FilePath.name) ?? name
+    }
+
     // MARK: Parts
+
+    private static func hasCheckpoints(_ path: String) -> Bool {
+        let names = (try? Folder(path + "/checkpoints").names()) ?? []
+        return names.contains { $0.hasSuffix(".h5") && !$0.hasPrefix(".") }
+    }
 
     /// Small files of the run; what is not there says nothing.
     static func text(_ path: String) -> String {
@@ -106,6 +123,7 @@ package struct RunRecord {
 
     private static func state(_ history: RunHistory, folder: String) -> RunFacts.State {
         if isLocked(folder + "/run.lock") { return .running }
+        guard history.failure == nil else { return .failed }
         switch history.end?.exitCode {
         case Int(ExitCode.done.rawValue): return .finished
         case Int(ExitCode.stoppedEarly.rawValue): return .stopped
@@ -118,7 +136,7 @@ package struct RunRecord {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
         guard file >= 0 else { return false }
         defer { close(file) }
-        return FileLock.take(file, path) == .heldByAnother
+        return FileLock.isHeld(file, path)
     }
 
     /// Commands for the user to type, word for word; the folder's path counts from where the run was started.
@@ -142,7 +160,12 @@ package struct RunRecord {
             }
             commands.append(.init("Train on, twice as long", "\(program) --run-dir \(run) --set \(longer)"))
         } else {
-            commands.append(.init("Go on, once nothing trains here any more", "\(program) --run-dir \(run)"))
+            let purpose =
+                !hasCheckpoints(path)
+                ? "Begin again: nothing has been saved"
+                : state == .running
+                    ? "Go on, once nothing trains here any more" : "Go on from the newest checkpoint"
+            commands.append(.init(purpose, "\(program) --run-dir \(run)"))
         }
         return commands + [.init("Make this page again", "\(program) report \(run)")]
     }

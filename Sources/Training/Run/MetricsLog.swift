@@ -100,6 +100,15 @@ package final class MetricsLog: RunEventSink, @unchecked Sendable {
                 JSON.Member("seconds", .number(elapsed)),
             ]
             return ("end", fields)
+        case .failed(let failure, let step):
+            return (
+                "failed",
+                [
+                    JSON.Member("step", .integer(step)), JSON.Member("message", .string(failure.message)),
+                    JSON.Member("exit_code", .integer(Int(failure.code.rawValue))),
+                    JSON.Member("seconds", .number(elapsed)),
+                ]
+            )
         case .note, .step, .expected: return nil
         }
     }

@@ -20,6 +20,8 @@ package enum RunEvent: Sendable {
     case evaluated(Evaluation, EvaluationFacts)
     case saved(SavedCheckpoint)
     case ended(RunEnd)
+    /// The process gives the run up: why, and what it ends with. The command tells the terminal.
+    case failed(Failure, step: Int)
 }
 
 /// An evaluation beside its scores.
@@ -49,7 +51,7 @@ package struct SavedCheckpoint: Sendable {
     package let stallSeconds: Double
 }
 
-/// How a run has ended; failures are told by the command.
+/// How a run has ended that has not failed.
 package struct RunEnd: Sendable {
     package let progress: TrainingProgress
     /// The evaluated split.

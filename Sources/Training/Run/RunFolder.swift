@@ -1,6 +1,6 @@
 internal import Diagnostics
 internal import Files
-internal import Foundation
+internal import Glibc
 package import Report
 
 /// The folder of one run, kept by rank 0: what the run was told, what it logged and its checkpoints.
@@ -100,10 +100,7 @@ package final class RunFolder {
     /// <yyyymmdd-hhmmss>-<model>, with a number behind it when two runs start in one second.
     private static func makeTimestamped(below parent: String, model: String) throws -> String {
         try Folder.make(parent)
-        let formatter = DateFormatter()
-        formatter.locale = Locale(identifier: "en_US_POSIX")
-        formatter.dateFormat = "yyyyMMdd-HHmmss"
-        let name = "\(parent)/\(formatter.string(from: Date()))-\(model)"
+        let name = "\(parent)/\(LocalTime.text(Double(time(nil)), "%Y%m%d-%H%M%S"))-\(model)"
         for attempt in 1...100 {
             let candidate = attempt == 1 ? name : "\(name)-\(attempt)"
             do {
@@ -137,9 +134,18 @@ package final class RunFolder {
         }
     }
 
+    /// How often, and how far apart, a lock is tried that a look may hold.
+    private static let (lookTries, lookMicroseconds): (Int, UInt32) = (20, 10_000)
+
     private static func takeLock(_ path: String) throws -> (descriptor: Int32, warning: String?) {
         let file = try openLock(path)
-        switch FileLock.take(file, path) {
+        var outcome = FileLock.take(file, path)
+        // Someone may be looking whether the run is at work.
+        for _ in 0..<lookTries where outcome == .heldByAnother {
+            usleep(lookMicroseconds)
+            outcome = FileLock.take(file, path)
+        }
+        switch outcome {
         case .held:
             return (file, nil)
         case .heldByAnother:

@@ -73,6 +73,7 @@ struct RunLines {
                 "\(place(of: evaluation, isAtEpochEnd: facts.isAtEpochEnd))  \(facts.split)  \(words(for: evaluation))"
                     + (facts.isBest ? "  best" : ""))
         case .saved(let checkpoint): return plain("step \(checkpoint.step)  saved \(checkpoint.path)")
+        case .failed: return []
         case .ended(let end): return self.end(end, elapsed: elapsed).map { Line(text: $0, isWarning: false) }
         }
     }

@@ -1,5 +1,5 @@
 internal import Files
-internal import Foundation
+internal import Report
 
 /// train.log: a run's lines with time and level in front.
 final class RunLog: RunEventSink {
@@ -13,11 +13,12 @@ final class RunLog: RunEventSink {
     }
 
     func receive(_ event: RunEvent, at time: RunTime) -> String? {
-        let texts = lines.lines(of: event, elapsed: time.elapsed)
+        var texts = lines.lines(of: event, elapsed: time.elapsed).map { ($0.isWarning ? "warning" : "info", $0.text) }
+        if case .failed(let failure, _) = event { texts = [("error", failure.description)] }
         guard !texts.isEmpty else { return nil }
-        let stamp = Date(timeIntervalSince1970: time.unix).formatted(.iso8601)
-        let rows = texts.flatMap { line in
-            line.text.split(separator: "\n").map { "\(stamp) \(line.isWarning ? "warning" : "info") \($0)\n" }
+        let stamp = LocalTime.text(time.unix, "%Y-%m-%dT%H:%M:%SZ", isUTC: true)
+        let rows = texts.flatMap { level, text in
+            text.split(separator: "\n").map { "\(stamp) \(level) \($0)\n" }
         }
         do {
             try file.append(rows.joined())

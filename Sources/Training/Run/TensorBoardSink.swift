@@ -4,15 +4,25 @@ internal import Pictures
 
 /// A run's scalars for TensorBoard: under `train/` what the steps gave, under `train_epoch/` their sums over an epoch, under the
 /// split's name what evaluations did; those of the training split itself under `train_evaluated/`. Pictures: training images as
-/// they are stored and as augmentation makes them, and of each evaluation the confusion matrix and the worst images.
+/// they are stored and as augmentation makes them, and of evaluations the confusion matrix and the worst images: of as many as the
+/// run's allowance of time has room for, and of the last one.
 final class TensorBoardSink: RunEventSink {
     private let file: EventFile
     private let pictures: RunPictures?
     private let firstStep: Int?
+    private let allowance: TimeAllowance
+    /// The last evaluation, as long as its pictures are not drawn.
+    private var undrawn: (evaluation: Evaluation, group: String, outcomes: SampleOutcomes)?
+    private var hasSamples = false
+    /// Seconds that the last pictures took.
+    private var last = 0.1
 
     /// `firstStep`: the first one to come of a run that goes on. Throws: `Failure(.cannotCreate)`, `SystemError`.
-    init(folder: String, host: String, time: Double, firstStep: Int?, pictures: RunPictures? = nil) throws {
-        (self.pictures, self.firstStep) = (pictures, firstStep)
+    init(
+        folder: String, host: String, time: Double, firstStep: Int?, pictures: RunPictures? = nil,
+        allowance: TimeAllowance = TimeAllowance()
+    ) throws {
+        (self.pictures, self.firstStep, self.allowance) = (pictures, firstStep, allowance)
         file = try EventFile(folder: folder, host: host, time: time, firstStep: firstStep)
     }
 
@@ -21,36 +31,49 @@ final class TensorBoardSink: RunEventSink {
             if let (step, scalars) = Self.scalars(of: event) {
                 try file.append(scalars, step: step, time: time.unix)
             }
-            if let (step, images) = try images(of: event) { try file.append(images, step: step, time: time.unix) }
+            if let pictures, isDue(event, at: time.elapsed) {
+                var problem: (any Error)?
+                last = allowance.spend {
+                    do { try draw(pictures, time: time.unix) } catch { problem = error }
+                }
+                if let problem { throw problem }
+            }
             return nil
         } catch {
             return (error as? Failure)?.message ?? "\(error)"
         }
     }
 
-    private func images(of event: RunEvent) throws -> (step: Int, images: [EventFile.Image])? {
-        guard let pictures else { return nil }
+    /// Whether it is time to draw what has not been drawn.
+    private func isDue(_ event: RunEvent, at elapsed: Double) -> Bool {
         switch event {
-        case .started:
+        case .evaluated(let evaluation, let facts):
+            if let outcomes = facts.outcomes { undrawn = (evaluation, Self.group(facts.split), outcomes) }
+            return allowance.permits(seconds: last, at: elapsed)
+        case .ended, .failed: return true
+        case .started, .note, .warning, .step, .progress, .expected, .epochEnded, .saved: return false
+        }
+    }
+
+    private func draw(_ pictures: RunPictures, time: Double) throws {
+        if !hasSamples {
+            hasSamples = true
             let (samples, augmented) = (try pictures.samples(), try pictures.augmented())
             let sheets =
                 [("train/samples", ContactSheet(cells: samples))]
                 + (augmented.isEmpty ? [] : [("train/augmented", ContactSheet(rows: augmented))])
-            return (firstStep ?? 0, sheets.map { Self.image($0, $1.canvas) })
-        case .evaluated(let evaluation, let facts):
-            guard let outcomes = facts.outcomes else { return nil }
-            let group = Self.group(facts.split)
-            let worst = ContactSheet(
-                cells: try pictures.worst(of: outcomes), captionCharacters: ContactSheet.outcomeCharacters)
-            var images = [Self.image("\(group)/worst", worst.canvas)]
-            if pictures.classes.count <= ConfusionSheet.mostClasses {
-                let sheet = ConfusionSheet(
-                    outcomes.matrix(classNames: pictures.classes), title: "step \(evaluation.step)")
-                images.append(Self.image("\(group)/confusion", sheet.canvas))
-            }
-            return (evaluation.step, images)
-        case .note, .warning, .step, .progress, .expected, .epochEnded, .saved, .ended: return nil
+            try file.append(sheets.map { Self.image($0, $1.canvas) }, step: firstStep ?? 0, time: time)
         }
+        guard let (evaluation, group, outcomes) = undrawn else { return }
+        undrawn = nil
+        let worst = ContactSheet(
+            cells: try pictures.worst(of: outcomes), captionCharacters: ContactSheet.outcomeCharacters)
+        var images = [Self.image("\(group)/worst", worst.canvas)]
+        if pictures.classes.count <= ConfusionSheet.mostClasses {
+            let sheet = ConfusionSheet(outcomes.matrix(classNames: pictures.classes), title: "step \(evaluation.step)")
+            images.append(Self.image("\(group)/confusion", sheet.canvas))
+        }
+        try file.append(images, step: evaluation.step, time: time)
     }
 
     private static func image(_ tag: String, _ canvas: Canvas) -> EventFile.Image {
@@ -85,7 +108,7 @@ final class TensorBoardSink: RunEventSink {
                     ("\(group)/acc5", evaluation.accuracy5),
                 ]
             )
-        case .started, .note, .warning, .step, .expected, .saved, .ended: return nil
+        case .started, .note, .warning, .step, .expected, .saved, .ended, .failed: return nil
         }
     }
 }

@@ -152,6 +152,18 @@ package final class TrainingSession {
         let recorder = try RankAgreement.together(communicator) {
             try makeRecorder(engine: step.plan.engine, environment: environment)
         }
+        do {
+            return try train(machinery, recorder, environment: environment)
+        } catch {
+            recorder?.fail(error)
+            throw error
+        }
+    }
+
+    private func train(
+        _ machinery: Trainer.Machinery, _ recorder: RunRecorder?, environment: [String: String]
+    ) throws -> ExitCode {
+        let step = machinery.step
         let neighbours = try Watchdog.neighbours(of: communicator)
         let watchdog = try RankAgreement.together(communicator) {
             try Watchdog(
@@ -498,26 +510,29 @@ package final class TrainingSession {
             keeping: options.resume.map { $0.isSameRun ? $0.checkpoint.header.metricsBytes : 0 } ?? 0)
         let log = try RunLog(path: folder.logPath, lines: lines(for: folder, environment))
         var others: [any RunEventSink] = [log]
+        let allowance = TimeAllowance()
         if configuration.log.tensorBoard {
             // A run that goes on does the steps behind its checkpoint again.
             others.append(
                 try TensorBoardSink(
                     folder: folder.path, host: RankAgreement.hostName(), time: Date().timeIntervalSince1970,
-                    firstStep: options.resume.map { $0.checkpoint.header.step + 1 }, pictures: pictures))
+                    firstStep: options.resume.map { $0.checkpoint.header.step + 1 }, pictures: pictures,
+                    allowance: allowance))
         }
-        let report = configuration.log.report && options.overfit == nil ? makeReport(folder) : nil
+        let report = configuration.log.report && options.overfit == nil ? makeReport(folder, allowance) : nil
         return recorder(folder: folder, metrics: metrics, others: others, report: report, environment: environment)
     }
 
     private var pictures: RunPictures {
         RunPictures(
-            training: training, evaluation: evaluation, classes: dataset.classes, augmentation: augmentation,
+            training: training, selection: plan.selection, evaluation: evaluation, classes: dataset.classes,
+            augmentation: augmentation,
             seed: configuration.seed)
     }
 
-    private func makeReport(_ folder: RunFolder) -> ReportSink {
+    private func makeReport(_ folder: RunFolder, _ allowance: TimeAllowance) -> ReportSink {
         ReportSink(
-            folder: folder, configuration: configuration,
+            folder: folder, configuration: configuration, allowance: allowance,
             maker: SnapshotMaker(pictures: pictures, network: network),
             isContinuing: options.resume?.isSameRun ?? false)
     }
