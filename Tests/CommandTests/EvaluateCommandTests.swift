@@ -72,7 +72,7 @@ struct EvaluateCommandTests {
         }
         for (words, expected) in [
             (["0", "w.png"], "expected 1…1000"), (["w.jpg"], "ends in .png"), (["7"], "ends in .png"),
-            (["w.png", "run/checkpoints/last", "x"], "unexpected word"),
+            (["w.png", "run/checkpoints/last", "x"], "ends in .png"),
         ] {
             let outcome = try workshop.run(["evaluate", "--worst"] + words)
             #expect(outcome.code == 64 && outcome.errors.contains(expected), "\(outcome)")

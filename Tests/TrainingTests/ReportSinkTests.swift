@@ -105,7 +105,7 @@ struct ReportSinkTests {
         let failure = Failure(.notFinite, "step 7: the loss is not finite")
         #expect(subject.tell(.failed(failure, step: 6), elapsed: 0.1) == nil)
         #expect(try subject.page().contains("state failed") && subject.page().contains("the loss is not finite"))
-        let record = try RunRecord(subject.folder.path, models: ["tiny"], showsPictures: false)
+        let record = try RunRecord(subject.folder.path, models: ["fashion-classifier"], showsPictures: false)
         #expect(record.history.failure?.exitCode == 80 && record.state == .running, "its process lives")
         let other = try Subject()
         #expect(other.sink.receive(.failed(failure, step: 6), at: RunTime(elapsed: 0.1, unix: 0)) == nil)
