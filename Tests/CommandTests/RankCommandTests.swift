@@ -26,6 +26,33 @@ struct RankCommandTests {
         #expect(one.code == 0 && three.code == 0 && one.output == three.output, "\(one) \(three)")
     }
 
+    @Test("what is rehearsed before a run changes no weight, and all ranks do as much of it")
+    func rehearsal() throws {
+        let workshop = try Workshop.withData()
+        try workshop.write(
+            """
+            model:
+              name: small
+              layers: [{Conv2d: {out_channels: 4, kernel_size: 5, stride: 2}}, BatchNorm2d, ReLU, Flatten, {Dropout: {p: 0.5}}, \
+            {Linear: {out_features: classes}}]
+            data: {file: d.h5}
+            """, "c.yaml")
+        let options = ["--config", "c.yaml", "--threads", "1", "--set", "evaluate.every=1000 steps"]
+        // Of fewer than a hundred steps none is rehearsed.
+        for steps in [90, 180, 270, 350] {
+            let part = try workshop.run(options + ["--set", "steps=\(steps)", "--run-dir", "parts"])
+            #expect(part.code == 0, "\(part)")
+        }
+        let expected = try workshop.events("parts").last?["weights_sha256"]?.text
+        #expect(expected?.count == 64)
+        for ranks in 1...3 {
+            let run = try workshop.run(
+                each: (0..<ranks).map { _ in options + ["--set", "steps=350", "--run-dir", "run\(ranks)"] })
+            #expect(run.code == 0, "\(run)")
+            #expect(try workshop.events("run\(ranks)").last?["weights_sha256"]?.text == expected, "\(ranks) ranks")
+        }
+    }
+
     @Test("ranks with different values end with 76 and a table that names the key")
     func disagreement() throws {
         let workshop = try Workshop.withData()

@@ -181,7 +181,9 @@ package final class Trainer {
     /// Throws: `Failure`, or the communicator's errors.
     package func run() throws -> ExitCode {
         do {
-            recorder?.begin(progress, secondsLeft: try rehearse())
+            // On every rank, also on those that record nothing.
+            let secondsLeft = try rehearse()
+            recorder?.begin(progress, secondsLeft: secondsLeft)
             loader = try Self.loader(machinery, periods.plan, feed, progress)
             return try train()
         } catch let failure as Failure {
