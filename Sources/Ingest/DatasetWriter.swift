@@ -44,8 +44,9 @@ final class DatasetWriter {
     /// Images that make good pieces to append: about this many bytes, and whole chunks.
     private static let pieceBytes = 1 << 20
 
-    init(path: String, classes: [String], options: ConversionOptions) throws {
-        output = try OutputFile(path: path, replacing: options.replaceExisting)
+    /// Throws 73 where `path` cannot be written, or is one of `inputs`.
+    init(path: String, classes: [String], options: ConversionOptions, unlike inputs: [String] = []) throws {
+        output = try OutputFile(path: path, replacing: options.replaceExisting, unlike: inputs)
         self.classes = classes
         self.options = options
         statistics = PixelStatistics(channels: 1)

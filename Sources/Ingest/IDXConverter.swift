@@ -78,6 +78,7 @@ package enum IDXConverter {
         let splits: [SourceSplit]
         let preprocessing: [JSON.Member]
         private let files: [Split]
+        var paths: [String] { files.flatMap { [$0.images.path, $0.labelPath] } }
         private let isTransposed: Bool
         private var stored: [UInt8] = []
 

@@ -13,10 +13,11 @@ final class OutputFile {
     /// An empty file so far, under a lock that is released with this object.
     var temporaryPath: String { file.path }
 
-    /// Throws 73 when the folder cannot take the file, and when the file exists and must not be replaced.
-    init(path: String, replacing: Bool) throws {
+    /// Throws 73 when the folder cannot take the file, when the file exists and must not be replaced, and when it is one of
+    /// `inputs`.
+    init(path: String, replacing: Bool, unlike inputs: [String] = []) throws {
         self.path = path
-        try DurableFile.requireWritable(path)
+        try DurableFile.requireWritable(path, unlike: inputs)
         guard replacing || FileKind(of: path, followingLinks: false) == nil else {
             throw Failure(
                 .cannotCreate, "\(path): exists already. Give another --output, or --force to replace it.")

@@ -25,10 +25,20 @@ package struct GrayLevels: Equatable, Sendable {
         }
     }
 
+    /// Of an image in 0…1: from 0 to 1, or farther where a finite value goes farther.
+    package static func picture(_ values: some Sequence<Float>) -> GrayLevels {
+        var (low, high) = (Float(0), Float(1))
+        for value in values where value.isFinite { (low, high) = (min(low, value), max(high, value)) }
+        return GrayLevels(low: low, high: high)
+    }
+
     /// What is not finite is black.
+    ///
+    /// Computed in float64, whose range holds the distance of any two float32.
     package func level(_ value: Float) -> UInt8 {
         guard value.isFinite else { return 0 }
-        return UInt8(min(max((value - low) / (high - low), 0), 1) * 255 + 0.5)
+        let part = (Double(value) - Double(low)) / (Double(high) - Double(low))
+        return UInt8(min(max(part, 0), 1) * 255 + 0.5)
     }
 
     /// A picture of planes [C, H, W]: three as red, green and blue, of other numbers of them the first.

@@ -55,7 +55,7 @@ struct BenchCommand: Command {
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         let text = try ConfigurationFile.text(ofFile: choice.config, over: communicator)
         var (network, options) = try RankAgreement.together(communicator) {
-            try choice.network(configuration: text, isFragment: choice.layer != nil)
+            try choice.network(configuration: text, isFragment: !choice.layer.isEmpty)
         }
         options.engine = engine.flatMap { EngineChoice(rawValue: $0.rawValue) } ?? options.engine
         guard network.description.input.rank == 3 else {
@@ -64,7 +64,7 @@ struct BenchCommand: Command {
                 "--input \(network.description.input): images of this shape are not timed, expected CHANNELSxHEIGHTxWIDTH"
             )
         }
-        let work: Benchmark.Work = inference ? .inference : choice.layer == nil ? .training : .layers
+        let work: Benchmark.Work = inference ? .inference : choice.layer.isEmpty ? .training : .layers
         guard work == .training || batch % communicator.size == 0 else {
             throw Failure(
                 .usage, "--batch \(batch) on \(communicator.size) ranks: expected a multiple of the number of ranks")

@@ -73,6 +73,7 @@ struct CommandAdvice {
     private static let absent = [
         "models": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
         "list": "the networks are \(ModelRegistry.names.joined(separator: ", ")); swift-train summary NAME shows one",
+        "curves": curves,
         "plot": curves,
         "version": "the option is --version",
     ]

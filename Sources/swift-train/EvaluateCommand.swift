@@ -167,11 +167,7 @@ struct EvaluateCommand: Command {
             checkpoint = try checkpoint.map { try GivenFile.checkpoint($0, choices: ["best.h5", "last"]).path }
         }
         let source = try source(over: communicator)
-        let inputs = [checkpoint, weights, config, data].compactMap { $0 }
-        try RankAgreement.together(communicator) {
-            guard communicator.rank == 0 else { return }
-            for path in outputs { try DurableFile.requireWritable(path, unlike: inputs) }
-        }
+        try requireWritable(unlike: [checkpoint, weights, config, data].compactMap { $0 }, over: communicator)
         try RankAgreement.together(communicator) {
             if let checkpoint { try GivenFile.requireCheckpoint(checkpoint) }
             if let data { try GivenFile.requireDataset(data) }
@@ -179,6 +175,7 @@ struct EvaluateCommand: Command {
         let session = try EvaluationSession(
             source: source, data: data, split: split, threads: parallel.threads, models: ModelRegistry.names,
             communicator: communicator, makeModel: ModelRegistry.description)
+        try requireWritable(unlike: session.dataPaths, over: communicator)
         if communicator.rank == 0 {
             for note in session.notes { StandardError.line("note: \(note)") }
         }
@@ -205,6 +202,14 @@ struct EvaluateCommand: Command {
             try StandardOutput.line(json ? findings.json.text() : weightsTable + findings.text + written)
         }
         return .done
+    }
+
+    /// Throws: `Failure(.cannotCreate)` for an output that cannot be written, or that would replace what is read.
+    private func requireWritable(unlike inputs: [String], over communicator: any Communicator) throws {
+        try RankAgreement.together(communicator) {
+            guard communicator.rank == 0 else { return }
+            for path in outputs { try DurableFile.requireWritable(path, unlike: inputs) }
+        }
     }
 
     /// Everything that is written.

@@ -41,7 +41,8 @@ struct ExplainCommand: ParsableCommand {
     var output: String
 
     @Option(
-        help: ArgumentHelp("Write the first image's map (.npy), or those of all images (.h5).", valueName: "file"),
+        help: ArgumentHelp(
+            "Write the maps: of one image as .npy, which holds one array, of several as .h5.", valueName: "file"),
         completion: .file(extensions: ["npy", "h5"]), transform: HomePath.expanded)
     var values: String?
 
@@ -58,9 +59,7 @@ struct ExplainCommand: ParsableCommand {
 
     func run() throws {
         if let values { try ValuesFile.requireName(values, option: "--values", count: subject.images.count) }
-        for path in [output, values].compactMap({ $0 }) {
-            try DurableFile.requireWritable(path, unlike: subject.files)
-        }
+        try subject.requireWritable([output, values].compactMap { $0 })
         let trained = try subject.open()
         let wanted = try className.map { try Self.classIndex($0, trained.classNames) }
         guard let value = try layer.map(trained.value(ofLayer:)) ?? trained.network.lastMaps else {
@@ -70,18 +69,21 @@ struct ExplainCommand: ParsableCommand {
         guard Network.isMaps(shape) else {
             throw Failure(.usage, "--layer \(path): gives \(shape), expected maps [C, H, W] of more than one place")
         }
-        let pool = try ThreadPool(threads: Machine.defaultThreads(localRanks: 1))
+        let explainer = Explainer(
+            trained, value: value, pool: try ThreadPool(threads: Machine.defaultThreads(localRanks: 1)))
         var rows: [ContactSheet.Row] = []
         var maps: [ValuesFile.Named] = []
         for (index, text) in subject.images.enumerated() {
             let image = try trained.image(text)
             let result = try image.bytes.withUnsafeBytes {
-                try trained.gradCAM(ofValue: value, class: wanted, of: $0, image.shape.type, pool: pool)
+                try explainer.explain($0, image.shape.type, class: wanted, name: text)
             }
-            let name = trained.classNames[result.classIndex]
-            try StandardOutput.line(
-                "\(image.name)  \(name.printable) \(NumberText.percent(Double(result.probability), 1))")
-            rows.append(Self.row(image, result, name.printable))
+            let probability = Double(result.probability)
+            let score =
+                trained.givesProbabilities ? NumberText.percent(probability, 1) : NumberText.significant(probability)
+            let words = "\(trained.classNames[result.classIndex].printable) \(score)"
+            try StandardOutput.line("\(image.name)  \(words)")
+            rows.append(Self.row(image, result, words))
             maps.append(("\(index)", [result.height, result.width], result.map))
         }
         if let values { try ValuesFile.write(maps, to: values) }
@@ -95,7 +97,7 @@ struct ExplainCommand: ParsableCommand {
     }
 
     /// The image, its map, and the map over the image.
-    private static func row(_ image: GivenImage, _ result: GradCAM, _ name: String) -> ContactSheet.Row {
+    private static func row(_ image: GivenImage, _ result: GradCAM, _ words: String) -> ContactSheet.Row {
         let (height, width) = (image.shape.height, image.shape.width)
         let picture = GrayLevels(low: 0, high: 1).image(
             planes: image.planes, channels: image.shape.channels, height: height, width: width)
@@ -108,8 +110,7 @@ struct ExplainCommand: ParsableCommand {
             .init(
                 image: ColourMap.picture(heat, width: wide, height: tall), caption: "\(result.height)×\(result.width)"),
             .init(
-                image: ColourMap.blended(heat, over: picture.enlarged(factor)),
-                caption: "\(name) \(NumberText.percent(Double(result.probability), 1))"),
+                image: ColourMap.blended(heat, over: picture.enlarged(factor)), caption: words),
         ])
     }
 

@@ -38,7 +38,8 @@ struct FeaturesCommand: ParsableCommand {
     var output: String?
 
     @Option(
-        help: ArgumentHelp("Write the layer's values (.npy), or those of several layers (.h5).", valueName: "file"),
+        help: ArgumentHelp(
+            "Write the values: of one layer as .npy, which holds one array, of several as .h5.", valueName: "file"),
         completion: .file(extensions: ["npy", "h5"]), transform: HomePath.expanded)
     var values: String?
 
@@ -55,6 +56,9 @@ struct FeaturesCommand: ParsableCommand {
         guard subject.images.count <= 1 else {
             throw ValidationError("\(subject.images.count) images, expected one")
         }
+        if let twice = layer.first(where: { name in layer.count { $0 == name } > 1 }) {
+            throw ValidationError("--layer \(twice) stands twice")
+        }
         guard values == nil || !subject.images.isEmpty else { throw ValidationError("--values needs an image") }
         if let output, !output.lowercased().hasSuffix(".png") {
             throw ValidationError("--output \(output): expected a name that ends in .png, which is what is written")
@@ -64,9 +68,7 @@ struct FeaturesCommand: ParsableCommand {
 
     func run() throws {
         if let values { try ValuesFile.requireName(values, option: "--values", count: max(1, layer.count)) }
-        for path in [output, values].compactMap({ $0 }) {
-            try DurableFile.requireWritable(path, unlike: subject.files)
-        }
+        try subject.requireWritable([output, values].compactMap { $0 })
         let trained = try subject.open()
         if list { try StandardOutput.line(Self.table(trained)) }
         guard output != nil || values != nil else { return }
@@ -86,8 +88,7 @@ struct FeaturesCommand: ParsableCommand {
             } ?? []
         for map in maps {
             try StandardOutput.line(
-                "\(map.name)  \(map.shape)  values \(NumberText.significant(Double(map.values.min() ?? 0))) … "
-                    + NumberText.significant(Double(map.values.max() ?? 0)))
+                "\(map.name)  \(map.shape)  values \(NumberText.extremes(map.values))")
         }
         if let values {
             try ValuesFile.write(maps, to: values)

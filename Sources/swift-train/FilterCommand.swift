@@ -147,7 +147,9 @@ struct FilterCommand: ParsableCommand {
         let kernels: [FilterKernel?] = try kernel.isEmpty ? [nil] : kernel.map(Self.kernel)
         let filter = try filter()
         let levels = try range.map(Self.levels)
-        if let output { try DurableFile.requireWritable(output, unlike: [image].compactMap { $0 }) }
+        if let output {
+            try DurableFile.requireWritable(output, unlike: [image].compactMap { $0 }.map(GivenImage.file))
+        }
         let input = try input()
         try BLAS.load()
         // One image is one unit of work.

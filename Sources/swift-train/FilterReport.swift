@@ -76,7 +76,7 @@ struct FilterReport {
 
     private func lines(of step: ImageFilter.Step, _ words: String, unused: [Int] = [0, 0]) -> [String] {
         let name = step.name + String(repeating: " ", count: max(1, 11 - step.name.count))
-        var lines = ["\(name)\(words); values \(Self.extremes(step.values))"]
+        var lines = ["\(name)\(words); values \(NumberText.extremes(step.values))"]
         let dropped = zip(unused, ["row", "column"]).filter { $0.0 > 0 }.map { NumberText.counted($0, $1) }
         if !dropped.isEmpty {
             lines.append("           in no window: \(dropped.joined(separator: " and ")) at the end")
@@ -120,10 +120,6 @@ struct FilterReport {
 
     private func size(_ shape: Shape) -> String {
         (shape[0] == 1 ? "" : "\(shape[0])×") + "\(shape[1])×\(shape[2])"
-    }
-
-    private static func extremes(_ values: [Float]) -> String {
-        "\(NumberText.significant(Double(values.min() ?? 0))) … \(NumberText.significant(Double(values.max() ?? 0)))"
     }
 
     // MARK: The kernel on its way
@@ -193,9 +189,7 @@ struct FilterReport {
     }
 
     /// From 0 to 1, or farther where the image goes farther.
-    private var inputLevels: GrayLevels {
-        GrayLevels(low: min(0, input.pixels.min() ?? 0), high: max(1, input.pixels.max() ?? 1))
-    }
+    private var inputLevels: GrayLevels { .picture(input.pixels) }
 
     private func cell(of kernel: FilterKernel) -> ContactSheet.Cell {
         ContactSheet.Cell(
@@ -211,7 +205,7 @@ struct FilterReport {
         return ContactSheet.Cell(
             image: levels.image(
                 planes: step.values, channels: step.shape[0], height: step.shape[1], width: step.shape[2]),
-            captions: ["\(step.name) \(size(step.shape))", Self.extremes(step.values)],
+            captions: ["\(step.name) \(size(step.shape))", NumberText.extremes(step.values)],
             labels: labels(of: step))
     }
 

@@ -46,7 +46,7 @@ extension InspectCommand {
             }
             let (rows, columns) = try size()
             let configuration = try augmentedConfiguration(data: path)
-            try DurableFile.requireWritable(grid, unlike: [path])
+            try DurableFile.requireWritable(grid, unlike: [path] + [config].compactMap { $0 })
             let file = try DatasetFile(path: path)
             let name = split ?? (file.splitNames.contains("train") ? "train" : file.splitNames[0])
             guard file.splitNames.contains(name) else {

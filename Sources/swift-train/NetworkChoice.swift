@@ -20,7 +20,7 @@ struct NetworkChoice: ParsableArguments {
         help: ArgumentHelp(
             "Instead of a name: one layer, or several in Sequential(...), as PyTorch or layers: writes them; needs --input.",
             valueName: "layer"))
-    var layer: String?
+    var layer: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -41,10 +41,13 @@ struct NetworkChoice: ParsableArguments {
     static let namesHelp = "Networks: \(ModelRegistry.names.joined(separator: ", "))."
 
     func validate() throws {
-        guard [model, config, layer].compactMap({ $0 }).count == 1 else {
+        guard layer.count <= 1 else {
+            throw ValidationError("--layer stands \(layer.count) times; several layers stand in one Sequential(...)")
+        }
+        guard [model, config, layer.first].compactMap({ $0 }).count == 1 else {
             throw ValidationError("expected the name of a model, --config FILE or --layer LAYER, one of them")
         }
-        guard layer == nil || input != nil else {
+        guard layer.isEmpty || input != nil else {
             throw ValidationError("--layer needs --input, the shape of what it gets, such as 64x56x56")
         }
         if let model, !ModelRegistry.names.contains(model), weightsFile == nil {
@@ -81,7 +84,7 @@ struct NetworkChoice: ParsableArguments {
 
     /// The configuration of what is a layer alone. Words of YAML stay as they are; PyTorch's calls become one.
     private var layerYAML: String? {
-        layer.map { layer in
+        layer.first.map { layer in
             let isCall = layer.firstMatch(of: /^[A-Za-z0-9_.]+\(/) != nil
             let item = isCall ? "'" + layer.replacing("'", with: "''") + "'" : "{\(layer)}"
             let isWord = layer.allSatisfy { $0.isLetter || $0.isNumber }
@@ -103,7 +106,7 @@ struct NetworkChoice: ParsableArguments {
         var usual = model.flatMap(ModelRegistry.usual)
         var classes = classes
         var options = PlanOptions()
-        if let file = config ?? layer.map({ _ in "--layer" }) {
+        if let file = config ?? (layer.isEmpty ? nil : "--layer") {
             let text = config == nil ? layerYAML : text
             let configuration = try Configuration(
                 yaml: text, file: file, assignments: [], models: ModelRegistry.names, defaults: Configuration(),

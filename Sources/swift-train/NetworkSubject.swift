@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Datasets
 internal import Diagnostics
+internal import Files
 internal import Ingest
 internal import Models
 internal import Tensors
@@ -46,14 +47,22 @@ struct NetworkSubject: ParsableArguments {
     /// What stands behind the checkpoint.
     var images: [String] { weights == nil ? Array(paths.dropFirst()) : paths }
 
-    /// Everything that is read.
-    var files: [String] { paths + [weights].compactMap { $0 } }
+    /// The file of weights: a run's best checkpoint where a run was named. Throws: `Failure`.
+    private func choice() throws -> GivenFile.CheckpointChoice {
+        try weights.map(GivenFile.weights) ?? GivenFile.checkpoint(paths[0], choices: ["best.h5", "last"])
+    }
+
+    /// Throws: `Failure(.cannotCreate)` for an output that cannot be written, or that would replace what is read.
+    func requireWritable(_ outputs: [String]) throws {
+        let inputs = [try choice().path] + images.map(GivenImage.file)
+        for path in outputs { try DurableFile.requireWritable(path, unlike: inputs) }
+    }
 
     /// Throws: `Failure`.
     func open() throws -> TrainedNetwork {
         try BLAS.load()
-        if let weights {
-            let choice = try GivenFile.weights(weights)
+        let choice = try choice()
+        if weights != nil {
             choice.sayWhich()
             return try TrainedNetwork(
                 weights: choice.path, model: model,
@@ -61,7 +70,6 @@ struct NetworkSubject: ParsableArguments {
                     ModelRegistry.usual(name).map { (name, $0.input, $0.classes) }
                 }, makeModel: ModelRegistry.description)
         }
-        let choice = try GivenFile.checkpoint(paths[0], choices: ["best.h5", "last"])
         try GivenFile.requireCheckpoint(choice.path)
         let trained = try TrainedNetwork(
             checkpoint: choice.path, models: ModelRegistry.names, makeModel: ModelRegistry.description)

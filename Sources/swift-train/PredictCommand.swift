@@ -76,7 +76,9 @@ struct PredictCommand: Command {
             let choice = try GivenFile.checkpoint(checkpoint, choices: ["best.h5", "last"])
             try GivenFile.requireCheckpoint(choice.path)
             if communicator.rank == 0, let output {
-                try DurableFile.requireWritable(output, unlike: [choice.path] + paths)
+                for path in [output, PredictionReport.leftOutPath(besides: output)] {
+                    try DurableFile.requireWritable(path, unlike: [choice.path] + paths)
+                }
             }
             return choice
         }
@@ -133,6 +135,9 @@ private final class PredictionReport {
     private static let namedFailures = 20
     private static let rowsAtOnce = 32
     private static let shownClasses = 20
+
+    /// Where the images stand that cannot be read.
+    static func leftOutPath(besides output: String) -> String { "\(output).left-out.csv" }
 
     init(output: String?, json: Bool, top: Int, classNames: [String]) throws {
         self.output = output
@@ -218,7 +223,7 @@ private final class PredictionReport {
     }
 
     private func writeUnreadable(besides output: String) throws -> String {
-        let path = "\(output).left-out.csv"
+        let path = Self.leftOutPath(besides: output)
         let rows = unreadable.map { CSV.row([$0.file, $0.reason]) + "\n" }
         try DurableFile.write("file,reason\n" + rows.joined(), to: path)
         return "wrote \(path): \(unreadable.count) that could not be read"

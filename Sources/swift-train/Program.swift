@@ -76,7 +76,8 @@ enum Program {
                 advice.words
                 ?? SwiftTrain.message(for: error).split(whereSeparator: \.isNewline)
                 .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
-            if advice.words == nil, words.contains("is invalid for") {
+            // Where a word of several is expected, the parser lists them.
+            if advice.words == nil, words.contains("is invalid for"), !words.contains("Please provide") {
                 words +=
                     words.contains("<seconds>") ? ", expected a number" : ", expected a whole number that 64 bits hold"
             }

@@ -40,6 +40,16 @@ struct SummaryCommand: ParsableCommand {
             throw ValidationError("--figure \(figure): expected a name that ends in .svg or .png")
         }
         guard !parameters || !json else { throw ValidationError("--parameters: is text, not for --json") }
+        guard let file = choice.weightsFile else { return }
+        let given = [
+            ("--figure", figure != nil), ("--parameters", parameters), ("--weights", weights != nil),
+            ("--input", choice.input != nil), ("--classes", choice.classes != nil),
+        ]
+        if let option = given.first(where: \.1)?.0 {
+            throw ValidationError(
+                "\(option): belongs to a network, and \(file) is a file of weights; swift-train summary NAME --weights \(file) "
+                    + "compares the two")
+        }
     }
 
     func run() throws {
@@ -48,13 +58,15 @@ struct SummaryCommand: ParsableCommand {
         }
         let (network, options) = try choice.network(
             configuration: choice.config.map(ConfigurationFile.read), isFragment: choice.mayBeFragment)
-        if let figure { try draw(network, to: figure) }
+        let weightsPath = try weights.map { try GivenFile.weights($0).path }
+        if let figure {
+            try DurableFile.requireWritable(figure, unlike: [choice.config, weightsPath].compactMap { $0 })
+        }
         let summary = try NetworkSummary(network)
         let memory = try NetworkSummary.memory(of: network, images: batch, options: options)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)
-        let match = try weights.map { path in
-            try WeightsFile(GivenFile.weights(path).path).match(network.parameterList, head: .auto)
-        }
+        let match = try weightsPath.map { try WeightsFile($0).match(network.parameterList, head: .auto) }
+        if let figure { try draw(network, to: figure) }
         guard !json else {
             return try StandardOutput.line(report.json(weights: match?.json).text())
         }
@@ -64,7 +76,6 @@ struct SummaryCommand: ParsableCommand {
     }
 
     private func draw(_ network: Network, to path: String) throws {
-        try DurableFile.requireWritable(path, unlike: [choice.config].compactMap { $0 })
         let drawing = NetworkFigure(network).drawing
         guard path.lowercased().hasSuffix(".png") else { return try DurableFile.write(drawing.svg, to: path) }
         try DurableFile.write(Canvas(drawing).png(), to: path)

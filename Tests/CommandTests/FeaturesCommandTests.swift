@@ -25,8 +25,11 @@ struct FeaturesCommandTests {
     func list() throws {
         let outcome = try workshop.run("features", "run", "--list")
         #expect(outcome.code == 0, "\(outcome.errors)")
-        #expect(outcome.output.contains("relu2    ActivationLayer") || outcome.output.contains("relu2"))
-        #expect(outcome.output.contains("[16, 8, 8]") && outcome.output.contains("[84]"))
+        let rows = outcome.output.split(separator: "\n").map { $0.replacing(#/ {2,}/#, with: "|") }
+        #expect(rows[0] == "layer|type|values of an image", "\(outcome.output)")
+        for row in ["conv1|Conv2d|[6, 24, 24]", "conv2|Conv2d|[16, 8, 8]", "fc2|Linear|[84]"] {
+            #expect(rows.contains(row), "\(row): \(outcome.output)")
+        }
     }
 
     @Test("filters alone, and the maps of an image, become a picture and numbers")
@@ -68,7 +71,53 @@ struct FeaturesCommandTests {
         let predicted = try workshop.run("predict", "run", "d.h5", "--split", "test", "--top", "1", "--json")
         let first = try #require(predicted.output.split(separator: "\n").first)
         let name = try #require(first.firstMatch(of: /"class":\s*"([^"]*)"/)).1
-        #expect(outcome.output.hasPrefix("d.h5/test/0  \(name) "), "\(first)\n\(outcome.output)")
+        let probability = try #require(first.firstMatch(of: /"probability":\s*([0-9.e-]+)/)?.1).description
+        let percent = String(format: "%.1f %%", 100 * (Double(probability) ?? .nan))
+        #expect(outcome.output.hasPrefix("d.h5/test/0  \(name) \(percent)\n"), "\(first)\n\(outcome.output)")
+    }
+
+    @Test("after training with squared errors the output itself is the score")
+    func squaredErrors() throws {
+        let run = try workshop.run(
+            "train", "--data", "d.h5", "--run-dir", "squares", "--set", "steps=1", "--set", "batch_size=8", "--quiet",
+            "--set", "loss=mean_squared_error")
+        try #require(run.code == 0, "\(run)")
+        let predicted = try workshop.run("predict", "squares", "d.h5", "--split", "test", "--top", "1", "--json")
+        let first = try #require(predicted.output.split(separator: "\n").first)
+        let score = try #require(first.firstMatch(of: /"probability":\s*([-0-9.e]+)/)?.1).description
+        let explained = try workshop.run("explain", "squares", "d.h5:test:0", "--output", "s.png")
+        let shown = try #require(explained.output.firstMatch(of: /d.h5\/test\/0  .* ([-0-9.e]+)\n/)?.1).description
+        let difference = abs((Double(shown) ?? .nan) - (Double(score) ?? .nan))
+        #expect(difference < 1e-3 && !explained.output.contains("%"), "\(explained.output)\(first)")
+    }
+
+    @Test("nothing that is read is written over: the image's dataset, the chosen checkpoint, the weights")
+    func inputs() throws {
+        let files = ["d.h5", "run/checkpoints/best.h5"]
+        let before = try files.map(bytes)
+        for output in files {
+            for arguments in [
+                ["features", "run", "d.h5:test:0", "--values", output],
+                ["explain", "run", "d.h5:test:0", "--output", "e.png", "--values", output],
+                ["features", "--weights", "run", "d.h5:test:0", "--values", output],
+            ] {
+                let outcome = try workshop.run(arguments)
+                #expect(
+                    outcome.code == 73 && outcome.errors.contains("is what is read from"), "\(arguments) \(outcome)")
+            }
+        }
+        // The data of the run, which the command line does not name.
+        let evaluated = try workshop.run("evaluate", "run", "--logits", "d.h5")
+        #expect(evaluated.code == 73 && evaluated.errors.contains("is what is read from"), "\(evaluated)")
+        try workshop.write("data: {augment: [RandomHorizontalFlip]}\n", "c.yaml")
+        let grid = try workshop.run("inspect", "d.h5", "--grid", "c.yaml", "--augmented", "1", "--config", "c.yaml")
+        #expect(grid.code == 73 && grid.errors.contains("is what is read from"), "\(grid)")
+        try FileManager.default.copyItem(
+            atPath: "\(workshop.path)/run/checkpoints/best.h5", toPath: "\(workshop.path)/w.png")
+        let figure = try workshop.run("summary", "fashion-classifier", "--weights", "w.png", "--figure", "w.png")
+        #expect(figure.code == 73 && figure.errors.contains("is what is read from"), "\(figure)")
+        #expect(try files.map(bytes) == before && bytes("w.png") == before[1])
+        #expect(try workshop.text("c.yaml").hasPrefix("data:"))
     }
 
     @Test("weights of another program are looked into without a configuration")
@@ -89,6 +138,14 @@ struct FeaturesCommandTests {
             (["features", "run", "d.h5:test:0", "--layer", "conv3", "--output", "f.png"], 64, "did you mean conv1"),
             (["features", "run", "d.h5:test:0", "--layer", "conv1", "--layer", "fc1", "--values", "f.npy"], 64, ".h5"),
             (["features", "run", "--values", "f.npy"], 64, "needs an image"),
+            (
+                ["features", "run", "d.h5:test:0", "--layer", "fc1", "--layer", "fc1", "--values", "f.h5"], 64,
+                "--layer fc1 stands twice"
+            ),
+            (
+                ["explain", "run", "d.h5:test:0", "d.h5:test:1", "--output", "e.png", "--values", "f.npy"], 64,
+                "one array"
+            ),
             (["features", "d.h5", "--list"], 65, "is a dataset"),
             (["explain", "run", "--output", "e.png"], 64, "expected 1…100"),
             (["explain", "run", "d.h5:test:0", "--class", "cat", "--output", "e.png"], 64, "no such class"),

@@ -123,6 +123,18 @@ struct FilterCommandTests {
         }
     }
 
+    @Test("the dataset and the picture that are read are not written over")
+    func inputs() throws {
+        let data = try Workshop.withData()
+        try FileManager.default.moveItem(atPath: "\(data.path)/d.h5", toPath: "\(data.path)/d.png")
+        let before = try Data(contentsOf: URL(fileURLWithPath: "\(data.path)/d.png"))
+        for image in ["d.png:test:0", "d.png:test", "d.png"] {
+            let outcome = try data.run("filter", image, "--kernel", "box", "--output", "d.png")
+            #expect(outcome.code == 73 && outcome.errors.contains("is what is read from"), "\(outcome)")
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: "\(data.path)/d.png")) == before)
+    }
+
     @Test(
         "what does not fit is refused in one line",
         arguments: [
@@ -130,6 +142,7 @@ struct FilterCommandTests {
             (["--matrix", "1,2", "--kernel", "sobel"], 64, "did you mean sobel-x"),
             (["--matrix", "1,2", "--kernel", "sobel-x"], 64, "the kernel reaches over 3 places"),
             (["--matrix", "1,2", "--kernel", "gaussian:0"], 64, "a size of 0"),
+            (["--matrix", "1,2", "--kernel", "gaussian:2:1e-5"], 64, "a deviation of 1e-05 leaves nothing"),
             (["--matrix", "1,2", "--padding", "3", "--padding-mode", "mirror"], 64, "expected constant"),
             (["--matrix", "1,2", "--padding", "1,2"], 64, "LEFT,RIGHT,TOP,BOTTOM"),
             (["--matrix", "1,2", "--pool", "median:2"], 64, "max, min, mean"),

@@ -123,6 +123,13 @@ struct SummaryCommandTests {
         for line in ["summary", "summary resnet", "summary lenet5 --input 28", "summary lenet5 --batch 0"] {
             #expect(try workshop.run(line.split(separator: " ").map(String.init)).code == 64, "\(line)")
         }
+        for command in ["summary", "bench"] {
+            let twice = try workshop.run(command, "--layer", "ReLU", "--layer", "Tanh", "--input", "2x10")
+            #expect(twice.code == 64 && twice.errors.contains("--layer stands 2 times"), "\(twice)")
+        }
+        let engine = try workshop.run("bench", "lenet5", "--engine", "gpu")
+        #expect(engine.code == 64 && engine.errors.contains("Please provide"), "\(engine)")
+        #expect(!engine.errors.contains("64 bits"), "\(engine)")
         let small = try workshop.run("summary", "alexnet", "--input", "3x16x16")
         #expect(small.code == 78 && small.errors.contains("features."), "\(small)")
     }

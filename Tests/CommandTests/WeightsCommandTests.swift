@@ -43,6 +43,15 @@ struct WeightsCommandTests {
         }
         let compared = try workshop.run("summary", "fashion-classifier", "--weights", "w.safetensors")
         #expect(compared.code == 0 && compared.output.contains(/\n  missing +0\n/), "\(compared)")
+        for option in [
+            ["--figure", "f.svg"], ["--parameters"], ["--weights", "w.h5"], ["--classes", "3"], ["--input", "1x28x28"],
+        ] {
+            let refused = try workshop.run(["summary", "w.safetensors"] + option)
+            #expect(refused.code == 64 && refused.errors.contains("is a file of weights"), "\(refused)")
+        }
+        // Nothing is drawn where the weights cannot be read.
+        let missing = try workshop.run("summary", "lenet5", "--weights", "none.pth", "--figure", "f.svg")
+        #expect(missing.code == 66 && !workshop.names.contains("f.svg"), "\(missing)")
         let bench = try workshop.run("bench", "w.safetensors")
         #expect(bench.code == 64 && bench.errorLines.count == 1, "\(bench)")
     }

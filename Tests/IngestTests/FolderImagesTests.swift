@@ -230,6 +230,35 @@ struct FolderImagesTests {
         #expect(!scratch.names().contains("d.h5"))
     }
 
+    @Test("a part that finds nothing left beside test and train says so")
+    func nothingLeft() throws {
+        for (count, test, words) in [
+            (2, "40%", "has 2 images, one of which stays in train; expected more images or a smaller --test"),
+            (1, nil, "has 1 image, which stays in train; expected more images"),
+        ] as [(Int, String?, String)] {
+            let scratch = try Scratch()
+            try scratch.putClasses("in", count: count)
+            let fractions = SplitFractions(
+                val: try SplitFraction("55%", option: "--val"),
+                test: try test.map { try SplitFraction($0, option: "--test") })
+            let failure = try #require(throws: Failure.self) { try convert(scratch, fractions: fractions) }
+            #expect(failure.code == .usage && failure.message.contains("--val 55% takes no image"), "\(failure)")
+            #expect(failure.message.contains(words), "\(failure)")
+        }
+    }
+
+    @Test("no picture of the folder is replaced by the dataset")
+    func inputs() throws {
+        let scratch = try Scratch()
+        try scratch.putClasses("in")
+        let before = try scratch.bytes("in/ant/0.png")
+        let failure = try #require(throws: Failure.self) {
+            try convert(scratch, "in", "in/ant/0.png") { $0.replaceExisting = true }
+        }
+        #expect(failure.code == .cannotCreate && failure.message.contains("is what is read from"), "\(failure)")
+        #expect(try scratch.bytes("in/ant/0.png") == before)
+    }
+
     @Test("--test on a folder that has a test folder is a usage error")
     func contradiction() throws {
         let scratch = try Scratch()

@@ -74,6 +74,17 @@ struct OutputFileTests {
         }
     }
 
+    @Test("a file that is read is not replaced, even where others may be")
+    func inputs() throws {
+        let scratch = try Scratch()
+        try scratch.write([1, 2, 3], "in.h5")
+        let failure = #expect(throws: Failure.self) {
+            try OutputFile(path: scratch.file("in.h5"), replacing: true, unlike: [scratch.file("in.h5")])
+        }
+        #expect(failure?.code == .cannotCreate && failure?.message.contains("is what is read from") == true)
+        #expect(try scratch.bytes("in.h5") == [1, 2, 3] && scratch.names() == ["in.h5"])
+    }
+
     @Test("threads may begin and end outputs at once, more of them than the table holds")
     func threads() async throws {
         await withTaskGroup(of: Void.self) { group in

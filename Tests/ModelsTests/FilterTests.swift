@@ -28,6 +28,9 @@ struct FilterTests {
         #expect(abs(seven.values[0] / seven.values[24] - 0.07642629) < 1e-6)
         let even = try FilterKernel("gaussian:2:1")
         #expect(even.values.allSatisfy { $0 == 0.25 })
+        #expect(try FilterKernel("gaussian:3:1e-3").values == FilterKernel("identity").values)
+        let vanished = #expect(throws: FilterKernel.Mistake.self) { try FilterKernel("gaussian:2:0.01") }
+        #expect(vanished?.reason.contains("a deviation of 0.01 leaves nothing at any of 2×2 places") == true)
         #expect(throws: FilterKernel.Mistake.self) { try FilterKernel("gaussian:3:0") }
         #expect(throws: FilterKernel.Mistake.self) { try FilterKernel("gaussian:3:1:1") }
         #expect(throws: FilterKernel.Mistake.self) { try FilterKernel("1,2;nan,3") }
@@ -55,6 +58,27 @@ struct FilterTests {
         #expect(columns.product == strided.values && columns.rows == 4 && columns.columns == 2)
         let first: Float = 4 * gray[0] + 3 * gray[2] + 2 * gray[10] + gray[12]
         #expect(strided.values[0] == first)
+    }
+
+    @Test("places that no window reaches are counted with margins and with ceil_mode")
+    func unusedPlaces() throws {
+        try BLAS.load()
+        let pool = try ThreadPool(threads: 1)
+        func unused(_ extent: Int, size: Int, stride: Int, padding: Int, ceil: Bool) throws -> [Int] {
+            var filter = ImageFilter()
+            filter.pool = ImageFilter.Pool(.max, size: size, stride: stride)
+            (filter.pool?.padding, filter.pool?.ceilMode) = (padding, ceil)
+            let pixels = [Float](repeating: 1, count: extent * extent)
+            return try filter.steps(of: pixels, [1, extent, extent], pool: pool)[0].unused
+        }
+        #expect(try unused(5, size: 2, stride: 2, padding: 0, ceil: false) == [1, 1])
+        #expect(try unused(5, size: 2, stride: 2, padding: 0, ceil: true) == [0, 0])
+        // Windows at −1 … 1 and 1 … 3: what is left over is the margin.
+        #expect(try unused(4, size: 3, stride: 2, padding: 1, ceil: false) == [0, 0])
+        #expect(try unused(6, size: 3, stride: 3, padding: 1, ceil: false) == [1, 1])
+        // The second window would begin outside, and is not taken.
+        #expect(try unused(3, size: 1, stride: 3, padding: 0, ceil: true) == [2, 2])
+        #expect(try unused(3, size: 1, stride: 3, padding: 0, ceil: false) == [2, 2])
     }
 
     @Test("what does not fit on an image is refused")

@@ -108,6 +108,12 @@ struct CanvasTests {
         #expect(GrayLevels(of: [0, 0]) == GrayLevels(low: 0, high: 1))
         #expect(GrayLevels(of: [3]) == GrayLevels(low: 0, high: 3))
         #expect(GrayLevels(of: [.nan, .infinity, 1, 2]) == GrayLevels(low: 1, high: 2))
+        #expect(GrayLevels.picture([0.25, .nan, -.infinity, 0.75]) == GrayLevels(low: 0, high: 1))
+        #expect(GrayLevels.picture([-2, .infinity, 3]) == GrayLevels(low: -2, high: 3))
+        // Farther apart than float32 reaches.
+        let widest = GrayLevels(of: [-.greatestFiniteMagnitude, 0, .greatestFiniteMagnitude])
+        let extremes: [Float] = [-.greatestFiniteMagnitude, 0, .greatestFiniteMagnitude]
+        #expect(extremes.map(widest.level) == [0, 128, 255])
         let levels = GrayLevels(low: -1, high: 1)
         #expect([-2, -1, 0, 1, 7, .nan].map(levels.level) == [0, 0, 128, 255, 255, 0])
         let planes: [Float] = [-1, 0, 0, 1, 1, 1]

@@ -23,6 +23,9 @@ struct TextTests {
                 ])
         }
         #expect(NumberText.decimal(-.infinity, 1) == "-inf")
+        #expect(NumberText.extremes([2, -0.5, 1]) == "-0.5 … 2")
+        #expect(NumberText.extremes([.nan, 2, .infinity, 1]) == "1 … 2, 2 not finite")
+        #expect(NumberText.extremes([.nan]) == "none that is finite" && NumberText.extremes([]) == "none")
         #expect(
             [0, 59.6, 725, 10_931, 356_400].map(NumberText.duration) == [
                 "0:00", "1:00", "12:05", "3:02:11", "4 d 03 h",

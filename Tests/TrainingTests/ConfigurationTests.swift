@@ -333,6 +333,14 @@ struct ConfigurationTests {
     func none() throws {
         let off = try read(fullText, ["clip=none", "ema=none", "early_stopping=none"])
         #expect(off.clip == .none && off.averaging == nil && off.earlyStopping == nil)
+        for (list, key) in [
+            ("data.mix=[MixUp]", "data.mix"), ("data.augment=[RandomHorizontalFlip]", "data.augment"),
+            ("optimizer.groups=[{match: \"fc.*\", learning_rate: 0.5}]", "optimizer.groups"),
+            ("loss.class_weights=[1, 2]", "loss.class_weights"),
+        ] {
+            let (on, none) = (try read(fullText, [list]), try read(fullText, [list, "\(key)=none"]))
+            #expect(on.entries.contains { $0.key == key } && !none.entries.contains { $0.key == key }, "\(key)")
+        }
         let on = try read(try off.yaml(), ["clip.value=0.5", "ema.decay=0.9", "early_stopping.patience=3"])
         #expect(on.clip == .value(0.5) && on.averaging?.decay == 0.9)
         #expect(on.earlyStopping == Configuration.EarlyStopping(metric: .loss, patience: 3))

@@ -31,7 +31,9 @@ struct Conversion {
             }
         }
         // Before the source is read for minutes.
-        let writer = try DatasetWriter(path: path, classes: source.classes, options: options)
+        let writer = try DatasetWriter(
+            path: path, classes: source.classes, options: options,
+            unlike: options.replaceExisting ? source.paths : [])
         var leftOut = LeftOutList()
         leftOut.add(source.leftOut)
         var progress = ConversionProgress(isShown: options.showsProgress)

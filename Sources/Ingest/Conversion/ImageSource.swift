@@ -30,6 +30,8 @@ protocol ImageSource: AnyObject {
     var form: ImageForm { get }
     var classes: [String] { get }
     var splits: [SourceSplit] { get }
+    /// The files that are read.
+    var paths: [String] { get }
     /// What the listing did not take, in its order.
     var leftOut: [LeftOut] { get }
     /// Whether `fetch` may be called by several threads at once and in any order; otherwise it is called in ascending order of

@@ -16,6 +16,9 @@ package struct SplitFraction: Sendable, Equatable {
         value = isPercent ? number / 100 : number
         self.text = text
     }
+
+    /// So many of `count` samples, rounded.
+    func share(of count: Int) -> Int { Int((Double(count) * value).rounded(.toNearestOrAwayFromZero)) }
 }
 
 /// What is taken out of the training images.
@@ -57,22 +60,28 @@ package struct SplitFractions: Sendable {
             let order = members.sorted { left, right in
                 left.key == right.key ? left.index < right.index : left.key.lexicographicallyPrecedes(right.key)
             }
-            func share(_ fraction: SplitFraction?) -> Int {
-                Int((Double(members.count) * (fraction?.value ?? 0)).rounded(.toNearestOrAwayFromZero))
-            }
-            let testCount = min(share(test), members.count - 1)
-            let valCount = min(share(val), members.count - 1 - testCount)
+            let testCount = min(test?.share(of: members.count) ?? 0, members.count - 1)
+            let valCount = min(val?.share(of: members.count) ?? 0, members.count - 1 - testCount)
             for member in order.prefix(testCount) { place[member.index] = 2 }
             for member in order.dropFirst(testCount).prefix(valCount) { place[member.index] = 1 }
         }
         let largest = byClass.values.map(\.count).max() ?? 0
         for (number, name, fraction) in [(1, "val", val), (2, "test", test)] {
             guard let fraction, largest > 0, !place.contains(number) else { continue }
+            let wish: String
+            if fraction.share(of: largest) > 0 {
+                let isSecond = number == 1 && test != nil && largest > 1
+                wish =
+                    ", \(largest == 1 ? "which" : "one of which") stays in train; expected more images"
+                    + (isSecond ? " or a smaller --test" : "")
+            } else {
+                wish =
+                    ", expected " + (largest > 1 ? "at least \((50 + largest - 1) / largest)% or " : "") + "more images"
+            }
             throw Failure(
                 .usage,
                 "--\(name) \(fraction.text) takes no image of any class: the largest one has "
-                    + "\(NumberText.counted(largest, "image")), expected "
-                    + (largest > 1 ? "at least \((50 + largest - 1) / largest)% or more images" : "more images"))
+                    + NumberText.counted(largest, "image") + wish)
         }
         return ["train", "val", "test"].enumerated().compactMap { number, name in
             let indices = place.indices.filter { place[$0] == number }

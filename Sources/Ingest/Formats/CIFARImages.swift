@@ -53,6 +53,7 @@ package final class CIFARImages: ImageSource {
     private(set) var splits: [SourceSplit] = []
     let isConcurrent = true
 
+    var paths: [String] { parts.flatMap { $0.map(\.path) } }
     private let variant: Variant
     private var parts: [[RecordFile]] = []
     private var recordBytes: Int { variant.labelBytes + pixelBytes }

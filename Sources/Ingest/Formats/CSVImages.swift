@@ -34,6 +34,7 @@ package final class CSVImages: ImageSource {
     let preprocessing: [JSON.Member]
 
     private let tables: [CSVTable]
+    var paths: [String] { tables.flatMap { [$0.path] + $0.picturePaths } }
     private let isReal: Bool
     private var reader: CSVReader?
     private var nextRecord = 0
@@ -193,10 +194,15 @@ private final class CSVTable {
         return reader
     }
 
+    /// Where the pictures lie that it names.
+    var picturePaths: [String] { paths.indices.map(picturePath) }
+
+    private func picturePath(of sample: Int) -> String {
+        paths[sample].hasPrefix("/") ? paths[sample] : "\(root)/\(paths[sample])"
+    }
+
     func readFile(_ sample: Int, head: Int?, into images: FetchedImages) {
-        let name = paths[sample]
-        let whole = name.hasPrefix("/") ? name : "\(root)/\(name)"
-        guard let real = realpath(whole, nil) else {
+        guard let real = realpath(picturePath(of: sample), nil) else {
             return images.fail("cannot be read: \(String(cString: strerror(errno)))")
         }
         defer { free(real) }

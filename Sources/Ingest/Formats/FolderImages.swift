@@ -12,6 +12,7 @@ package final class FolderImages: ImageSource {
     let leftOut: [LeftOut]
     let isConcurrent = true
 
+    var paths: [String] { files.map { String(decoding: root + [UInt8(ascii: "/")] + $0, as: UTF8.self) } }
     private let root: [UInt8]
     private let files: [[UInt8]]
     private let name: String

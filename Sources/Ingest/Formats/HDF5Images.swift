@@ -10,7 +10,7 @@ package final class HDF5Images: ImageSource {
     let isConcurrent = true
     let preprocessing: [JSON.Member]
 
-    private let paths: [String]
+    let paths: [String]
     private let parts: [DatasetSplit]
 
     @discardableResult

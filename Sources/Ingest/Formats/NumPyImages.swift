@@ -37,7 +37,7 @@ package final class NumPyImages: ImageSource {
     private(set) var splits: [SourceSplit] = []
     let preprocessing: [JSON.Member]
 
-    private let paths: [String]
+    let paths: [String]
     private let pairs: [ImageArray]
     private let shape: ImageShape
     private var stream: NPYStream?

@@ -19,6 +19,7 @@ package final class TarImages: ImageSource {
 
     /// The shards of each part.
     private let parts: [[String]]
+    var paths: [String] { parts.flatMap { $0 } }
     private var walk = TarWalk([])
 
     /// Shards by split; numbers in braces stand for several files.

@@ -42,6 +42,9 @@ package struct GivenImage {
         self.bytes = bytes
     }
 
+    /// The file that such a text names, whether it is there or not.
+    package static func file(of text: String) -> String { Place.divided(text).path }
+
     /// [H, W, C] in 0…1.
     package var values: [Float] {
         guard shape.type == .float32 else { return bytes.map { Float($0) / 255 } }
@@ -65,13 +68,18 @@ private struct Place {
     let isDataset: Bool
 
     /// A path may hold colons: the longest beginning that exists is the file.
-    init(_ text: String) throws {
+    static func divided(_ text: String) -> (path: String, tail: [String]) {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         var tail: [String] = []
         while parts.count > 1, tail.count < 2, !FileManager.default.fileExists(atPath: parts.joined(separator: ":")) {
             tail.insert(parts.removeLast(), at: 0)
         }
-        path = parts.joined(separator: ":")
+        return (parts.joined(separator: ":"), tail)
+    }
+
+    init(_ text: String) throws {
+        let tail: [String]
+        (path, tail) = Self.divided(text)
         let glance = FileGlance(path)
         guard glance != .missing else {
             throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno)))")

@@ -11,6 +11,7 @@ package struct GradCAM: Sendable {
     package let map: [Float]
     /// What the map explains, in the order of the network's outputs.
     package let classIndex: Int
+    /// The softmax of the outputs; after training with squared errors the output itself.
     package let probability: Float
 
     /// `maps` and `gradients` [K, h, w].

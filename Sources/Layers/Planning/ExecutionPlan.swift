@@ -58,8 +58,8 @@ package final class ExecutionPlan {
     package enum Mode: Equatable, Sendable {
         case training
         case evaluation
-        /// Evaluation, and then the gradient of one logit an image, that of its label, with respect to a value. The reference
-        /// engine's.
+        /// Evaluation, and then the gradient of one logit an image, that of its label, with respect to a value; a label below 0
+        /// stands for the largest logit, the first of equals. The reference engine's.
         case logitGradient(ofValue: Int)
         /// Training without a loss, of a network's front: the gradients of its parameters and of the image, from one of ones.
         case fragmentTraining

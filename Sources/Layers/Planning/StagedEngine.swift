@@ -59,7 +59,8 @@ struct StagedEngine: PlanEngine {
             let dlogits = memory.logitsGradient(in: arena)
         {
             let seed = Self.logitPass(
-                dlogits: dlogits, classes: request.network.description.classes, imagesPerShard, shards, context)
+                logits: logits, dlogits: dlogits, classes: request.network.description.classes, imagesPerShard, shards,
+                context)
             return CompiledPlan(passes: forward + [seed] + backward, logits: logits, kept: kept)
         }
         let loss = Self.lossPass(
@@ -101,14 +102,18 @@ struct StagedEngine: PlanEngine {
         }
     }
 
-    /// The gradient of each label's own logit.
+    /// The gradient of each label's own logit; of the largest one, the first of equals, where the label is below 0.
     private static func logitPass(
-        dlogits: UnsafeMutablePointer<Float>, classes: Int, _ imagesPerShard: Int, _ shards: Int, _ context: StepContext
+        logits: UnsafePointer<Float>, dlogits: UnsafeMutablePointer<Float>, classes: Int, _ imagesPerShard: Int,
+        _ shards: Int, _ context: StepContext
     ) -> Pass {
         Pass("logit", units: shards) { shard, _ in
             for slot in shard * imagesPerShard..<(shard + 1) * imagesPerShard {
+                let row = logits + slot * classes
+                let label = Int(context.labels[slot])
+                let logit = label >= 0 ? label : (1..<classes).reduce(0) { row[$1] > row[$0] ? $1 : $0 }
                 (dlogits + slot * classes).update(repeating: 0, count: classes)
-                dlogits[slot * classes + Int(context.labels[slot])] = 1
+                dlogits[slot * classes + logit] = 1
             }
             context.scores[shard] = Score()
         }

@@ -42,7 +42,7 @@ package struct FilterKernel: Equatable, Sendable {
             guard let deviation = words.count > 2 ? Double(words[2]) : usual, deviation > 0, deviation < 1e6 else {
                 throw Mistake(reason: "expected gaussian:SIZE:DEVIATION, the deviation in places and above 0")
             }
-            self = Self.gaussian(text, size: size, deviation: deviation)
+            self = try Self.gaussian(text, size: size, deviation: deviation)
         case "box" where words.count <= 2:
             let size = try Self.side(words.count > 1 ? words[1] : "3", of: text)
             let row = [Float](repeating: 1 / Float(size * size), count: size)
@@ -87,12 +87,19 @@ package struct FilterKernel: Equatable, Sendable {
         return side
     }
 
-    /// exp(−(x² + y²) / 2σ²) around the middle, divided by its sum.
-    private static func gaussian(_ name: String, size: Int, deviation: Double) -> FilterKernel {
+    /// exp(−(x² + y²) / 2σ²) around the middle, divided by its sum. Throws: `Mistake` where nothing is left of it.
+    private static func gaussian(_ name: String, size: Int, deviation: Double) throws(Mistake) -> FilterKernel {
         let middle = Double(size - 1) / 2
         let line = (0..<size).map { exp(-pow((Double($0) - middle) / deviation, 2) / 2) }
         let sum = line.reduce(0, +)
-        return FilterKernel(name, line.map { y in line.map { x in Float(y * x / (sum * sum)) } })
+        let square = sum * sum
+        guard square.isNormal else {
+            throw Mistake(
+                reason:
+                    "a deviation of \(deviation) leaves nothing at any of \(size)×\(size) places, expected a larger one"
+            )
+        }
+        return FilterKernel(name, line.map { y in line.map { x in Float(y * x / square) } })
     }
 
     /// Sources: Prewitt 1970; Sobel 1968; the edges of the tutorials under the names that they have there.

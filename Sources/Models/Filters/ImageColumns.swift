@@ -20,7 +20,7 @@ package struct ImageColumns: Sendable {
             kernel: [kernel.rows, kernel.columns], dilation: Extents(filter.dilation), stride: Extents(filter.stride))
         let output = try unfold.outputShape(for: shape)
         (rows, columns) = (output[0], output[1])
-        values = try FragmentRun(layers: [("columns", unfold)], input: shape).value(1, of: pixels, pool: pool)
+        values = try LayerRun("columns", unfold, input: shape).values(of: pixels, pool: pool)
         let row = filter.flipsKernel ? kernel.values.reversed() : kernel.values
         var product = [Float](repeating: 0, count: columns)
         BLAS.multiply(

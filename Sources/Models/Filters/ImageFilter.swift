@@ -69,20 +69,25 @@ package struct ImageFilter: Sendable {
     /// Throws: `ShapeMismatch` for what does not fit on the image; `Arena.OutOfMemory`.
     package func steps(of pixels: [Float], _ shape: Shape, pool threads: ThreadPool) throws -> [Step] {
         precondition(pixels.count == shape.count, "\(pixels.count) values for \(shape)")
-        let layers = try layers(on: shape)
-        guard !layers.isEmpty else { return [] }
-        let fragment = try FragmentRun(layers: layers.map { ($0.name, $0.layer) }, input: shape) { network in
-            network.parameterList.parameters.flatMap { parameter in
+        var (shape, pixels) = (shape, pixels)
+        return try layers(on: shape).map { planned in
+            let run = try LayerRun(planned.name, planned.layer, input: shape) { parameter in
                 (0..<parameter.shape[0]).flatMap { _ in kernel?.values ?? [] }
             }
-        }
-        return try layers.enumerated().map { index, layer in
-            let (input, output) = (fragment.network.shape(ofValue: index), fragment.network.shape(ofValue: index + 1))
+            let (values, input, output) = (try run.values(of: pixels, pool: threads), shape, run.output)
+            (shape, pixels) = (output, Self.interleaved(values, output))
             return Step(
-                name: layer.name, shape: output, values: try fragment.value(index + 1, of: pixels, pool: threads),
-                formulas: (0..<2).map { "\(layer.formula(input[$0 + 1], $0)) = \(output[$0 + 1])" },
-                unused: (0..<2).map { layer.unused(input[$0 + 1], $0) })
+                name: planned.name, shape: output, values: values,
+                formulas: (0..<2).map { "\(planned.formula(input[$0 + 1], $0)) = \(output[$0 + 1])" },
+                unused: (0..<2).map { planned.unused(input[$0 + 1], output[$0 + 1], $0) })
         }
+    }
+
+    /// Planes [C, H, W] as pixels [H, W, C].
+    private static func interleaved(_ planes: [Float], _ shape: Shape) -> [Float] {
+        let (channels, area) = (shape[0], shape[1] * shape[2])
+        guard channels > 1 else { return planes }
+        return (0..<area).flatMap { place in (0..<channels).map { planes[$0 * area + place] } }
     }
 
     private struct Planned {
@@ -90,7 +95,15 @@ package struct ImageFilter: Sendable {
         let layer: any Layer
         /// What gives the output's extent, from the input's along an axis.
         let formula: (_ extent: Int, _ axis: Int) -> String
-        var unused: (_ extent: Int, _ axis: Int) -> Int = { _, _ in 0 }
+        /// How a window lies on the input along an axis: its reach, its stride and the margin before the input. nil for what has
+        /// no windows.
+        var window: ((_ axis: Int) -> (reach: Int, stride: Int, before: Int))?
+
+        /// Places at the end of the input that the last window does not reach.
+        func unused(_ extent: Int, _ output: Int, _ axis: Int) -> Int {
+            guard let (reach, stride, before) = window?(axis) else { return 0 }
+            return max(0, extent - ((output - 1) * stride + reach - before))
+        }
     }
 
     /// Throws: `ShapeMismatch`.
@@ -122,7 +135,7 @@ package struct ImageFilter: Sendable {
                 let (before, after) = (sides[axis].before, sides[axis].after)
                 let margins = before + after > 0 ? " + \(before) + \(after)" : ""
                 return "⌊(\(extent - before - after)\(margins) − \(reach[axis])) / \(stride)⌋ + 1"
-            }, unused: { ($0 - reach[$1]) % stride })
+            }, window: { (reach[$0], stride, 0) })
     }
 
     /// Throws: `ShapeMismatch`.
@@ -152,7 +165,7 @@ package struct ImageFilter: Sendable {
                 return "\(open)(\(extent)\(margins) − \(pool.size)) / \(pool.stride)\(close) + 1"
                     + (beginsOutside ? " − 1, since the last window would begin outside," : "")
             },
-            unused: { extent, _ in pool.ceilMode ? 0 : (extent + 2 * pool.padding - pool.size) % pool.stride })
+            window: { _ in (pool.size, pool.stride, pool.padding) })
     }
 
     private func reach(of kernel: FilterKernel) -> [Int] {

@@ -41,6 +41,17 @@ package enum NumberText {
         return String(format: isLarge ? "%.0f" : "%.\(digits)g", value)
     }
 
+    /// The smallest and the largest: "-1.5 … 3", "0 … 1, 2 not finite".
+    package static func extremes(_ values: [Float]) -> String {
+        let finite = values.filter(\.isFinite)
+        guard let low = finite.min(), let high = finite.max() else {
+            return values.isEmpty ? "none" : "none that is finite"
+        }
+        let others = values.count - finite.count
+        return "\(significant(Double(low))) … \(significant(Double(high)))"
+            + (others > 0 ? ", \(grouped(others)) not finite" : "")
+    }
+
     /// Three digits where there is little room: "0.723", "9.87", "853", "20.3k", "1.25M".
     package static func compact(_ value: Double) -> String {
         guard value.isFinite else { return plain(value) }

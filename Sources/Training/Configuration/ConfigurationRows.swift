@@ -125,15 +125,17 @@ extension Configuration {
             text: { if case .values(_, let std) = $0.data.normalize { "\(std)" } else { nil } }),
         ConfigurationKey(
             "data.augment", "random changes of the training images, under torchvision's names",
-            expected: "a list of transforms", isList: true,
+            expected: "a list of transforms, or none", isList: true,
             read: { configuration, section, _ in
+                guard !section.isNone("augment") else { return configuration.data.augment = nil }
                 guard let augmentation = try section.node("augment").map(ConfiguredAugmentation.init) else { return }
                 configuration.data.augment = augmentation.transforms.isEmpty ? nil : augmentation
             }, text: { $0.data.augment?.text }),
         ConfigurationKey(
             "data.mix", "mixtures of the images of a shard and of their labels, under torchvision's names",
-            expected: "a list of MixUp, CutMix", isList: true,
+            expected: "a list of MixUp, CutMix, or none", isList: true,
             read: { configuration, section, _ in
+                guard !section.isNone("mix") else { return configuration.data.mix = nil }
                 guard let node = section.node("mix") else { return }
                 configuration.data.mix = try ConfiguredMixing(node)
             }, text: { $0.data.mix?.text }),
@@ -279,8 +281,11 @@ extension Configuration {
                 ValueForm.share, \.labelSmoothing, variants: ofCrossEntropy),
             ConfigurationKey(
                 "loss.class_weights", "what samples of each class count in the loss",
-                expected: "numbers from 0, one of them above 0", isList: true, variants: ofCrossEntropy,
+                expected: "numbers from 0, one of them above 0, or none", isList: true, variants: ofCrossEntropy,
                 read: { configuration, section, _ in
+                    guard !section.isNone("class_weights") else {
+                        return configuration.loss = .crossEntropy(labelSmoothing: configuration.labelSmoothing)
+                    }
                     guard let weights = try section.numbers("class_weights") else { return }
                     guard weights.allSatisfy({ $0 >= 0 && $0.isFinite }), weights.contains(where: { $0 > 0 }) else {
                         throw section.failure(

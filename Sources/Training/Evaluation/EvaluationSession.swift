@@ -27,6 +27,8 @@ package final class EvaluationSession {
 
     package let modelName: String
     package let dataFile: String
+    /// The files that it names.
+    package let dataPaths: [String]
     package let splitName: String
     /// In the order of the network's outputs.
     package let classNames: [String]
@@ -115,6 +117,7 @@ package final class EvaluationSession {
         }
         self.state = state
         self.dataFile = dataFile
+        dataPaths = paths
         self.splitName = splitName
         self.communicator = communicator
         loss = configuration.loss

@@ -79,6 +79,11 @@ package struct TrainedNetwork {
         self.configuration = configuration
     }
 
+    /// Whether what the network says of a class is a probability; after training with squared errors it is an output.
+    package var givesProbabilities: Bool {
+        if case .crossEntropy = configuration.loss { true } else { false }
+    }
+
     /// How the network reads pixels of a type.
     package func conversion(_ type: PixelType) -> PixelConversion {
         PixelConversion(
@@ -129,27 +134,5 @@ package struct TrainedNetwork {
         guard let base = image.baseAddress, let weights = state.weights.baseAddress else { return }
         _ = try plan.run(
             images: base, labels: [label], counts: [1], weights: UnsafePointer(weights), gradients: nil)
-    }
-}
-
-extension TrainedNetwork {
-    /// Explains a class, the most probable one by default, by the maps of a value.
-    ///
-    /// `image`: pixels [H, W, C] of the network's input. OpenBLAS is loaded. Throws: `Failure`.
-    package func gradCAM(
-        ofValue value: Int, class wanted: Int? = nil, of image: UnsafeRawBufferPointer, _ type: PixelType,
-        pool: ThreadPool
-    ) throws -> GradCAM {
-        let plan = try plan(.logitGradient(ofValue: value), PlanOptions(), type, pool)
-        try run(plan, image, label: Int32(wanted ?? 0))
-        let logits = Array(plan.logits(ofSlot: 0))
-        let shown = wanted ?? logits.indices.max { logits[$0] < logits[$1] } ?? 0
-        if wanted == nil { try run(plan, image, label: Int32(shown)) }
-        var probabilities = logits
-        ChannelSoftmax.forward(x: logits, classes: logits.count, area: 1, y: &probabilities)
-        let (maps, gradients) = plan.valueAndGradient(ofSlot: 0)
-        return GradCAM(
-            maps: Array(maps), gradients: Array(gradients), shape: network.shape(ofValue: value), classIndex: shown,
-            probability: probabilities[shown])
     }
 }

@@ -19,7 +19,7 @@ package enum ValuesFile {
         }
         guard count == 1 || !name.hasSuffix(numPy) else {
             throw Failure(
-                .usage, "\(option) \(path): holds one layer, found \(count); a name that ends in .h5 takes several")
+                .usage, "\(option) \(path): holds one array, found \(count); a name that ends in .h5 takes several")
         }
     }
 

@@ -70,8 +70,10 @@ extension Configuration {
 
     static let groupsKey = ConfigurationKey(
         "optimizer.groups", "parameters with a learning rate or weight decay of their own; the first that fits holds",
-        expected: "a list of {match: PATTERN, learning_rate: ×FACTOR or NUMBER, weight_decay: NUMBER}", isList: true,
+        expected: "a list of {match: PATTERN, learning_rate: ×FACTOR or NUMBER, weight_decay: NUMBER}, or none",
+        isList: true,
         read: { configuration, section, _ in
+            guard !section.isNone("groups") else { return configuration.optimizer.groups = [] }
             guard let node = section.node("groups") else { return }
             guard case .sequence(let items) = node.content else {
                 throw section.failure("groups", "is no list, expected [{match: \"fc.*\", learning_rate: ×10}]")

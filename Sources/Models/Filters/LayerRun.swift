@@ -1,21 +1,24 @@
 internal import Layers
 internal import Tensors
 
-/// A few layers one after the other, computed for one image by the reference engine.
-struct FragmentRun {
-    let network: Network
+/// One layer, computed for one image by the reference engine.
+struct LayerRun {
+    /// [C, H, W], or what else the layer gives.
+    let output: Shape
+    private let network: Network
     private let weights: [Float]
     private let input: PixelConversion
 
-    /// `weights` are those of all layers, in their order. Throws: `ShapeMismatch`.
-    init(layers: [(path: String, layer: any Layer)], input shape: Shape, weights: (Network) -> [Float] = { _ in [] })
-        throws
-    {
+    /// `weights` gives the values of each of the layer's parameters. Throws: `ShapeMismatch`.
+    init(
+        _ name: String, _ layer: any Layer, input shape: Shape, weights: (Parameter) -> [Float] = { _ in [] }
+    ) throws {
         var model = ModelDescription(name: "filter", input: shape, classes: 1)
-        for (path, layer) in layers { model.append(path, layer) }
+        model.append(name, layer)
         network = try Network(model, isFragment: true)
-        // Layers without parameters still take a pointer to them.
-        self.weights = weights(network) + [0]
+        output = network.shape(ofValue: 1)
+        // A layer without parameters still takes a pointer to them.
+        self.weights = network.parameterList.parameters.flatMap(weights) + [0]
         let channels = shape[0]
         input = PixelConversion(
             pixelType: .float32, image: shape, mean: [Float](repeating: 0, count: channels),
@@ -25,12 +28,12 @@ struct FragmentRun {
     /// A convolution makes a column of every window, which takes the kernel's area times the image.
     private static let largestBytes = 4 << 30
 
-    /// What the layers in front of a value make of pixels [H, W, C]. Throws: `ShapeMismatch` for more memory than filters are
-    /// given; `Arena.OutOfMemory`.
-    func value(_ value: Int, of pixels: [Float], pool: ThreadPool) throws -> [Float] {
+    /// What the layer makes of pixels [H, W, C]. Throws: `ShapeMismatch` for more memory than filters are given;
+    /// `Arena.OutOfMemory`.
+    func values(of pixels: [Float], pool: ThreadPool) throws -> [Float] {
         precondition(pixels.count == network.description.input.count, "\(pixels.count) pixels")
         var options = PlanOptions()
-        options.part = .front(until: value)
+        options.part = .front(until: 1)
         let bytes = try network.planBytes(
             imagesPerShard: 1, shards: 1, mode: .evaluation, options: options, threads: pool.threads)
         guard bytes <= Self.largestBytes else {
