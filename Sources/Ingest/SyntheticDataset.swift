@@ -39,6 +39,7 @@ private final class SyntheticImages: ImageSource {
     let classes = GlyphShapes.names
     let splits: [SourceSplit]
     let isConcurrent = true
+    let paths: [String] = []
     let preprocessing = [JSON.Member("drawn", "glyphs, version 1")]
     private let seed: UInt64
     private let firstIDs: [UInt64]

@@ -67,6 +67,21 @@ package enum BLAS {
             adding ? 1 : 0, c, CInt(ldc))
     }
 
+    /// What OpenBLAS is to be asked for, in the words of its variable OPENBLAS_CORETYPE, where it has chosen kernels without
+    /// the instructions of a kernel set of ours; nil where its choice stands.
+    ///
+    /// It knows processors by their numbers and gives later ones than itself its oldest kernels (version 0.3.21 does so on Xeons of
+    /// 2023); what these processors can is asked of them instead.
+    static func wantedCore(kernelSet: String, chosen: String) -> String? {
+        oldCores.contains(chosen) ? ["avx512": "SkylakeX", "avx2": "Haswell"][kernelSet] : nil
+    }
+
+    /// The names of kernels without AVX2.
+    private static let oldCores: Set = [
+        "Katmai", "Coppermine", "Northwood", "Banias", "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom",
+        "Athlon", "Opteron", "Opteron_SSE3", "Barcelona", "Bobcat", "Generic", "Unknown",
+    ]
+
     private static let loaded = Result { () throws(LoadError) in try Library.load() }
     private static let library: Library = {
         switch loaded {
@@ -99,20 +114,12 @@ private struct Library: Sendable {
     let coreName: String
     let configuration: String
 
-    /// What the variable OPENBLAS_CORETYPE calls the kernels of processors with our sets' instructions.
-    private static let kernels = ["avx512": "SkylakeX", "avx2": "Haswell"]
-    /// The names of kernels without AVX2.
-    private static let oldKernels: Set = [
-        "Katmai", "Coppermine", "Northwood", "Banias", "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom",
-        "Athlon", "Opteron", "Opteron_SSE3", "Barcelona", "Bobcat", "Generic", "Unknown",
-    ]
-
-    /// OpenBLAS knows processors by their numbers and gives later ones than itself its oldest kernels (version 0.3.21 does so
-    /// on Xeons of 2023); what these processors can is asked of them instead, unless the user has chosen.
+    /// Reads the library again where it has chosen kernels that are not this processor's, unless the user has chosen.
     static func load() throws(BLAS.LoadError) -> Library {
         let variable = "OPENBLAS_CORETYPE"
         let chosen = try open()
-        guard let name = kernels[KernelSet.inUse.name], oldKernels.contains(chosen.coreName), getenv(variable) == nil
+        guard getenv(variable) == nil,
+            let name = BLAS.wantedCore(kernelSet: KernelSet.inUse.name, chosen: chosen.coreName)
         else { return chosen }
         dlclose(chosen.handle)
         setenv(variable, name, 1)

@@ -45,6 +45,9 @@ package struct KernelSet: Equatable, @unchecked Sendable {
 
     package var name: String { String(cString: table.pointee.name) }
 
+    /// Whether products and the additions behind them round once in lanes. Sets that are alike in it give the same bits there.
+    package var fusesInLanes: Bool { name != "portable" }
+
     /// sum = a + b; sum may be one of them.
     package func add(
         _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int, into sum: UnsafeMutablePointer<Float>

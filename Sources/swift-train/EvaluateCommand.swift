@@ -32,7 +32,8 @@ struct EvaluateCommand: Command {
     var weights: String?
 
     @Option(
-        help: ArgumentHelp("With --weights: the network.", valueName: "name"), completion: .list(ModelRegistry.names))
+        help: ArgumentHelp("With --weights: the network, where the file does not tell it.", valueName: "name"),
+        completion: .list(ModelRegistry.names))
     var model: String?
 
     @Option(
@@ -113,12 +114,9 @@ struct EvaluateCommand: Command {
         }
         guard (checkpoint == nil) != (weights == nil) else {
             throw ValidationError(
-                "expected either --checkpoint FILE (or a run folder) or --model NAME --weights FILE --data FILE")
+                "expected either --checkpoint FILE (or a run folder) or --weights FILE --data FILE")
         }
         if weights != nil {
-            guard model != nil || config != nil else {
-                throw ValidationError("--weights needs --model NAME or --config FILE")
-            }
             guard data != nil || config != nil else { throw ValidationError("--weights needs --data FILE") }
         } else {
             guard model == nil, config == nil else {
@@ -166,7 +164,7 @@ struct EvaluateCommand: Command {
         try RankAgreement.together(communicator) {
             checkpoint = try checkpoint.map { try GivenFile.checkpoint($0, choices: ["best.h5", "last"]).path }
         }
-        let source = try source(over: communicator)
+        let (source, assumption) = try source(over: communicator)
         try requireWritable(unlike: [checkpoint, weights, config, data].compactMap { $0 }, over: communicator)
         try RankAgreement.together(communicator) {
             if let checkpoint { try GivenFile.requireCheckpoint(checkpoint) }
@@ -177,7 +175,7 @@ struct EvaluateCommand: Command {
             communicator: communicator, makeModel: ModelRegistry.description)
         try requireWritable(unlike: session.dataPaths, over: communicator)
         if communicator.rank == 0 {
-            for note in session.notes { StandardError.line("note: \(note)") }
+            for note in session.notes + [assumption].compactMap({ $0 }) { StandardError.line("note: \(note)") }
         }
         let classes = session.classNames.count
         guard confusion.isEmpty || classes <= EvaluationFindings.largestMatrix else {
@@ -231,19 +229,51 @@ struct EvaluateCommand: Command {
             classNames: session.classNames, names: isFirst ? session.sampleNames() : [], truths: session.truths)
     }
 
-    private mutating func source(over communicator: any Communicator) throws -> EvaluationSession.Source {
-        guard let weights else { return .checkpoint(path: checkpoint ?? "", assignments: assignments) }
+    /// What is scored, and what is taken for granted of the images of weights that do not say it.
+    private mutating func source(
+        over communicator: any Communicator
+    ) throws -> (EvaluationSession.Source, assumption: String?) {
+        guard let weights else { return (.checkpoint(path: checkpoint ?? "", assignments: assignments), nil) }
         let text = try ConfigurationFile.text(ofFile: config, over: communicator)
-        let configuration = try RankAgreement.together(communicator) {
+        func configuration(_ defaults: Configuration) throws -> Configuration {
             try Configuration(
                 yaml: text, file: config ?? "built-in configuration",
                 assignments: (model.map { ["model=\($0)"] } ?? []) + assignments, models: ModelRegistry.names,
-                defaults: Configuration())
+                defaults: defaults)
         }
-        try RankAgreement.check(configuration.entries.map { .init($0.key, $0.value) }, over: communicator)
-        let path = try RankAgreement.together(communicator) { try GivenFile.weights(weights).path }
+        let (path, chosen, assumption) = try RankAgreement.together(communicator) {
+            // Mistakes in it are told before the weights are looked at.
+            _ = try configuration(Configuration())
+            let path = try GivenFile.weights(weights).path
+            let (defaults, assumption) = try defaults(for: path)
+            return (path, try configuration(defaults), assumption)
+        }
+        try RankAgreement.check(chosen.entries.map { .init($0.key, $0.value) }, over: communicator)
         self.weights = path
-        return .weights(path: path, configuration)
+        return (.weights(path: path, chosen), assumption)
+    }
+
+    /// What weights say of their network and images holds unless the command line or a configuration says otherwise.
+    private func defaults(for path: String) throws -> (Configuration, assumption: String?) {
+        let file = try WeightsFile(path)
+        var defaults = Configuration()
+        defaults.data.normalize = file.normalize ?? defaults.data.normalize
+        let choosesNormalization = config != nil || assignments.contains { $0.hasPrefix("data.normalize") }
+        guard config == nil, model == nil || model == file.modelName else {
+            let isAssumed = file.normalize == nil && !choosesNormalization
+            return (
+                defaults,
+                isAssumed
+                    ? "\(path) says nothing of its images: they are normalised by the mean and std of the data; "
+                        + "--set data.normalize=… says otherwise" : nil
+            )
+        }
+        let origin = try WeightsOrigin(
+            path, model: nil, known: ModelRegistry.known, makeModel: ModelRegistry.description)
+        defaults = origin.configuration
+        defaults.data.normalize = origin.normalize
+        let assumption = origin.assumption(path: path, dataNormalizes: true)
+        return (defaults, choosesNormalization ? nil : assumption)
     }
 }
 

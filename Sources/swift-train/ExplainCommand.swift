@@ -15,7 +15,7 @@ struct ExplainCommand: ParsableCommand {
         abstract: "Show where in an image a network finds a class (Grad-CAM).",
         discussion: """
             Gradient-weighted class activation mapping (Selvaraju et al. 2017): the maps of the last convolution, weighted by how much \
-            each of them raises the class's logit, laid over the image.
+            each of them raises the class's logit, laid over the image. Images are pictures, or DATASET:SPLIT:INDEX of a dataset file.
 
             Examples:
               swift-train explain RUN photo.jpg --output why.png
@@ -59,8 +59,11 @@ struct ExplainCommand: ParsableCommand {
 
     func run() throws {
         if let values { try ValuesFile.requireName(values, option: "--values", count: subject.images.count) }
-        try subject.requireWritable([output, values].compactMap { $0 })
-        let trained = try subject.open()
+        let choice = try subject.choice()
+        try subject.requireWritable([output, values].compactMap { $0 }, beside: choice)
+        try BLAS.load()
+        let trained = try subject.open(choice)
+        choice.sayWhich(assuming: trained.assumption)
         let wanted = try className.map { try Self.classIndex($0, trained.classNames) }
         guard let value = try layer.map(trained.value(ofLayer:)) ?? trained.network.lastMaps else {
             throw Failure(.usage, "\(trained.modelName) has no convolution whose maps have more than one place")

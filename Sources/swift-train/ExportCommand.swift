@@ -68,7 +68,7 @@ struct ExportCommand: ParsableCommand {
         if output.lowercased().hasSuffix(".onnx") {
             try export.writeONNX(to: output, models: ModelRegistry.names, makeModel: ModelRegistry.description)
         } else {
-            try export.write(to: output)
+            try export.write(to: output, models: ModelRegistry.names)
         }
         choice.sayWhich()
         try StandardOutput.line(

@@ -21,7 +21,7 @@ struct FeaturesCommand: ParsableCommand {
               swift-train features --weights w.pth photo.jpg --layer layer1.0.relu --output maps.png --values maps.npy
 
             All filters, and all maps of a layer, share one scale: the smallest value is black and the largest white; where there are \
-            negative values, zero is the gray in the middle.
+            negative values, zero is the gray in the middle. The image is a picture, or DATASET:SPLIT:INDEX of a dataset file.
             """)
 
     @OptionGroup var subject: NetworkSubject
@@ -68,8 +68,11 @@ struct FeaturesCommand: ParsableCommand {
 
     func run() throws {
         if let values { try ValuesFile.requireName(values, option: "--values", count: max(1, layer.count)) }
-        try subject.requireWritable([output, values].compactMap { $0 })
-        let trained = try subject.open()
+        let choice = try subject.choice()
+        try subject.requireWritable([output, values].compactMap { $0 }, beside: choice)
+        try BLAS.load()
+        let trained = try subject.open(choice)
+        choice.sayWhich(assuming: trained.assumption)
         if list { try StandardOutput.line(Self.table(trained)) }
         guard output != nil || values != nil else { return }
         let wanted =

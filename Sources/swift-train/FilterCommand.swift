@@ -268,7 +268,11 @@ struct FilterCommand: ParsableCommand {
         do throws(FilterKernel.Mistake) {
             return try FilterKernel(text)
         } catch {
-            let near = Suggestion.nearest(to: text, in: FilterKernel.names).map { ", did you mean \($0)?" }
+            let name = String(text.prefix { $0 != ":" })
+            guard !FilterKernel.names.contains(name), !text.contains(where: ",;".contains) else {
+                throw Failure(.usage, "--kernel \(text): \(error.reason)")
+            }
+            let near = Suggestion.nearest(to: name, in: FilterKernel.names).map { ", did you mean \($0)?" }
             throw Failure(
                 .usage,
                 "--kernel \(text): \(error.reason)\(near ?? "; known: " + FilterKernel.names.joined(separator: ", "))")

@@ -129,10 +129,8 @@ struct FinetuneCommand: Command {
     /// What the weights and the images ask for, changed as the user wants.
     private func choose(localRanks: Int) throws -> (configuration: Configuration, origin: WeightsOrigin) {
         let choice = try GivenFile.weights(weights)
-        let known = ModelRegistry.names.compactMap { name in
-            ModelRegistry.usual(name).map { (name: name, input: $0.input, classes: $0.classes) }
-        }
-        let origin = try WeightsOrigin(choice.path, model: model, known: known, makeModel: ModelRegistry.description)
+        let origin = try WeightsOrigin(
+            choice.path, model: model, known: ModelRegistry.known, makeModel: ModelRegistry.description)
         let file: String
         let split: String
         if isFolder {
@@ -156,7 +154,9 @@ struct FinetuneCommand: Command {
             yaml: nil, file: "--set", assignments: run.assignments, models: ModelRegistry.names, defaults: defaults)
         if !run.quiet {
             StandardError.line(
-                "note: \(choice.path) holds weights of \(origin.model.name) for images of \(origin.input)")
+                "note: "
+                    + (origin.assumption(path: choice.path, dataNormalizes: true)
+                        ?? "\(choice.path) holds weights of \(origin.model.name) for images of \(origin.input)"))
         }
         return (configuration, origin)
     }

@@ -82,9 +82,10 @@ enum GivenFile {
         /// Nothing where the file itself was named.
         fileprivate(set) var note: String?
 
-        /// Says on standard error which file of a run was taken: once nothing else is wrong, since an error is one line.
-        func sayWhich() {
-            if let note { StandardError.line("note: \(note)") }
+        /// Says on standard error which file of a run was taken, and what was taken for granted of its images where it does not
+        /// say it: once nothing else is wrong, since an error is one line.
+        func sayWhich(assuming assumption: String? = nil) {
+            for note in [note, assumption].compactMap({ $0 }) { StandardError.line("note: \(note)") }
         }
     }
 

@@ -97,13 +97,13 @@ struct NetworkChoice: ParsableArguments {
 
     /// The network, or a fragment of one where that will do, and what its plans compute besides; `text` is the configuration's.
     ///
-    /// Throws: `Failure`.
+    /// A named network is that of its article, or that of `trainedOn`, the images and classes that weights say. Throws: `Failure`.
     func network(
-        configuration text: String?, isFragment: Bool = false
+        configuration text: String?, isFragment: Bool = false, trainedOn: (input: Shape, classes: Int)? = nil
     ) throws -> (network: Network, options: PlanOptions) {
         if let weightsFile { throw Failure(.usage, Self.unknown(weightsFile)) }
         var wanted = Configuration.Model(name: model ?? "")
-        var usual = model.flatMap(ModelRegistry.usual)
+        var usual = trainedOn ?? model.flatMap(ModelRegistry.usual)
         var classes = classes
         var options = PlanOptions()
         if let file = config ?? (layer.isEmpty ? nil : "--layer") {

@@ -1,19 +1,19 @@
 internal import ArgumentParser
+internal import DataParallel
 internal import Datasets
 internal import Diagnostics
 internal import Files
 internal import Ingest
 internal import Models
-internal import Tensors
 internal import Training
 
-/// The trained network that `features` and `explain` look into: a run or checkpoint in front of the images, or a file of
+/// The trained network that `predict`, `features` and `explain` work with: a run or checkpoint in front of the images, or a file of
 /// weights.
 struct NetworkSubject: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
-            "A run folder, whose best checkpoint is taken, or a checkpoint (not with --weights), and behind it images: pictures or "
-                + "DATASET:SPLIT:INDEX.", valueName: "run|image"),
+            "A run folder, whose best checkpoint is taken, or a checkpoint (not with --weights), and behind it the images.",
+            valueName: "run|image"),
         completion: .file(), transform: HomePath.expanded)
     var paths: [String] = []
 
@@ -47,34 +47,45 @@ struct NetworkSubject: ParsableArguments {
     /// What stands behind the checkpoint.
     var images: [String] { weights == nil ? Array(paths.dropFirst()) : paths }
 
+    /// The words that ranks must have been told alike.
+    var facts: [RankAgreement.Fact] {
+        [
+            .init("paths", paths.joined(separator: "\n")), .init("--weights", weights ?? "(none)"),
+            .init("--model", model ?? "(none)"),
+        ]
+    }
+
     /// The file of weights: a run's best checkpoint where a run was named. Throws: `Failure`.
-    private func choice() throws -> GivenFile.CheckpointChoice {
-        try weights.map(GivenFile.weights) ?? GivenFile.checkpoint(paths[0], choices: ["best.h5", "last"])
+    func choice() throws -> GivenFile.CheckpointChoice {
+        if let weights { return try GivenFile.weights(weights) }
+        let choice = try GivenFile.checkpoint(paths[0], choices: ["best.h5", "last"])
+        try GivenFile.requireCheckpoint(choice.path)
+        return choice
     }
 
     /// Throws: `Failure(.cannotCreate)` for an output that cannot be written, or that would replace what is read.
-    func requireWritable(_ outputs: [String]) throws {
-        let inputs = [try choice().path] + images.map(GivenImage.file)
+    func requireWritable(_ outputs: [String], beside choice: GivenFile.CheckpointChoice) throws {
+        let inputs = [choice.path] + images.map(GivenImage.file)
         for path in outputs { try DurableFile.requireWritable(path, unlike: inputs) }
     }
 
-    /// Throws: `Failure`.
-    func open() throws -> TrainedNetwork {
-        try BLAS.load()
-        let choice = try choice()
-        if weights != nil {
-            choice.sayWhich()
-            return try TrainedNetwork(
-                weights: choice.path, model: model,
-                known: ModelRegistry.names.compactMap { name in
-                    ModelRegistry.usual(name).map { (name, $0.input, $0.classes) }
-                }, makeModel: ModelRegistry.description)
-        }
-        try GivenFile.requireCheckpoint(choice.path)
-        let trained = try TrainedNetwork(
-            checkpoint: choice.path, models: ModelRegistry.names, makeModel: ModelRegistry.description)
-        choice.sayWhich()
-        return trained
+    /// The network of the chosen file, for images of another `size` where it takes them. Throws: `Failure`.
+    func open(
+        _ choice: GivenFile.CheckpointChoice, size: (height: Int, width: Int)? = nil
+    ) throws -> TrainedNetwork {
+        weights == nil
+            ? try TrainedNetwork(
+                checkpoint: choice.path, size: size, models: ModelRegistry.names, makeModel: ModelRegistry.description)
+            : try TrainedNetwork(
+                weights: choice.path, model: model, size: size, known: ModelRegistry.known,
+                makeModel: ModelRegistry.description)
+    }
+}
+
+extension ModelRegistry {
+    /// The networks that have a name, with the image that each was made for.
+    static var known: [WeightsOrigin.Known] {
+        names.compactMap { name in usual(name).map { (name, $0.input, $0.classes) } }
     }
 }
 

@@ -11,23 +11,13 @@ internal import Training
 struct PredictCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "predict",
-        abstract: "Classify images with a checkpoint; any number of ranks.",
+        abstract: "Classify images with a checkpoint, or weights of another program; any number of ranks.",
         discussion: """
-            Pictures (JPEG, PNG) of any size are prepared as those were that the run was trained on. What cannot be read is \
-            named, the rest is classified, and the exit code is 65.
+            Images are pictures, folders of them, tars or dataset files. Pictures (JPEG, PNG) of any size are prepared as those were \
+            that the run was trained on. What cannot be read is named, the rest is classified, and the exit code is 65.
             """)
 
-    @Argument(
-        help: ArgumentHelp(
-            "The checkpoint, such as RUN/checkpoints/last, or a run folder, whose best one is taken.",
-            valueName: "checkpoint"),
-        completion: .file(), transform: HomePath.expanded)
-    var checkpoint: String
-
-    @Argument(
-        help: ArgumentHelp("Pictures, folders of them, tars or dataset files.", valueName: "path"),
-        completion: .file(), transform: HomePath.expanded)
-    var paths: [String]
+    @OptionGroup var subject: NetworkSubject
 
     @Option(
         help: ArgumentHelp(
@@ -61,36 +51,34 @@ struct PredictCommand: Command {
         if let output, !output.lowercased().hasSuffix(".csv") {
             throw ValidationError("--output \(output): expected a name that ends in .csv, which is what is written")
         }
-        guard !paths.isEmpty else { throw ValidationError("expected images behind the checkpoint") }
+        guard !subject.images.isEmpty else {
+            throw ValidationError("expected images\(subject.weights == nil ? " behind the checkpoint" : "")")
+        }
     }
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         // What follows is done in step only if all ranks were told so.
         try RankAgreement.check(
-            [
-                .init("checkpoint", checkpoint), .init("paths", paths.joined(separator: "\n")),
+            subject.facts + [
                 .init("--output", output ?? "(none)"), .init("--top", "\(top)"), .init("--split", split ?? "(all)"),
                 .init("--size", size ?? "(none)"),
             ], over: communicator)
         let choice = try RankAgreement.together(communicator) {
-            let choice = try GivenFile.checkpoint(checkpoint, choices: ["best.h5", "last"])
-            try GivenFile.requireCheckpoint(choice.path)
+            let choice = try subject.choice()
             if communicator.rank == 0, let output {
-                for path in [output, PredictionReport.leftOutPath(besides: output)] {
-                    try DurableFile.requireWritable(path, unlike: [choice.path] + paths)
-                }
+                let outputs = [output, PredictionReport.leftOutPath(besides: output)]
+                try subject.requireWritable(outputs, beside: choice)
             }
             return choice
         }
         let wanted = try RankAgreement.together(communicator) { try size.map { try ImagePreparation.Size($0) } }
-        let session = try PredictionSession(
-            checkpoint: choice.path, size: wanted.map { ($0.height, $0.width) }, threads: parallel.threads,
-            models: ModelRegistry.names, communicator: communicator,
-            makeModel: ModelRegistry.description)
+        let session = try PredictionSession(threads: parallel.threads, communicator: communicator) {
+            try subject.open(choice, size: wanted.map { ($0.height, $0.width) })
+        }
         let recorded = ImagePreparation(recorded: session.preprocessing)
         let images = try RankAgreement.together(communicator) {
             try GivenImages(
-                paths: paths, height: session.input[1], width: session.input[2], channels: session.input[0],
+                paths: subject.images, height: session.input[1], width: session.input[2], channels: session.input[0],
                 preparation: recorded ?? ImagePreparation(), split: split)
         }
         let isFirst = communicator.rank == 0
@@ -101,11 +89,11 @@ struct PredictCommand: Command {
                 : nil
         }
         if isFirst {
-            choice.sayWhich()
+            choice.sayWhich(assuming: session.assumption)
             StandardError.line(
                 "\(session.modelName) on \(NumberText.grouped(images.count)) image\(images.count == 1 ? "" : "s"), brought to "
                     + "\(session.input[2])×\(session.input[1]), \((recorded ?? ImagePreparation()).text)"
-                    + (recorded == nil ? " (the run's data does not say how pictures came to that size)" : ""))
+                    + (recorded == nil ? " (nothing says how its pictures came to that size)" : ""))
             for (name, reason) in images.leftOut { try report?.add(name, .none(reason)) }
         }
         try session.run(images, top: min(top, session.classNames.count)) { image, prediction in

@@ -56,16 +56,19 @@ struct SummaryCommand: ParsableCommand {
         if let file = choice.weightsFile, let report = try TensorFileReport(path: file) {
             return try StandardOutput.line(json ? report.json.text() : report.text)
         }
-        let (network, options) = try choice.network(
-            configuration: choice.config.map(ConfigurationFile.read), isFragment: choice.mayBeFragment)
+        let text = try choice.config.map(ConfigurationFile.read)
         let weightsPath = try weights.map { try GivenFile.weights($0).path }
         if let figure {
             try DurableFile.requireWritable(figure, unlike: [choice.config, weightsPath].compactMap { $0 })
         }
+        let file = try weightsPath.map(WeightsFile.init)
+        let (network, options) = try choice.network(
+            configuration: text, isFragment: choice.mayBeFragment,
+            trainedOn: file.flatMap { $0.modelName == choice.model ? $0.trainedOn : nil })
         let summary = try NetworkSummary(network)
         let memory = try NetworkSummary.memory(of: network, images: batch, options: options)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)
-        let match = try weightsPath.map { try WeightsFile($0).match(network.parameterList, head: .auto) }
+        let match = file?.match(network.parameterList, head: .auto)
         if let figure { try draw(network, to: figure) }
         guard !json else {
             return try StandardOutput.line(report.json(weights: match?.json).text())

@@ -12,27 +12,21 @@ import sys
 import h5py
 import numpy as np
 
+import dataset_file
+
 CLASSES = 10
 TOLERANCE = 1e-4
 
 
 def write_data(path, channels, side):
     generator = np.random.default_rng(5)
-    with h5py.File(path, "w") as file:
-        file.attrs["format"] = "swift-train.dataset"
-        file.attrs["format_version"] = np.int64(1)
-        file["classes"] = [f"class {index}" for index in range(CLASSES)]
-        for split, count in [("train", 16), ("test", 7)]:
-            small = generator.integers(0, 256, (count, side // 4, side // 4, channels), dtype=np.uint8)
-            images = small.repeat(4, 1).repeat(4, 2) // 4 * 3 + generator.integers(0, 64, (count, side, side, channels), dtype=np.uint8)
-            labels = (np.arange(count) % CLASSES).astype(np.int64)
-            group = file.create_group(split)
-            group["images"], group["labels"] = images.astype(np.uint8), labels
-            attributes = group["images"].attrs
-            attributes["layout"], attributes["color"] = "NHWC", "RGB" if channels == 3 else "GRAY"
-            attributes["mean"] = (images / 255).mean((0, 1, 2))
-            attributes["std"] = (images / 255).std((0, 1, 2))
-            attributes["counts"] = np.bincount(labels, minlength=CLASSES).astype(np.int64)
+
+    def split(count):
+        small = generator.integers(0, 256, (count, side // 4, side // 4, channels), dtype=np.uint8)
+        images = small.repeat(4, 1).repeat(4, 2) // 4 * 3 + generator.integers(0, 64, (count, side, side, channels), dtype=np.uint8)
+        return images.astype(np.uint8), np.arange(count) % CLASSES
+
+    dataset_file.write(path, CLASSES, {"train": split(16), "test": split(7)})
 
 
 def check(name, path, logits, data):

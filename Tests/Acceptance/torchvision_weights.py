@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import torch
 
+import dataset_file
 from torchvision_networks import network
 
 CLASSES, SIDE = 100, 64
@@ -23,22 +24,14 @@ TOLERANCE = 1e-4
 
 def write_data(path):
     generator = np.random.default_rng(3)
-    with h5py.File(path, "w") as file:
-        file.attrs["format"] = "swift-train.dataset"
-        file.attrs["format_version"] = np.int64(1)
-        file["classes"] = [f"class {index}" for index in range(CLASSES)]
-        for split, count in [("train", 24), ("test", 13)]:
-            images = generator.integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
-            # Blocks of one colour, so that pooling and strides meet more than noise.
-            images = (images // 4 + images[:, ::16, ::16].repeat(16, 1).repeat(16, 2) // 4 * 3).astype(np.uint8)
-            labels = generator.integers(0, CLASSES, count).astype(np.int64)
-            group = file.create_group(split)
-            group["images"], group["labels"] = images, labels
-            attributes = group["images"].attrs
-            attributes["layout"], attributes["color"] = "NHWC", "RGB"
-            attributes["mean"] = (images / 255).mean((0, 1, 2))
-            attributes["std"] = (images / 255).std((0, 1, 2))
-            attributes["counts"] = np.bincount(labels, minlength=CLASSES).astype(np.int64)
+
+    def split(count):
+        images = generator.integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+        # Blocks of one colour, so that pooling and strides meet more than noise.
+        images = images // 4 + images[:, ::16, ::16].repeat(16, 1).repeat(16, 2) // 4 * 3
+        return images.astype(np.uint8), generator.integers(0, CLASSES, count)
+
+    dataset_file.write(path, CLASSES, {"train": split(24), "test": split(13)})
 
 
 def random_network(name):

@@ -111,6 +111,11 @@ final class Workshop: Sendable {
         try mpirun(arguments.map { ["-np", "1", Self.program] + $0 })
     }
 
+    /// Runs one rank for each variable, such as `SWIFT_TRAIN_ISA=avx2`, which it alone has.
+    func run(withEach variables: [String], _ arguments: [String]) throws -> Outcome {
+        try mpirun(variables.map { ["-np", "1", "/usr/bin/env", $0, Self.program] + arguments })
+    }
+
     private func mpirun(_ applications: [[String]]) throws -> Outcome {
         var words = ["--oversubscribe", "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "btl", "vader,self"]
         words += ["--mca", "mpi_yield_when_idle", "1"]

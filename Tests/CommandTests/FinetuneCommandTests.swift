@@ -52,6 +52,25 @@ struct FinetuneCommandTests {
         #expect(
             predicted.code == 0 && predicted.errors.contains("crop, bilinear, turned as EXIF asks\n"), "\(predicted)")
         #expect(try workshop.text("p.csv").split(separator: "\n").count == 7)
+        // The export of two classes is compared with the network for two.
+        #expect(try workshop.run("export", "one", "--output", "two.safetensors").code == 0)
+        let compared = try workshop.run("summary", "fashion-classifier", "--weights", "two.safetensors")
+        #expect(compared.code == 0 && compared.output.contains(/\n  new +0/), "\(compared)")
+    }
+
+    @Test("a run that ends between its two periods goes on into the second, to the weights of one that never ended")
+    func betweenPeriods() throws {
+        let workshop = try prepared()
+        let finetune = ["finetune", "photos", "--weights", "w.safetensors", "--set", "schedule=constant"] + Self.short
+        let whole = try workshop.run(finetune + ["--run-dir", "whole"])
+        // The head alone is trained for two epochs.
+        let half = try workshop.run(finetune + ["--run-dir", "half", "--set", "epochs=2"])
+        #expect(whole.code == 0 && half.code == 0, "\(whole)\(half)")
+        func hash(_ folder: String) throws -> String? { try workshop.events(folder).last?["weights_sha256"]?.text }
+        let first = try hash("half")
+        let rest = try workshop.run("--run-dir", "half", "--set", "epochs=3", "--threads", "1")
+        #expect(rest.code == 0 && rest.output.contains("after step 2\n"), "\(rest)")
+        #expect(try hash("half") == hash("whole") && hash("half") != first && first != nil)
     }
 
     @Test("every choice is a setting that --print-config shows and --set changes, and nothing is converted for it")

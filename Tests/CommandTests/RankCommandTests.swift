@@ -128,4 +128,37 @@ struct RankCommandTests {
         #expect(help.code == 0 && help.output.components(separatedBy: "OVERVIEW").count == 2, "\(help)")
         #expect(workshop.names == ["d.h5"])
     }
+
+    @Test(
+        "ranks whose processors differ work together where the bits do not depend on it, and are refused where they do")
+    func mixedProcessors() throws {
+        let sets = ["SWIFT_TRAIN_ISA=portable", "SWIFT_TRAIN_ISA=avx2"]
+        let workshop = try Workshop.withData()
+        let probe = try workshop.run(["bench", "lenet5", "--seconds", "0.01"], with: ["SWIFT_TRAIN_ISA": "avx2"])
+        // A processor with one set has nothing to mix.
+        guard probe.code == 0 else { return }
+        let network =
+            "{layers: [{Conv2d: {out_channels: 16, kernel_size: 5}}, ReLU, Flatten, {Linear: {out_features: 10}}]}"
+        try workshop.write(
+            "model: \(network)\nengine: blocks\ndata: {file: d.h5}\nsteps: 3\nbatch_size: 8\n", "blocks.yaml")
+        func hash(_ folder: String) throws -> String? { try workshop.events(folder).last?["weights_sha256"]?.text }
+        let one = try workshop.run("--config", "blocks.yaml", "--run-dir", "one", "--quiet")
+        let mixed = try workshop.run(withEach: sets, ["--config", "blocks.yaml", "--run-dir", "mixed", "--quiet"])
+        #expect(one.code == 0 && mixed.code == 0, "\(one)\(mixed)")
+        #expect(try hash("one") == hash("mixed") && hash("one") != nil)
+        for command in [["evaluate", "one", "--json"], ["predict", "one", "d.h5", "--split", "test", "--json"]] {
+            let (alone, together) = (try workshop.run(command), try workshop.run(withEach: sets, command))
+            #expect(together.code == 0 && together.output == alone.output, "\(together)")
+        }
+        // Lanes round products apart in the portable set; OpenBLAS has kernels for each processor.
+        let cores = ["OPENBLAS_CORETYPE=Haswell", "OPENBLAS_CORETYPE=Nehalem"]
+        for (variables, settings) in [
+            (sets, ["engine=auto", "model=fashion-classifier"]), (cores, ["engine=reference"]),
+        ] {
+            let arguments = ["--config", "blocks.yaml", "--run-dir", "no"] + settings.flatMap { ["--set", $0] }
+            let refused = try workshop.run(withEach: variables, arguments)
+            #expect(refused.code == 76 && refused.errors.contains("arithmetic"), "\(settings): \(refused)")
+        }
+        #expect(!workshop.names.contains("no"))
+    }
 }

@@ -31,6 +31,90 @@ struct WeightsCommandTests {
         #expect(other.code == 65 && other.errorLines.count == 1 && other.errors.contains("missing"), "\(other)")
     }
 
+    /// A run whose network, loss, engine and normalisation are its own, and its weights as safetensors.
+    private func exportedOwn() throws -> Workshop {
+        let workshop = try Workshop.withData()
+        try workshop.write(
+            """
+            model: {name: own, layers: [{Conv2d: {out_channels: 4, kernel_size: 5, stride: 2}}, ReLU, Flatten, {Linear: {out_features: classes}}]}
+            data: {file: d.h5, normalize: {mean: [0.2], std: [0.7]}}
+            loss: mean_squared_error
+            engine: blocks
+            evaluate: {batch_size: 32}
+            steps: 20
+            batch_size: 8
+            """, "c.yaml")
+        let run = try workshop.run("--config", "c.yaml", "--run-dir", "run", "--threads", "1", "--quiet")
+        try #require(run.code == 0, "\(run)")
+        let export = try workshop.run("export", "run", "--output", "w.safetensors")
+        try #require(export.code == 0, "\(export)")
+        return workshop
+    }
+
+    @Test("an export predicts and scores what its checkpoint does, byte for byte, without a word about the network")
+    func exportedFacts() throws {
+        let workshop = try exportedOwn()
+        let own = try workshop.run("predict", "run", "d.h5", "--split", "test", "--output", "own.csv")
+        #expect(own.code == 0, "\(own)")
+        for ranks in [1, 2] {
+            let back = try workshop.run(
+                ranks: ranks, "predict", "--weights", "w.safetensors", "d.h5", "--split", "test", "--output", "back.csv"
+            )
+            #expect(back.code == 0 && !back.errors.contains("says nothing"), "\(back)")
+            #expect(try workshop.text("back.csv") == workshop.text("own.csv"))
+        }
+        let scored = try workshop.run("evaluate", "run", "--json")
+        let again = try workshop.run("evaluate", "--weights", "w.safetensors", "--data", "d.h5", "--json")
+        let expected = scored.output.replacing("run/checkpoints/best.h5", with: "w.safetensors")
+        #expect(again.code == 0 && again.output == expected, "\(again)")
+        let other = try workshop.run(
+            "evaluate", "--weights", "w.safetensors", "--data", "d.h5", "--set", "data.normalize=none", "--json")
+        #expect(other.code == 0 && other.output != expected, "\(other)")
+        // What is trained from it says where the images differ.
+        let trained = try workshop.run(
+            "--config", "c.yaml", "--weights", "w.safetensors", "--set", "data.normalize=none", "--run-dir", "next",
+            "--set", "steps=1")
+        #expect(trained.output.contains("were normalised by mean [0.2] and std [0.7]; this run"), "\(trained)")
+        let same = try workshop.run(
+            "--config", "c.yaml", "--weights", "w.safetensors", "--run-dir", "same", "--set", "steps=1")
+        #expect(same.code == 0 && !same.output.contains("were normalised by"), "\(same)")
+        let finetuned = try workshop.run("finetune", "d.h5", "--weights", "w.safetensors", "--print-config")
+        #expect(finetuned.output.contains("name: own") && finetuned.output.contains("[0.7]"), "\(finetuned)")
+    }
+
+    @Test("weights that say nothing of their images are taken for what they look like, and a note says so")
+    func silentWeights() throws {
+        let workshop = try exported()
+        let url = URL(fileURLWithPath: workshop.path + "/w.safetensors")
+        let key = try #require(try Data(contentsOf: url).range(of: Data("\"input_mean\"".utf8)))
+        var bytes = try Data(contentsOf: url)
+        bytes.replaceSubrange(key, with: Data("\"input_mxxn\"".utf8))
+        try bytes.write(to: url)
+        let words =
+            "w.safetensors says nothing of its images: those of fashion-classifier's article are taken, [1, 28, 28], "
+        for (command, rest) in [
+            (["predict", "--weights", "w.safetensors", "d.h5", "--split", "test"], "with pixels in 0…1"),
+            (["features", "--weights", "w.safetensors", "--list"], "with pixels in 0…1"),
+            (
+                ["evaluate", "--weights", "w.safetensors", "--data", "d.h5"],
+                "normalised by the mean and std of the data"
+            ),
+            (
+                ["finetune", "d.h5", "--weights", "w.safetensors", "--print-config"],
+                "normalised by the mean and std of the data"
+            ),
+        ] {
+            let outcome = try workshop.run(command)
+            #expect(outcome.code == 0 && outcome.errors.contains("note: \(words)\(rest)\n"), "\(command): \(outcome)")
+        }
+        let named = try workshop.run(
+            "evaluate", "--model", "fashion-classifier", "--weights", "w.safetensors", "--data", "d.h5")
+        #expect(named.errors.contains("w.safetensors says nothing of its images: they are normalised by"), "\(named)")
+        let chosen = try workshop.run(
+            "evaluate", "--weights", "w.safetensors", "--data", "d.h5", "--set", "data.normalize=dataset")
+        #expect(chosen.code == 0 && chosen.errors.isEmpty, "\(chosen)")
+    }
+
     @Test("inspect and summary show a file of weights, and summary compares it with a network")
     func shown() throws {
         let workshop = try exported()

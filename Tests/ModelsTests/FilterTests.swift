@@ -66,8 +66,9 @@ struct FilterTests {
         let pool = try ThreadPool(threads: 1)
         func unused(_ extent: Int, size: Int, stride: Int, padding: Int, ceil: Bool) throws -> [Int] {
             var filter = ImageFilter()
-            filter.pool = ImageFilter.Pool(.max, size: size, stride: stride)
-            (filter.pool?.padding, filter.pool?.ceilMode) = (padding, ceil)
+            var pooling = ImageFilter.Pool(.max, size: size, stride: stride)
+            (pooling.padding, pooling.ceilMode) = (padding, ceil)
+            filter.pool = pooling
             let pixels = [Float](repeating: 1, count: extent * extent)
             return try filter.steps(of: pixels, [1, extent, extent], pool: pool)[0].unused
         }

@@ -58,7 +58,10 @@ struct ExplainerTests {
             let prediction = logits.withUnsafeBufferPointer {
                 Prediction(logits: $0, top: 3, loss: trained.configuration.loss)
             }
-            guard case .classes(let classes) = prediction else { return Issue.record("\(prediction)") }
+            guard case .classes(let classes) = prediction else {
+                Issue.record("\(prediction)")
+                return
+            }
             let best = try explain(trained)
             #expect(best.classIndex == classes[0].index && best.probability == classes[0].probability)
             #expect(trained.givesProbabilities == (loss == "cross_entropy"))

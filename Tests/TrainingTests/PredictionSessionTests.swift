@@ -69,8 +69,9 @@ struct PredictionSessionTests {
     ) throws -> [Found] {
         let checkpoint = scratch.file("c.h5")
         return try InProcessWorld(size: ranks).run { communicator in
-            let session = try PredictionSession(
-                checkpoint: checkpoint, threads: threads, models: [], communicator: communicator, makeModel: noModel)
+            let session = try PredictionSession(threads: threads, communicator: communicator) {
+                try TrainedNetwork(checkpoint: checkpoint, models: [], makeModel: noModel)
+            }
             #expect(session.input == [3, 24, 24] && session.classNames == Self.classes)
             let preparation = try #require(ImagePreparation(recorded: session.preprocessing))
             let images = try GivenImages(

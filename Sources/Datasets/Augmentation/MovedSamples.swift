@@ -12,8 +12,8 @@ package struct Movement: Equatable, Sendable {
 /// The 8-bit images of a source, each moved the same way by the code that augments; what comes in from outside is black.
 ///
 /// Numerics: Pillow's bilinear interpolation; a shift by whole pixels copies them.
-package final class MovedSamples: SampleSource {
-    private let source: any SampleSource
+package final class MovedSamples: DerivedSamples {
+    package let source: any SampleSource
     private let map: AffineMap
     private let interpolation: Interpolation
 
@@ -27,16 +27,6 @@ package final class MovedSamples: SampleSource {
         interpolation = movement.degrees == 0 ? .nearest : .bilinear
     }
 
-    package var name: String { source.name }
-    package var count: Int { source.count }
-    package var height: Int { source.height }
-    package var width: Int { source.width }
-    package var channels: Int { source.channels }
-    package var pixelType: PixelType { source.pixelType }
-    package var labels: [Int32] { source.labels }
-    package var mean: [Float] { source.mean }
-    package var std: [Float] { source.std }
-
     package func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws {
         try withUnsafeTemporaryAllocation(byteCount: imageBytes, alignment: 64) { stored in
             guard let pixels = stored.baseAddress else { return }
@@ -47,6 +37,4 @@ package final class MovedSamples: SampleSource {
                 to: slot.assumingMemoryBound(to: UInt8.self), interpolation, fill: 0)
         }
     }
-
-    package func confirm() throws { try source.confirm() }
 }

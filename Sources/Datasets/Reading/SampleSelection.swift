@@ -37,9 +37,9 @@ package enum SampleSelection {
 }
 
 /// Some samples of a source as a source of their own, in this order.
-package final class SelectedSamples: SampleSource {
+package final class SelectedSamples: DerivedSamples {
     package let labels: [Int32]
-    private let source: any SampleSource
+    package let source: any SampleSource
     private let samples: [Int]
     package let name: String
 
@@ -53,16 +53,8 @@ package final class SelectedSamples: SampleSource {
     }
 
     package var count: Int { samples.count }
-    package var height: Int { source.height }
-    package var width: Int { source.width }
-    package var channels: Int { source.channels }
-    package var pixelType: PixelType { source.pixelType }
-    package var mean: [Float] { source.mean }
-    package var std: [Float] { source.std }
 
     package func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws {
         try source.fill(slot, sample: samples[sample])
     }
-
-    package func confirm() throws { try source.confirm() }
 }

@@ -49,3 +49,22 @@ extension SampleSource {
     package func keep(samples: Int) {}
     package func prepare(_ samples: Range<Int>) {}
 }
+
+/// Samples that are made of another source's: images of its shape and type, labelled and normalised as there. All of them, one
+/// for one, unless it says otherwise.
+package protocol DerivedSamples: SampleSource {
+    var source: any SampleSource { get }
+}
+
+extension DerivedSamples {
+    package var name: String { source.name }
+    package var count: Int { source.count }
+    package var height: Int { source.height }
+    package var width: Int { source.width }
+    package var channels: Int { source.channels }
+    package var pixelType: PixelType { source.pixelType }
+    package var labels: [Int32] { source.labels }
+    package var mean: [Float] { source.mean }
+    package var std: [Float] { source.std }
+    package func confirm() throws { try source.confirm() }
+}

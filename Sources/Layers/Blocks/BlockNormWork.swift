@@ -13,16 +13,9 @@ struct BlockNormWork: StageWork {
     private static let block = KernelSet.laneCount
 
     func demand(for site: PlanSite) -> MemoryDemand {
-        var demand = MemoryDemand()
+        var demand = BatchNormMemory.demand(for: site)
         demand.backwardReadsOutput = isRectified
         demand.workspaceBytes = 4 * Self.block * MemoryLayout<Double>.stride
-        if site.batchStatistics != nil {
-            demand.backwardReadsInput = true
-            demand.savedBytes = BatchNormMemory.byteCount(site)
-            demand.partialGradientBytes = Int.product(2 * site.shards, site.input[0], MemoryLayout<Float>.stride)
-        } else {
-            demand.sharing = .mayOverwriteInput
-        }
         return demand
     }
 

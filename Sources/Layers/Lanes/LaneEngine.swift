@@ -22,6 +22,7 @@ struct LaneEngine: PlanEngine {
     }
 
     var name: String { "lanes (\(kernels.name))" }
+    var arithmetic: String { "lanes \(kernels.fusesInLanes ? "with" : "without") fused multiply-adds" }
     var usesBLAS: Bool { false }
     var byteCount: Int { memory.byteCount }
 

@@ -43,17 +43,7 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
         .batchNormalization(epsilon: epsilon, momentum: momentum)
     }
 
-    package func demand(for site: PlanSite) -> MemoryDemand {
-        var demand = MemoryDemand()
-        if site.batchStatistics != nil {
-            demand.backwardReadsInput = true
-            demand.savedBytes = BatchNormMemory.byteCount(site)
-            demand.partialGradientBytes = Int.product(2 * site.shards, site.input[0], MemoryLayout<Float>.stride)
-        } else {
-            demand.sharing = .mayOverwriteInput
-        }
-        return demand
-    }
+    package func demand(for site: PlanSite) -> MemoryDemand { BatchNormMemory.demand(for: site) }
 
     package func forwardPasses(at site: BoundSite) -> [Pass] {
         guard let statistics = site.plan.batchStatistics else { return [runningPass(at: site)] }

@@ -214,6 +214,8 @@ package final class ExecutionPlan {
 protocol PlanEngine {
     /// Which engine it is and, in parentheses, what else decides its bits: "lanes (avx512)".
     var name: String { get }
+    /// What of a processor decides its bits, in words; equal words promise equal bits.
+    var arithmetic: String { get }
     /// Whether OpenBLAS multiplies some of it.
     var usesBLAS: Bool { get }
     /// Bytes of the arena that `compile` asks for.

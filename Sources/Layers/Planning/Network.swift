@@ -196,6 +196,14 @@ package struct Network: Sendable {
         ).engine().byteCount
     }
 
+    /// What of a processor decides the bits that a plan makes, in words: equal words promise equal bits. OpenBLAS is loaded.
+    ///
+    /// Throws: `ShapeMismatch`.
+    package func arithmetic(mode: ExecutionPlan.Mode, options: PlanOptions) throws -> String {
+        try PlanRequest(network: self, imagesPerShard: 1, shards: 1, mode: mode, options: options, threads: 1).engine()
+            .arithmetic
+    }
+
     /// The layers that normalise over a batch: how many values a channel each image gives them.
     package var batchNormalizations: [(path: String, type: String, valuesPerImage: Int)] {
         stages.filter { $0.statisticCount > 0 }.map {

@@ -32,6 +32,7 @@ struct StagedEngine: PlanEngine {
         memory = try PlanMemory(program, request)
     }
 
+    var arithmetic: String { usesBLAS ? "OpenBLAS \(BLAS.coreName)" : "the same on every processor" }
     var byteCount: Int { memory.byteCount }
 
     func compile(in arena: Arena, context: StepContext, input: PixelConversion) throws -> CompiledPlan {

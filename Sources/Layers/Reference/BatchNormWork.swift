@@ -12,8 +12,21 @@ struct BatchNormMemory {
     }
 
     /// Means, inverse deviations and two gradient sums for each shard; three vectors of the whole batch.
-    static func byteCount(_ site: PlanSite) -> Int {
+    private static func byteCount(_ site: PlanSite) -> Int {
         Int.product(4 * site.shards + 4, site.input[0], MemoryLayout<Double>.stride) + MemoryLayout<Double>.stride
+    }
+
+    /// What a normalisation over the batch needs; one by running statistics needs nothing, and may overwrite its input.
+    static func demand(for site: PlanSite) -> MemoryDemand {
+        var demand = MemoryDemand()
+        guard site.batchStatistics != nil else {
+            demand.sharing = .mayOverwriteInput
+            return demand
+        }
+        demand.backwardReadsInput = true
+        demand.savedBytes = byteCount(site)
+        demand.partialGradientBytes = Int.product(2 * site.shards, site.input[0], MemoryLayout<Float>.stride)
+        return demand
     }
 
     func mean(_ shard: Int) -> UnsafeMutablePointer<Double> { base + shard * 4 * channels }

@@ -36,6 +36,16 @@ struct InitialWeights {
         }
     }
 
+    /// What is worth knowing about how a run normalises images that the weights were trained on otherwise, or on nobody knows which;
+    /// nil where they agree.
+    func note(_ normalization: Normalization) -> String? {
+        let words =
+            "this run normalises them by mean \(normalization.mean) and std \(normalization.std) (data.normalize)"
+        guard let origin = file.origin else { return "\(path) says nothing of its images; \(words)" }
+        guard origin.mean != normalization.mean || origin.std != normalization.std else { return nil }
+        return "the images of \(path) were normalised by mean \(origin.mean) and std \(origin.std); \(words)"
+    }
+
     /// Copies what the file has into a state that has its first values. Returns the digest of what was taken, which no
     /// format and no path changes.
     ///

@@ -33,15 +33,16 @@ package struct WeightsExport {
     /// Writes the file, whole or not at all; equal checkpoints give equal bytes. Throws: `Failure`.
     ///
     /// Batch normalisation counts its batches in PyTorch: as many as the run took steps.
-    package func write(to path: String) throws {
+    package func write(to path: String, models: [String]) throws {
         let values = Dictionary(tensors.map { ($0.key, $0.values) }) { first, _ in first }
         let mean = ".running_mean"
         let counters = tensors.filter { $0.key.hasSuffix(mean) }.map { tensor in
             TensorEntry(key: tensor.key.dropLast(mean.count) + ".num_batches_tracked", shape: [], type: .int64)
         }
         let entries = tensors.map { TensorEntry(key: $0.key, shape: $0.shape.dimensions, type: .float32) }
+        let texts = try metadata(checkpoint.configuration(path: self.path, models: models))
         let file = try TemporaryFile(for: path)
-        try SafetensorsWriter.write(entries + counters, metadata: metadata(), to: file) { entry, write in
+        try SafetensorsWriter.write(entries + counters, metadata: texts, to: file) { entry, write in
             if let values = values[entry.key] {
                 try values.withUnsafeBytes(write)
             } else {
@@ -75,7 +76,9 @@ package struct WeightsExport {
         }
         var model = ONNXModel(name: header.model, producer: "swift-train", version: Machine.version)
         model.add(
-            metadata: metadata().filter { $0.key != "format" }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+            metadata: try metadata(configuration).filter { $0.key != "format" }.sorted { $0.key < $1.key }.map {
+                ($0.key, $0.value)
+            })
         let translation = try ONNXTranslation(
             network, tensors: Dictionary(tensors.map { ($0.key, $0) }) { first, _ in first },
             normalization: Normalization(mean: header.inputMean, std: header.inputStd), into: model)
@@ -83,20 +86,17 @@ package struct WeightsExport {
         try file.withUnsafeBytes { try DurableFile.write([$0], to: output) }
     }
 
-    private func metadata() -> [String: String] {
+    private func metadata(_ configuration: Configuration) throws -> [String: String] {
         let header = checkpoint.header
+        let origin = ExportedOrigin(header, configuration: try configuration.outputYAML())
         var digest = WeightsDigest()
         for tensor in tensors {
             tensor.values.withUnsafeBufferPointer { digest.add(key: tensor.key, shape: tensor.shape, values: $0) }
         }
-        return [
-            "format": "pt", "build": header.build, "model": header.model,
-            "classes": JSON.strings(header.classes).text(),
-            "input": JSON.integers(header.input).text(), "input_mean": "\(header.inputMean)",
-            "input_std": "\(header.inputStd)",
-            "preprocessing": header.preprocessing, "epoch": "\(header.epoch)", "step": "\(header.step)",
-            "weights": isAverage ? "average" : "last",
-            "weights_sha256": digest.hexadecimal(),
+        let facts = [
+            "format": "pt", "build": header.build, "epoch": "\(header.epoch)", "step": "\(header.step)",
+            "weights": isAverage ? "average" : "last", "weights_sha256": digest.hexadecimal(),
         ]
+        return facts.merging(origin.texts) { fact, _ in fact }
     }
 }

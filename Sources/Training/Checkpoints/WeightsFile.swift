@@ -3,13 +3,15 @@ internal import Files
 internal import HDF5
 internal import Interchange
 package import Layers
-internal import Tensors
+package import Tensors
 
 /// Weights under PyTorch's keys in a file of any format that is known here, told by its content: a checkpoint of ours,
 /// safetensors, what `torch.save` writes, or HDF5.
 package struct WeightsFile {
     /// The names of the classes in the order of the network's outputs; nil for a file that does not say them.
     package let classNames: [String]?
+    /// What they were trained as; nil for a file that does not say it.
+    let origin: ExportedOrigin?
     private let file: any TensorFile
 
     package static let expected =
@@ -23,19 +25,28 @@ package struct WeightsFile {
             let checkpoint = try CheckpointFile.read(path)
             file = CheckpointTensors(checkpoint, path: path)
             classNames = checkpoint.header.classes
+            origin = ExportedOrigin(checkpoint.header, configuration: checkpoint.header.configuration)
             return
         }
         // What is no regular file is refused before libhdf5 waits for it.
         let input = try InputFile(path, expected: Self.expected)
         if let format = try TensorFileFormat(of: input) {
             file = try format.open(input)
-            classNames = nil
+            origin = try (file as? Safetensors).flatMap { try ExportedOrigin(texts: $0.metadata, path: path) }
+            classNames = origin?.classes
             return
         }
         let tensors = try HDF5Tensors(path)
-        file = tensors
+        (file, origin) = (tensors, nil)
         classNames = tensors.classNames
     }
+
+    /// The network that it says it holds; nil where it does not say.
+    package var modelName: String? { origin?.model }
+    /// The image [C, H, W] that it says its network takes, and into how many classes it tells them apart.
+    package var trainedOn: (input: Shape, classes: Int)? { origin.map { (Shape($0.input), $0.classes.count) } }
+    /// What it says was done to pixels.
+    package var normalize: Configuration.Normalize? { origin.map { .values(mean: $0.mean, std: $0.std) } }
 
     /// Compares the file with what a network has.
     package func match(_ list: ParameterList, head: WeightsMatch.Head = .keep) -> WeightsMatch {

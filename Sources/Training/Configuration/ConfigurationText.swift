@@ -22,8 +22,12 @@ extension Configuration {
     }
 
     /// The configuration as YAML; reading it gives an equal configuration.
-    package func yaml() throws -> String {
-        try Yams.serialize(node: Self.tree(of: entries[...], prefix: ""), sortKeys: false)
+    package func yaml() throws -> String { try yaml { _ in true } }
+
+    /// Some of its keys alone.
+    func yaml(where isWanted: (_ key: String) -> Bool) throws -> String {
+        let entries = entries.filter { isWanted($0.key) }
+        return try Yams.serialize(node: Self.tree(of: entries[...], prefix: ""), sortKeys: false)
     }
 
     private static func tree(of entries: ArraySlice<(key: String, value: String)>, prefix: String) throws -> Node {

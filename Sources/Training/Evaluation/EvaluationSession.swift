@@ -75,8 +75,7 @@ package final class EvaluationSession {
             }
             return (dataset, samples, storedSplit, heldOut)
         }
-        try RankAgreement.check(
-            [.init("dataset digest", dataset.digest), .init("kernel set", Machine.kernelSet)], over: communicator)
+        try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
         let input: Shape = [samples.channels, samples.height, samples.width]
         try subject.check(input: input.dimensions, classes: dataset.classes.count, dataFile: dataFile)
         let match = try subject.match(classes: dataset.classes, dataFile: dataFile)
@@ -96,9 +95,13 @@ package final class EvaluationSession {
         }
         try subject.check(network, dataFile: dataFile)
         let weightsMatch = try RankAgreement.together(communicator) { try subject.restore(state) }
+        let arithmetic = try RankAgreement.together(communicator) {
+            try network.arithmetic(mode: .evaluation, options: configuration.planOptions)
+        }
         try RankAgreement.check(
             [
                 .init("weights (SHA-256)", state.weightsDigest()), .init("split", splitName),
+                .init("arithmetic", arithmetic),
                 .init("evaluate.batch_size", "\(configuration.evaluate.batchSize)"),
             ], over: communicator)
         let normalization = try subject.normalization(for: samples, file: dataFile)

@@ -69,18 +69,6 @@ struct EvaluationSubject {
         return try ClassMatch(dataset: classes, dataFile: dataFile, own: own, path: path)
     }
 
-    /// Throws: `Failure(.usage)` for a network that has other parameters than the checkpoint, since its images have another size.
-    func check(_ network: Network) throws {
-        let input = network.description.input.dimensions
-        guard let checkpoint, input != checkpoint.header.input,
-            network.parameterList.parameters.map(\.shape) != checkpoint.weights.map(\.shape)
-        else { return }
-        throw Failure(
-            .usage,
-            "\(path): was trained on images \(checkpoint.header.input), and for \(input) the network would need other weights; "
-                + "a network that pools to one place (AdaptiveAvgPool2d) takes images of any size")
-    }
-
     private func mismatch(_ header: Checkpoint.Header, input: [Int], classes: Int, dataFile: String) -> Failure {
         Failure(
             .configuration,

@@ -2,10 +2,10 @@ package import DataParallel
 package import Datasets
 internal import Diagnostics
 internal import Digests
-package import Layers
+internal import Layers
 package import Tensors
 
-/// Classifies images that have no labels, with the weights of a checkpoint and the preparation that it was trained with.
+/// Classifies images that have no labels, with the preparation that the network was trained with.
 package final class PredictionSession {
     private let trained: TrainedNetwork
     private let communicator: any Communicator
@@ -23,18 +23,22 @@ package final class PredictionSession {
     /// What the data of the run says was done to its pictures; empty where it says nothing.
     package var preprocessing: String { trained.preprocessing }
 
-    /// Reads the checkpoint on every rank. Collective. Throws: `Failure`, the same on every rank.
+    /// What is taken for granted of the images, where the file of weights does not say it.
+    package var assumption: String? { trained.assumption }
+
+    /// `open` reads the network on every rank. Collective. Throws: `Failure`, the same on every rank.
     package init(
-        checkpoint path: String, size: (height: Int, width: Int)? = nil, threads: Int?, models: [String],
-        communicator: any Communicator, makeModel: ModelMaker
+        threads: Int?, communicator: any Communicator, _ open: () throws -> TrainedNetwork
     ) throws {
         try RankAgreement.together(communicator) { try BLAS.load() }
-        trained = try RankAgreement.together(communicator) {
-            try TrainedNetwork(checkpoint: path, size: size, models: models, makeModel: makeModel)
+        let trained = try RankAgreement.together(communicator, open)
+        let arithmetic = try RankAgreement.together(communicator) {
+            try trained.network.arithmetic(mode: .evaluation, options: trained.configuration.planOptions)
         }
         try RankAgreement.check(
-            [.init("weights (SHA-256)", trained.state.weightsDigest()), .init("kernel set", Machine.kernelSet)],
+            [.init("weights (SHA-256)", trained.state.weightsDigest()), .init("arithmetic", arithmetic)],
             over: communicator)
+        self.trained = trained
         self.communicator = communicator
         pool = try RankAgreement.together(communicator) {
             try ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize))

@@ -11,6 +11,8 @@ package struct TrainedNetwork {
     /// What the data of the run says was done to its pictures; empty where nothing says it.
     package let preprocessing: String
     package let normalization: Normalization
+    /// What is taken for granted of the images, where the file of weights does not say it.
+    package let assumption: String?
     let configuration: Configuration
     let state: ModelState
 
@@ -25,47 +27,36 @@ package struct TrainedNetwork {
     ) throws {
         let subject = try EvaluationSubject(.checkpoint(path: path, assignments: []), models: models)
         guard let header = subject.header else { preconditionFailure("a checkpoint has a header") }
-        let input = Shape(size.map { [header.input[0], $0.height, $0.width] } ?? header.input)
-        let description = try subject.configuration.model.description(
-            input: input, classes: header.classes.count, makeModel)
-        do {
-            network = try Network(description)
-        } catch let error as ShapeMismatch {
-            throw Failure(size == nil ? .badData : .usage, "\(path): \(error)")
-        }
-        try subject.check(network)
+        network = try Self.network(
+            subject.configuration.model, input: Shape(header.input), size: size, classes: header.classes.count,
+            path: path, makeModel)
         state = ModelState(parameterList: network.parameterList)
         _ = try subject.restore(state)
-        (classNames, preprocessing) = (header.classes, header.preprocessing)
+        (classNames, preprocessing, assumption) = (header.classes, header.preprocessing, nil)
         normalization = Normalization(mean: header.inputMean, std: header.inputStd)
         configuration = subject.configuration
     }
 
-    /// Of a file of weights, whose keys tell the network where `model` does not, and whose last layer tells the number of
-    /// classes. Pixels are in 0…1 where the weights are not of ImageNet. Throws: `Failure`.
+    /// Of a file of weights: what it says of its network and images, or what its keys and last layer tell of them where it says
+    /// nothing; then pixels are in 0…1 unless the weights are of ImageNet. `size` as above. Throws: `Failure`.
     package init(
-        weights path: String, model: String?, known: [WeightsOrigin.Known], makeModel: ModelMaker
+        weights path: String, model: String?, size: (height: Int, width: Int)? = nil, known: [WeightsOrigin.Known],
+        makeModel: ModelMaker
     ) throws {
         let origin = try WeightsOrigin(path, model: model, known: known, makeModel: makeModel)
         let file = try WeightsFile(path)
-        let usual = known.first { $0.name == origin.model.name }?.classes ?? file.classNames?.count ?? 1
         func network(classes: Int) throws -> Network {
-            try Network(origin.model.description(input: origin.input, classes: classes, makeModel))
+            try Self.network(origin.model, input: origin.input, size: size, classes: classes, path: path, makeModel)
         }
-        do {
-            var found = try network(classes: file.classNames?.count ?? usual)
-            if let head = file.match(found.parameterList, head: .auto).new.compactMap(\.entry).first,
-                head.shape.count > 0
-            {
-                found = try network(classes: head.shape[0])
-            }
-            self.network = found
-        } catch let error as ShapeMismatch {
-            throw Failure(.badData, "\(path): \(error)")
-        }
+        let usual = known.first { $0.name == origin.model.name }?.classes ?? 1
+        let classes = try file.classNames?.count ?? Self.classes(in: file, beside: network(classes: usual), path: path)
+        self.network = try network(classes: classes)
+        // Before there is memory for anything.
+        let match = file.match(self.network.parameterList)
+        try match.check(path: path, model: origin.model.name)
         state = ModelState(parameterList: self.network.parameterList)
-        try file.load(into: state, model: origin.model.name)
-        classNames = file.classNames ?? (0..<self.network.description.classes).map { "\($0)" }
+        try file.load(match, into: state)
+        classNames = file.classNames ?? (0..<classes).map { "\($0)" }
         preprocessing = origin.preprocessing
         let channels = origin.input[0]
         if case .values(let mean, let std) = origin.normalize {
@@ -74,9 +65,45 @@ package struct TrainedNetwork {
             normalization = Normalization(
                 mean: [Float](repeating: 0, count: channels), std: [Float](repeating: 1, count: channels))
         }
-        var configuration = Configuration()
-        configuration.model = origin.model
-        self.configuration = configuration
+        assumption = origin.assumption(path: path, dataNormalizes: false)
+        configuration = origin.configuration
+    }
+
+    /// As many as the rows of the head in a file. Throws: `Failure(.badData)` for a head without rows.
+    private static func classes(in file: WeightsFile, beside network: Network, path: String) throws -> Int {
+        guard let head = file.match(network.parameterList, head: .auto).new.compactMap(\.entry).first else {
+            return network.description.classes
+        }
+        guard let classes = head.shape.first, classes > 0 else {
+            throw Failure(
+                .badData, "\(path): \(head.key.printable) has the shape \(head.shape), expected a row for each class")
+        }
+        return classes
+    }
+
+    /// For images of another size only where it has the same parameters for them.
+    private static func network(
+        _ model: Configuration.Model, input: Shape, size: (height: Int, width: Int)?, classes: Int, path: String,
+        _ makeModel: ModelMaker
+    ) throws -> Network {
+        func network(_ input: Shape) throws -> Network {
+            do {
+                return try Network(model.description(input: input, classes: classes, makeModel))
+            } catch let error as ShapeMismatch {
+                throw Failure(size == nil ? .badData : .usage, "\(path): \(error)")
+            }
+        }
+        guard let size, [size.height, size.width] != Array(input.dimensions.dropFirst()) else {
+            return try network(input)
+        }
+        let (own, other) = (try network(input), try network([input[0], size.height, size.width]))
+        guard own.parameterList.parameters.map(\.shape) == other.parameterList.parameters.map(\.shape) else {
+            throw Failure(
+                .usage,
+                "\(path): was trained on images \(input), and for \(other.description.input) the network would need other "
+                    + "weights; a network that pools to one place (AdaptiveAvgPool2d) takes images of any size")
+        }
+        return other
     }
 
     /// Whether what the network says of a class is a probability; after training with squared errors it is an output.

@@ -6,12 +6,17 @@ package import Tensors
 
 /// What a file of weights was trained as: the network, the images it takes and what they are divided by.
 package struct WeightsOrigin {
-    package let model: Configuration.Model
+    /// The network, its loss, its engine and the batch of evaluations; all else is a default.
+    package let configuration: Configuration
     /// [C, H, W]
     package let input: Shape
     package let normalize: Configuration.Normalize
     /// How pictures came to that size, as a dataset file says it; empty where nothing says it.
     package let preprocessing: String
+    /// Whether the file itself says what its images were.
+    package let isSaid: Bool
+
+    package var model: Configuration.Model { configuration.model }
 
     /// What torchvision's published weights expect: the mean and deviation of ImageNet's pixels.
     package static let imageNet = Configuration.Normalize.values(
@@ -20,28 +25,22 @@ package struct WeightsOrigin {
     /// A network that has a name, with the image that it was made for.
     package typealias Known = (name: String, input: Shape, classes: Int)
 
-    /// A checkpoint says all itself; of other files the keys and shapes tell the network, all but the head.
+    /// A checkpoint and an export of one say all themselves; of other files the keys and shapes tell the network, all but the
+    /// head, and its images are taken to be those of the network's article.
     ///
-    /// `model` is the user's choice among `known`. Throws: `Failure`: what opening the file throws; 65 where no network fits, or
-    /// several do, 78 for a choice that is not known.
+    /// `model` is the user's choice among `known`; what the file says of its images holds for it too. Throws: `Failure`: what
+    /// opening the file throws; 65 where no network fits, or several do, 78 for a choice that is not known.
     package init(
         _ path: String, model: String?, known: [Known], makeModel: ModelMaker
     ) throws {
-        if model == nil, CheckpointFile.isSealed(path) {
-            let header = try CheckpointFile.read(path).header
-            let stored = try Configuration(
-                yaml: header.configuration, file: "\(path):config", assignments: [], models: known.map(\.name),
-                defaults: Configuration())
-            var model = stored.model
-            // The new data's.
-            (model.classes, model.channels) = (nil, nil)
-            self.model = model
-            input = Shape(header.input)
-            normalize = .values(mean: header.inputMean, std: header.inputStd)
-            preprocessing = header.preprocessing
+        let file = try WeightsFile(path)
+        let said = file.origin
+        if let said, model == nil || model == said.model,
+            let configuration = try Self.configuration(said, path: path, models: known.map(\.name))
+        {
+            self.init(configuration, said)
             return
         }
-        let file = try WeightsFile(path)
         let candidates = try known.filter { entry in
             guard model == nil || entry.name == model else { return false }
             let description = try Configuration.Model(name: entry.name).description(
@@ -67,10 +66,63 @@ package struct WeightsOrigin {
                     : "\(path): its keys fit \(candidates.map(\.name).joined(separator: " and ")); choose one with --model"
             )
         }
-        self.model = Configuration.Model(name: found.name)
-        input = found.input
-        normalize = found.input[0] == 3 && found.input[1] >= 224 ? Self.imageNet : .dataset
-        preprocessing = ""
+        var configuration = Configuration()
+        configuration.model = Configuration.Model(name: found.name)
+        if let said {
+            self.init(configuration, said)
+            return
+        }
+        self.init(
+            configuration, input: found.input,
+            normalize: found.input[0] == 3 && found.input[1] >= 224 ? Self.imageNet : .dataset, preprocessing: "",
+            isSaid: false)
+    }
+
+    private init(_ configuration: Configuration, _ said: ExportedOrigin) {
+        self.init(
+            configuration, input: Shape(said.input), normalize: .values(mean: said.mean, std: said.std),
+            preprocessing: said.preprocessing, isSaid: true)
+    }
+
+    private init(
+        _ configuration: Configuration, input: Shape, normalize: Configuration.Normalize, preprocessing: String,
+        isSaid: Bool
+    ) {
+        (self.configuration, self.input, self.normalize) = (configuration, input, normalize)
+        (self.preprocessing, self.isSaid) = (preprocessing, isSaid)
+    }
+
+    /// nil where the file names a network and does not describe it, and there is none of that name.
+    private static func configuration(
+        _ said: ExportedOrigin, path: String, models: [String]
+    ) throws -> Configuration? {
+        var configuration = Configuration()
+        guard !said.configuration.isEmpty else {
+            configuration.model = Configuration.Model(name: said.model)
+            return models.contains(said.model) ? configuration : nil
+        }
+        let stored = try Configuration(
+            yaml: said.configuration, file: "\(path):config", assignments: [], models: models,
+            defaults: Configuration(), needsData: false)
+        (configuration.model, configuration.loss, configuration.engine) = (stored.model, stored.loss, stored.engine)
+        configuration.evaluate.batchSize = stored.evaluate.batchSize
+        // The new data's.
+        (configuration.model.classes, configuration.model.channels) = (nil, nil)
+        return configuration
+    }
+
+    /// What is taken for granted where the file does not say it; nil where it does.
+    ///
+    /// `dataNormalizes`: pixels are normalised by what the data says where nothing better is known.
+    package func assumption(path: String, dataNormalizes: Bool) -> String? {
+        guard !isSaid else { return nil }
+        let pixels =
+            switch normalize {
+            case .values(let mean, let std): "normalised by mean \(mean) and std \(std)"
+            case .dataset where dataNormalizes: "normalised by the mean and std of the data"
+            case .dataset, .none: "with pixels in 0…1"
+            }
+        return "\(path) says nothing of its images: those of \(model.name)'s article are taken, \(input), \(pixels)"
     }
 }
 

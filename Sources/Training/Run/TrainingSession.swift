@@ -133,6 +133,10 @@ package final class TrainingSession {
             perEpoch: samples.plan.geometry.stepsPerEpoch)
         firstPeriod = periods.number(
             afterSteps: options.resume?.checkpoint.header.step ?? 0, perEpoch: samples.plan.geometry.stepsPerEpoch)
+        let arithmetic = try RankAgreement.together(communicator) { [periods] in
+            try Self.arithmetic(of: periods.map(\.network), configuration.planOptions)
+        }
+        try RankAgreement.check([.init("arithmetic", arithmetic)], over: communicator)
         let network = periods[firstPeriod].network
         initialWeights = try Self.initialWeights(
             configuration, options, network: network, classes: dataset.classes, over: communicator)
@@ -190,6 +194,7 @@ package final class TrainingSession {
             recorder: recorder, communicator: communicator, activity: activity)
         recorder?.start(startFacts(step: step))
         for row in weightsRows { recorder?.line(row) }
+        if let note = initialWeights?.note(normalization) { recorder?.line("note  \(note)") }
         for warning in dataWarnings + warnings() { recorder?.warn(warning) }
         if let resume = options.resume { announce(resume, engine: step.plan.engine, recorder, trainer.progress) }
         let code = try trainer.run()
@@ -335,9 +340,21 @@ package final class TrainingSession {
     }
 
     private static func facts(of configuration: Configuration) -> [RankAgreement.Fact] {
-        configuration.entries.map { .init($0.key, $0.value) } + [
-            .init("program (SHA-256)", Machine.programDigest()), .init("kernel set", Machine.kernelSet),
-        ]
+        configuration.entries.map { .init($0.key, $0.value) } + [.init("program (SHA-256)", Machine.programDigest())]
+    }
+
+    /// What of a processor decides the bits of a run: of training and evaluation in each of its periods.
+    private static func arithmetic(of networks: [Network], _ options: PlanOptions) throws -> String {
+        do {
+            let words = try networks.flatMap { network in
+                try [ExecutionPlan.Mode.training, .evaluation].map {
+                    try network.arithmetic(mode: $0, options: options)
+                }
+            }
+            return Set(words).sorted().joined(separator: ", ")
+        } catch let error as ShapeMismatch {
+            throw Failure(.configuration, "\(error)")
+        }
     }
 
     private static func augmentation(
