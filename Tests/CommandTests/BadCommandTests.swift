@@ -81,7 +81,8 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
     /// Words that were meant for something else: the message names them and the way on.
     static let mistaken = [
         BadCommand("trian --config x", 64, "there is no command trian, did you mean train? Commands: train, evaluate"),
-        BadCommand("eval run", 64, "did you mean evaluate?"), BadCommand("predict d.h5", 64, "expected images behind the checkpoint"),
+        BadCommand("eval run", 64, "did you mean evaluate?"),
+        BadCommand("predict d.h5", 64, "expected images behind the checkpoint"),
         BadCommand("models", 64, "the networks are fashion-classifier"),
         BadCommand("plot run", 64, "report RUN draws them, export RUN --output metrics.csv"),
         BadCommand("evaluate --worst 25 w.png --bogus", 64, "there is no option --bogus"),
