@@ -23,7 +23,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
         BadCommand("evaluate --checkpoint c --confusion x.txt", 64, "ends in .csv, .svg or .png"),
         BadCommand("evaluate --checkpoint c --confusion a.csv --confusion a.csv", 64, "to one file"),
         BadCommand("evaluate --checkpoint c --weights w", 64, "either --checkpoint"),
-        BadCommand("evaluate --weights w --data d.h5", 64, "--model NAME"),
+        BadCommand("evaluate --weights w --data d.h5", 66, "w: no such file"),
         BadCommand("evaluate --weights w --model lenet5", 64, "--data FILE"),
         BadCommand("evaluate --checkpoint c --model lenet5", 64, "belong to --weights"),
         BadCommand("evaluate --checkpoint c --set seed=1", 64, "only keys of evaluate"),

@@ -109,7 +109,7 @@ struct FeaturesCommandTests {
         // The data of the run, which the command line does not name.
         let evaluated = try workshop.run("evaluate", "run", "--logits", "d.h5")
         #expect(evaluated.code == 73 && evaluated.errors.contains("is what is read from"), "\(evaluated)")
-        try workshop.write("data: {augment: [RandomHorizontalFlip]}\n", "c.yaml")
+        try workshop.write("model: lenet5\ndata: {augment: [RandomHorizontalFlip]}\n", "c.yaml")
         let grid = try workshop.run("inspect", "d.h5", "--grid", "c.yaml", "--augmented", "1", "--config", "c.yaml")
         #expect(grid.code == 73 && grid.errors.contains("is what is read from"), "\(grid)")
         try FileManager.default.copyItem(
@@ -117,7 +117,7 @@ struct FeaturesCommandTests {
         let figure = try workshop.run("summary", "fashion-classifier", "--weights", "w.png", "--figure", "w.png")
         #expect(figure.code == 73 && figure.errors.contains("is what is read from"), "\(figure)")
         #expect(try files.map(bytes) == before && bytes("w.png") == before[1])
-        #expect(try workshop.text("c.yaml").hasPrefix("data:"))
+        #expect(try workshop.text("c.yaml").hasPrefix("model:"))
     }
 
     @Test("weights of another program are looked into without a configuration")

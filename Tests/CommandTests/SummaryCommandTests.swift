@@ -106,7 +106,8 @@ struct SummaryCommandTests {
         let layer = try workshop.run(
             "bench", "--layer", "Conv2d(8, 8, 3, padding=1)", "--input", "8x14x14", "--seconds", "0.1", "--batch", "8")
         #expect(
-            layer.code == 0 && layer.output.contains("inference, batch 8") && layer.output.contains("reference"),
+            layer.code == 0 && layer.output.contains("forward and backward, batch 8")
+                && layer.output.contains("reference"),
             "\(layer)")
         #expect(layer.output.contains(#/GFLOP/s +[0-9.]+, [0-9]+ % of/#), "\(layer)")
         let lanes = try workshop.run("bench", "lenet5", "--inference", "--seconds", "0.1", "--batch", "8")
