@@ -105,10 +105,15 @@ def median(values):
     return statistics.median(values)
 
 
-# The small networks: model, batch, median ratio to PyTorch that a training step has to reach.
+# The small networks: model, batch, median ratio to PyTorch that a training step has to reach, share of its memory.
 SMALL_NETWORKS = [
-    ("fashion-classifier", 32, 5.0), ("fashion-classifier", 256, 4.5), ("mnist-classifier", 64, 4.5),
-    ("mnist-classifier", 256, 4.5), ("strided-cnn", 256, 4.0), ("lenet5", 64, 5.0)]
+    ("fashion-classifier", 32, 5.0, None), ("fashion-classifier", 256, 4.5, None), ("mnist-classifier", 64, 4.5, None),
+    ("mnist-classifier", 256, 4.5, None), ("strided-cnn", 256, 4.0, None), ("lenet5", 64, 5.0, None)]
+
+# The large networks, 224 x 224 but for CIFAR's: model, batch, median ratio, and the share of PyTorch's peak memory at most.
+LARGE_NETWORKS = [
+    ("resnet18", 16, 1.05, 0.4), ("resnet50", 16, 1.25, 0.5), ("vgg11-bn", 8, 1.15, 0.67), ("alexnet", 32, 1.2, 0.6),
+    ("cifar-resnet20", 128, 2.0, None)]
 
 
 def write_result(path, result):

@@ -4,9 +4,16 @@ Attribute names are those of the tutorials' classes, so state_dict() keys equal 
 Used by pytorch_step.py, by the golden-file generator and by Tests/Acceptance.
 """
 
+import pathlib
+import sys
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+# The large networks, which the golden files come from too.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Tests/TrainingTests/Generator"))
+import networks  # noqa: E402
 
 
 class FashionClassifier(nn.Module):
@@ -98,3 +105,23 @@ MODELS = {
     "strided-cnn": StridedCNN,
     "lenet5": LeNet5,
 }
+
+
+def large(name, make, classes, image):
+    """A network as torchvision makes it: activations in place, dropout where the article has it."""
+
+    def build():
+        model = make()
+        for module in model.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = True
+            if isinstance(module, nn.Dropout):
+                module.p = 0.5
+        model.input_shape = image if image[1] == 32 else (3, 224, 224)
+        model.classes = classes
+        return model
+
+    return name, build
+
+
+MODELS |= dict(large(name, make, classes, image) for name, make, classes, image, *_ in networks.NETWORKS if name not in MODELS)

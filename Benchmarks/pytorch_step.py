@@ -12,6 +12,7 @@ mode, where swift-train's computes losses and the ranks of the labels too.
 
 import argparse
 import json
+import resource
 import statistics
 import time
 
@@ -21,7 +22,9 @@ from torch import nn
 from pytorch_models import MODELS
 
 BATCHES = 8
+# Fewer, but two at least, where steps are long.
 WARM_UP_STEPS = 10
+LEAST_STEPS = 3
 
 
 def measure(name, batch, seconds, layout, inference=False):
@@ -37,7 +40,7 @@ def measure(name, batch, seconds, layout, inference=False):
         (torch.randint(0, 256, shape, dtype=torch.uint8).float() / 255).to(memory_format=memory_format)
         for _ in range(BATCHES)
     ]
-    targets = [torch.randint(0, 10, (batch,)) for _ in range(BATCHES)]
+    targets = [torch.randint(0, getattr(model, "classes", 10), (batch,)) for _ in range(BATCHES)]
 
     @torch.inference_mode()
     def forward(index):
@@ -50,12 +53,15 @@ def measure(name, batch, seconds, layout, inference=False):
         optimizer.step()
 
     step = forward if inference else train
+    begin = time.perf_counter()
     for index in range(WARM_UP_STEPS):
         step(index)
+        if index > 0 and time.perf_counter() - begin > seconds / 2:
+            break
     durations = []
     start = time.perf_counter()
     before = start
-    while before - start < seconds:
+    while before - start < seconds or len(durations) < LEAST_STEPS:
         step(len(durations))
         now = time.perf_counter()
         durations.append(now - before)
@@ -72,6 +78,8 @@ def measure(name, batch, seconds, layout, inference=False):
         "images_per_second": round(batch * len(durations) / (before - start), 1),
         "step_ms_median": round(1000 * statistics.median(durations), 4),
         "step_ms_min": round(1000 * min(durations), 4),
+        # Of the process so far: with both layouts, the larger one's.
+        "peak_rss_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
 
 

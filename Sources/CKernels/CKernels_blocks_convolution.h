@@ -1,15 +1,19 @@
 // Convolution over blocks of sixteen channels, forward and input gradient: tiles of places × output channels held in
 // registers. Included once a set.
 
-// Places of a tile and its blocks of output channels: their sums leave room for the weights and one place.
+// Places of a tile and its blocks of output channels: their sums leave room for the weights and one place. With fewer than
+// the least, a multiply-add waits for the one before it in its chain.
 #if SET_REGISTERS == 32
 #define BLOCK_COLUMNS 14
+#define BLOCK_LEAST_COLUMNS 4
 #define BLOCK_OUTPUTS 2
 #elif SET_WIDTH == 8
 #define BLOCK_COLUMNS 6
+#define BLOCK_LEAST_COLUMNS 4
 #define BLOCK_OUTPUTS 1
 #else
 #define BLOCK_COLUMNS 2
+#define BLOCK_LEAST_COLUMNS 1
 #define BLOCK_OUTPUTS 1
 #endif
 
@@ -126,9 +130,13 @@ static const BlockTiles JOIN(blockTiles, SET_NAME)[3] = {
 static void JOIN(blockRows, SET_NAME)(const BlockChunk *g, int64_t rows, int64_t columns, int64_t rowStep,
                                       int64_t pixelStep, int outputs, const float *x, const float *weights, float *y) {
     const BlockTiles *tiles = &JOIN(blockTiles, SET_NAME)[g->pixel == 16 ? 1 : g->pixel == 32 ? 2 : 0];
-    const int64_t count = (columns + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
+    // Rows in pairs where one alone would leave tiles too narrow to keep the multipliers busy.
+    const int64_t alone = (columns + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
+    const int pairs = 2 * columns <= BLOCK_COLUMNS || columns / alone < BLOCK_LEAST_COLUMNS;
+    const int64_t together = 2 * columns <= BLOCK_COLUMNS ? 1 : (columns + BLOCK_COLUMNS / 2 - 1) / (BLOCK_COLUMNS / 2);
     ROLLED for (int64_t p = 0; p < rows;) {
-        int pair = 2 * columns <= BLOCK_COLUMNS && p + 1 < rows;
+        const int pair = pairs && p + 1 < rows;
+        const int64_t count = pair ? together : alone;
         ROLLED for (int64_t tile = 0, q = 0; tile < count; tile++) {
             // Tiles of about equal widths.
             int64_t width = columns / count + (tile < columns % count);
@@ -198,10 +206,10 @@ KERNEL(blockConv2d_f32_forward)(const CKernels_BlockConvolution *shape, int64_t 
 
 KERNEL(blockConv2d_f32_inputGradient)(const CKernels_BlockConvolution *shape, int64_t images, const float *dy,
                                       const float *packed, float *workspace, float *dx) {
-    ROLLED for (int64_t row = 0; row < shape->strideHeight; row++) {
-        ROLLED for (int64_t column = 0; column < shape->strideWidth; column++) {
+    ROLLED for (int64_t row = 0; row < rowPhases(shape); row++) {
+        ROLLED for (int64_t column = 0; column < columnPhases(shape); column++) {
             Correlation g;
-            if (!phaseCorrelation(shape, row, column, &g)) continue;
+            phaseCorrelation(shape, row, column, &g);
             float *out = dx + (row * shape->width + column) * CKernels_laneCount;
             JOIN(correlate, SET_NAME)(&g, images, dy, packed, 0, workspace, out);
         }

@@ -79,15 +79,13 @@ static inline void forwardCorrelation(const CKernels_BlockConvolution *s, Correl
 
 static inline int64_t floorDivide(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
 
-/// The input gradient at the places (row, column) modulo the strides; false where there is no such place. Outputs without a
-/// tap become zeros.
-static inline int phaseCorrelation(const CKernels_BlockConvolution *s, int64_t row, int64_t column, Correlation *g) {
+/// The input gradient at the places (row, column) modulo the strides, inside the image. Outputs without a tap become zeros.
+static inline void phaseCorrelation(const CKernels_BlockConvolution *s, int64_t row, int64_t column, Correlation *g) {
     *g = (Correlation){.channels = s->outputChannels, .height = s->outputHeight, .width = s->outputWidth};
     g->blocks = s->outputChannels / CKernels_laneCount;
     g->strideHeight = g->strideWidth = 1;
     g->rows = (s->height - row + s->strideHeight - 1) / s->strideHeight;
     g->columns = (s->width - column + s->strideWidth - 1) / s->strideWidth;
-    if (g->rows <= 0 || g->columns <= 0) return 0;
     g->outBlocks = s->channels / CKernels_laneCount;
     g->outPixel = s->strideWidth * CKernels_laneCount, g->outRow = s->strideHeight * s->width * CKernels_laneCount;
     g->outBlock = s->height * s->width * CKernels_laneCount, g->outImage = g->outBlocks * g->outBlock;
@@ -112,5 +110,12 @@ static inline int phaseCorrelation(const CKernels_BlockConvolution *s, int64_t r
     for (int64_t t = 0; t < g->taps; t++) {
         g->tapRow[t] = (int16_t)(places[0][t] - top), g->tapColumn[t] = (int16_t)(places[1][t] - left);
     }
-    return 1;
+}
+
+/// Phases of an input gradient that hold places of the image.
+static inline int64_t rowPhases(const CKernels_BlockConvolution *s) {
+    return s->strideHeight < s->height ? s->strideHeight : s->height;
+}
+static inline int64_t columnPhases(const CKernels_BlockConvolution *s) {
+    return s->strideWidth < s->width ? s->strideWidth : s->width;
 }

@@ -78,8 +78,9 @@ CKernels_BlockBands CKernels_blockBands(const CKernels_BlockConvolution *s, int6
     return bands;
 }
 
-/// Floats of the padded copies of one call.
+/// Floats of the padded copies of one call; none where the source is read where it lies.
 static int64_t copiedFloats(const Correlation *g) {
+    if (readsSource(g)) return 0;
     int64_t rows = copiedRows(g), image = copyImage(g, rows);
     return rows == g->rows && image < BLOCK_COPY_FLOATS ? BLOCK_COPY_FLOATS : image;
 }
@@ -87,13 +88,18 @@ static int64_t copiedFloats(const Correlation *g) {
 int64_t CKernels_blockConvolutionWorkspace(const CKernels_BlockConvolution *s, int64_t images) {
     Correlation g;
     forwardCorrelation(s, &g);
-    CKernels_BlockBands bands = CKernels_blockBands(s, images);
     int64_t most = copiedFloats(&g);
-    int64_t count = s->outputChannels * (s->channels * s->kernelHeight * s->kernelWidth + 1);
-    int64_t gradient = (count + 15) / 16 * 16 + bands.images * copyImage(&g, bands.rows);
-    if (gradient > most) most = gradient;
-    for (int64_t row = 0; row < s->strideHeight && s->channels % CKernels_laneCount == 0; row++)
-        for (int64_t column = 0; column < s->strideWidth; column++)
-            if (phaseCorrelation(s, row, column, &g) && copiedFloats(&g) > most) most = copiedFloats(&g);
+    if (images > 0) {
+        CKernels_BlockBands bands = CKernels_blockBands(s, images);
+        int64_t count = s->outputChannels * (s->channels * s->kernelHeight * s->kernelWidth + 1);
+        int64_t sums = bands.count > CKernels_blockBandsAGroup ? (count + 15) / 16 * 16 : 0;
+        int64_t gradient = sums + (readsSource(&g) ? 0 : bands.images * copyImage(&g, bands.rows));
+        if (gradient > most) most = gradient;
+    }
+    for (int64_t row = 0; row < rowPhases(s) && s->channels % CKernels_laneCount == 0; row++)
+        for (int64_t column = 0; column < columnPhases(s); column++) {
+            phaseCorrelation(s, row, column, &g);
+            if (copiedFloats(&g) > most) most = copiedFloats(&g);
+        }
     return most;
 }

@@ -13,14 +13,16 @@ package struct BlockConvolution: Sendable {
     private let c: CKernels_BlockConvolution
 
     /// nil where the kernels do not take it: other than two axes, groups, margins of other values than zeros, a flipped kernel,
-    /// numbers of channels that fill no blocks, very large kernels. `takesPlanes`: whether the input may have fewer than sixteen
+    /// numbers of channels that fill no blocks, kernels of very
+    /// many places or of a very long reach. `takesPlanes`: whether the input may have fewer than sixteen
     /// channels.
     package init?(_ padded: PaddedConvolution, takesPlanes: Bool) {
         let (convolution, window) = (padded.convolution, padded.convolution.window)
         let (channels, block) = (window.channels, KernelSet.laneCount)
         guard padded.padding == nil, window.axes.count == 2, !window.isFlipped, convolution.groups == 1,
             convolution.outChannels % block == 0, channels % block == 0 || takesPlanes && channels < block,
-            window.kernelVolume <= Int(CKernels_blockTaps)
+            window.kernelVolume <= Int(CKernels_blockTaps),
+            window.axes.allSatisfy({ ($0.kernel - 1) * $0.dilation < Int(CKernels_blockReach) })
         else { return nil }
         let (rows, columns) = (window.axes[0], window.axes[1])
         c = CKernels_BlockConvolution(
@@ -36,7 +38,7 @@ package struct BlockConvolution: Sendable {
         (outBlocks, inBlocks) = (outChannels / block, channels / block)
     }
 
-    /// For calls that take up to so many images.
+    /// For calls that take up to so many images; 0: without weight gradients, for any number.
     package func workspaceCount(images: Int) -> Int {
         withUnsafePointer(to: c) { Int(CKernels_blockConvolutionWorkspace($0, Int64(images))) }
     }

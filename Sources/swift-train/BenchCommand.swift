@@ -33,12 +33,8 @@ struct BenchCommand: Command {
     @Option(
         help: ArgumentHelp(
             "Which engine computes: auto, blocks, or reference, which makes matrix products of convolutions (im2col); the configuration's, or auto.",
-            valueName: "name"), completion: .list(Engine.allCases.map(\.rawValue)))
-    var engine: Engine?
-
-    enum Engine: String, CaseIterable, ExpressibleByArgument {
-        case auto, blocks, reference
-    }
+            valueName: "name"))
+    var engine: EngineChoice?
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -57,7 +53,7 @@ struct BenchCommand: Command {
         var (network, options) = try RankAgreement.together(communicator) {
             try choice.network(configuration: text, isFragment: !choice.layer.isEmpty)
         }
-        options.engine = engine.flatMap { EngineChoice(rawValue: $0.rawValue) } ?? options.engine
+        options.engine = engine ?? options.engine
         guard network.description.input.rank == 3 else {
             throw Failure(
                 .usage,
@@ -183,3 +179,5 @@ private struct BenchReport {
         return ([title.joined(separator: ", ")] + TextTable(facts: facts).lines).joined(separator: "\n")
     }
 }
+
+extension EngineChoice: ExpressibleByArgument {}

@@ -202,11 +202,18 @@ PROPERTY(blockConv2d_f32_unpackGradient) {
     release(packed), release(gradient);
 }
 
+/// Strides far beyond the image, and kernels that reach as far as any may.
+static void takeExtreme(int64_t round, Shape *s) {
+    if (round % 13 == 11) *s = shapeOf(16, 5, 7, 16, 3, 3, 1000000, 1, 1);
+    if (round % 13 == 10) *s = shapeOf(16, 6, 5, 16, 2, 2, 1, CKernels_blockReach - 1, CKernels_blockReach / 2);
+}
+
 PROPERTY(blockConv2d_f32_forward) {
     Shape s = randomShape(1);
     int64_t images = randomInt(1, 3);
     // Wide enough that copies are made in bands of rows.
     if (round % 13 == 12) s = shapeOf(64, 24, 150, 16, 3, 3, 1, 1, 1), images = 1;
+    takeExtreme(round, &s);
     describeShape(&s, images);
     float *x = draws(round, images * inputCount(&s)), *weights = draws(round, weightCount(&s));
     float *bias = randomInt(0, 1) ? draws(round, s.outputChannels) : 0, *packed = floats(weightCount(&s));
@@ -225,6 +232,7 @@ PROPERTY(blockConv2d_f32_inputGradient) {
     Shape s = randomShape(0);
     int64_t images = randomInt(1, 3);
     if (round % 13 == 12) s = shapeOf(16, 24, 150, 64, 3, 3, 1, 1, 1), images = 1;
+    takeExtreme(round, &s);
     describeShape(&s, images);
     float *dy = draws(round, images * outputCount(&s)), *weights = draws(round, weightCount(&s));
     float *packed = floats(weightCount(&s)), *workspace = floats(CKernels_blockConvolutionWorkspace(&s, images));
@@ -242,6 +250,7 @@ PROPERTY(blockConv2d_f32_weightGradient) {
     int64_t images = randomInt(0, 5);
     // Many bands.
     if (round % 8 == 7) s = shapeOf(3, 40, 120, 16, 3, 3, 1, 1, 1), images = 1;
+    takeExtreme(round, &s);
     describeShape(&s, images);
     float *x = draws(round, images * inputCount(&s)), *dy = draws(round, images * outputCount(&s));
     float *workspace = floats(CKernels_blockConvolutionWorkspace(&s, images));

@@ -159,6 +159,42 @@ struct BlockEngineTests {
         model.nodes[value...].allSatisfy { $0.inputs.allSatisfy { $0.index >= value } }
     }
 
+    @Test(
+        "take strides beyond the image, and leave kernels of a very long reach to the reference engine",
+        arguments: [(3, 1_000_000, 1, 1), (2, 1, 200, 100), (3, 1, 20_000, 20_000), (2, 3, 32_768, 16_384)])
+    func extremes(kernel: Int, stride: Int, dilation: Int, padding: Int) throws {
+        var model = ModelDescription(name: "extreme", input: [16, 9, 7], classes: 3)
+        model.append(
+            "conv",
+            Conv2d(
+                outChannels: 16, kernel: .init(kernel), stride: .init(stride), dilation: .init(dilation),
+                padding: .symmetric(.init(padding))))
+        model.append("gap", AdaptiveAvgPool2d(output: 1))
+        model.append("flatten", Flatten())
+        model.append("fc", Linear(outputs: 3))
+        let data = TestImages(4, imageBytes: 16 * 63, classes: 3, id: 1)
+        func run(_ options: PlanOptions) throws -> [Float] {
+            try PlanProbe(model, imagesPerShard: 4, options: options)
+                .run(images: data.images, labels: data.labels, counts: [4]).gradients
+        }
+        #expect(error(try run(Self.options()), try run(Self.reference())) < 1e-4)
+    }
+
+    @Test("need no memory for weight gradients where none are computed")
+    func workspace() throws {
+        let convolution = Conv2d(outChannels: 512, kernel: 3, padding: 1)
+        var model = ModelDescription(name: "wide", input: [512, 4, 4], classes: 2)
+        model.append("conv", convolution)
+        model.append("gap", AdaptiveAvgPool2d(output: 1))
+        model.append("flatten", Flatten())
+        model.append("fc", Linear(outputs: 2))
+        let bytes = try Network(model).planBytes(
+            imagesPerShard: 1, shards: 1, mode: .evaluation, options: Self.options(), threads: 1)
+        let weights = 512 * 512 * 9 * 4
+        // The weights in the kernel's order, a padded copy of the image, and values.
+        #expect(bytes < weights + 1 << 21, "\(bytes)")
+    }
+
     @Test("compute a ResNet without OpenBLAS, and say where it is needed")
     func names() throws {
         func name(_ model: ModelDescription) throws -> String {

@@ -96,6 +96,29 @@ struct RankEqualityTests {
         }
     }
 
+    @Test(
+        "1 to 7 ranks, any number of shards, blocks of channels", arguments: [1, 3, 4, 5, 8], BatchStatistics.allCases)
+    func anyRanksInBlocks(shards: Int, statistics: BatchStatistics) throws {
+        var model = ModelDescription(name: "blocks", input: TinyModel.input, classes: TinyModel.classes)
+        model.append("conv1", Conv2d(outChannels: 16, kernel: 3, padding: 1, bias: false))
+        let trunk = model.append("bn1", BatchNorm2d())
+        model.append("conv2", Conv2d(outChannels: 16, kernel: 3, padding: 1, bias: false))
+        let branch = model.append("bn2", BatchNorm2d())
+        model.append("add", ResidualAdd(), from: branch, trunk)
+        model.append("relu", ActivationLayer(.relu))
+        model.append("pool", MaxPool2d(kernel: 2))
+        model.append("flatten", Flatten())
+        model.append("fc", Linear(outputs: TinyModel.classes))
+        func run(_ ranks: Int, threads: Int = 1) throws -> [Trained] {
+            try train(ranks: ranks, shards: shards, threads: threads, statistics: statistics, dropout: 0, model: model)
+        }
+        let expected = try run(1)[0]
+        #expect(try run(1, threads: 3) == [expected])
+        for ranks in 2...7 where ranks <= shards {
+            #expect(try run(ranks).allSatisfy { $0 == expected }, "\(ranks) ranks")
+        }
+    }
+
     @Test("1 to 7 ranks, any number of shards, images in lanes", arguments: [1, 2, 3, 5, 6, 7, 8, 12])
     func anyRanksInLanes(shards: Int) throws {
         func run(_ ranks: Int, inFlight: Int? = nil) throws -> [Trained] {

@@ -99,6 +99,22 @@ struct ResumeEqualityTests {
         #expect(try train(configuration, "constant").weights != whole.weights)
     }
 
+    @Test("a run whose engine was left open goes on with the one that it has had, whatever is chosen by now")
+    func engine() throws {
+        var configuration = makeConfiguration()
+        configuration.engine = .reference
+        let whole = try train(configuration, "whole")
+        configuration.engine = .auto
+        var early = try CheckpointFile.read(scratch.file("whole/checkpoints/\(CheckpointKeeper.name(step: 10))"))
+        early.header.configuration = try configuration.yaml()
+        try CheckpointFile.write(early, to: scratch.file("early.h5"))
+        let found = try train(configuration, "rest", from: scratch.file("early.h5"))
+        expectEqual(found, whole)
+        #expect(found.header.engine == whole.header.engine && found.header.engine.hasPrefix("reference"))
+        #expect(found.header.configuration == early.header.configuration)
+        #expect(try train(configuration, "new").header.engine.hasPrefix("blocks"))
+    }
+
     @Test("on a plateau a shorter run that goes on comes to the weights of the longer one")
     func longerPlateau() throws {
         var configuration = makeConfiguration()

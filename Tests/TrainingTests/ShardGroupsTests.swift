@@ -85,6 +85,15 @@ struct ShardGroupsTests {
         #expect(uneven.subtrees == 2 && uneven.vectors == 2 && uneven.groups.allSatisfy { $0.joins.isEmpty })
         let single = try cut(8, 1, 0, limit: 1)
         #expect(single.groups.map(\.joins) == [[], [1], [], [2, 1], [], [2], [], [3, 2, 1]] && single.vectors == 4)
+        // Plans of different sizes are in memory together: no more shards than asked for.
+        for (shards, ranks) in [(8, 1), (8, 3), (7, 1), (12, 5), (24, 7)] {
+            for limit in [1, 2, 4, 8] {
+                for rank in 0..<ranks {
+                    let sizes = try cut(shards, ranks, rank, limit: limit).planShards
+                    #expect(sizes.reduce(0, +) <= limit, "\(shards) shards, rank \(rank) of \(ranks): \(sizes)")
+                }
+            }
+        }
         let together = try cut(7, 1, 0, isTogether: true)
         #expect(together.isTogether && together.planShards == [4, 2, 1] && together.vectors == 3)
         #expect(try !cut(8, 1, 0, isTogether: true).isTogether)
@@ -105,12 +114,18 @@ struct ShardGroupsTests {
         var options = PlanOptions()
         options.batchStatistics = .global
         let network = try Network(Self.model())
-        func make(_ limit: Int) throws {
+        func make(_ limit: Int, shards: Int = 4, ranks: Int = 1, rank: Int = 0) throws {
             _ = try ShardCut(
-                ShardLayout(shards: 4, ranks: 1, rank: 0), limit: limit, network: network, options: options)
+                ShardLayout(shards: shards, ranks: ranks, rank: rank), limit: limit, network: network,
+                options: options)
         }
         try make(4)
         let failure = #expect(throws: Failure.self) { try make(2) }
+        // Shares of 1, 1 and 2 shards: all ranks refuse.
+        for rank in 0..<3 {
+            #expect(throws: Failure.self) { try make(1, ranks: 3, rank: rank) }
+            try make(2, ranks: 3, rank: rank)
+        }
         #expect(failure?.code == .configuration && failure?.message.contains("shards_in_flight = 2") == true)
     }
 }

@@ -180,8 +180,9 @@ int64_t CKernels_laneLinearWorkspace(int64_t inputs);
 // channels. A gradient of a weight is a chain over each band of places (CKernels_blockBands), images, rows and columns in
 // order; sixteen bands are added in order, then what sixteen bands came to.
 
-/// The most places of a kernel.
+/// The most places of a kernel, and the most places of the image from its first to its last one, along an axis.
 #define CKernels_blockTaps 128
+#define CKernels_blockReach 256
 
 /// A 2-D convolution: x [C, H, W], weights [K, C, R, S] → y [K, P, Q], K a multiple of 16. Padding below and to the right
 /// follows.
@@ -206,7 +207,7 @@ typedef struct {
 CKernels_BlockBands CKernels_blockBands(const CKernels_BlockConvolution *shape, int64_t images);
 #define CKernels_blockBandsAGroup 16
 
-/// Floats of workspace for the kernels of a shape, and for the weight gradient of so many images.
+/// Floats of workspace for the kernels of a shape, and for the weight gradient of up to so many images (0: there is none).
 int64_t CKernels_blockConvolutionWorkspace(const CKernels_BlockConvolution *shape, int64_t images);
 
 // clang-format off

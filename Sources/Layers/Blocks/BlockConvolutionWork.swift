@@ -28,7 +28,7 @@ struct BlockConvolutionWork: StageWork {
         let packedBytes = Int.product(convolution.weightCount, Self.bytes)
         demand.backwardReadsInput = site.trainsParameters
         demand.workspaceBytes = Int.product(
-            convolution.workspaceCount(images: max(1, site.imagesPerShard)), Self.bytes)
+            convolution.workspaceCount(images: site.trainsParameters ? max(1, site.imagesPerShard) : 0), Self.bytes)
         demand.forwardBytes = packedBytes
         demand.partialGradientBytes = leafBytes(at: site) + (site.needsInputGradients[0] ? packedBytes : 0)
         return demand

@@ -46,14 +46,6 @@ struct BlockProgram {
         precondition(output == stages.stages.count, "the program ends elsewhere than the network")
     }
 
-    /// Whether a network has convolutions that fill blocks: a matter of its description alone.
-    static func suits(_ network: Network) -> Bool {
-        network.stages.contains { stage in
-            guard case .convolution(let padded, _) = stage.operation else { return false }
-            return BlockConvolution(padded, takesPlanes: false) != nil
-        }
-    }
-
     // ---- Layers
 
     private mutating func rewrite(_ number: Int) throws {

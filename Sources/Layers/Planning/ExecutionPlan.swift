@@ -41,12 +41,18 @@ package enum NetworkPart: Equatable, Sendable {
 
 /// Which engine computes a network.
 package enum EngineChoice: String, CaseIterable, Sendable {
-    /// The lane engine where it takes the network, otherwise the reference engine.
+    /// The lane engine where it takes the network, otherwise blocks.
     case auto
     /// Kernels over blocks of channels, and of linear layers, wherever there are any.
     case blocks
     /// The one whose reference kernels and matrix products define the results.
     case reference
+
+    /// What goes on where a plan of that name was: a choice that was left open stays what it came to, though it may come to
+    /// something else by now.
+    package func goingOn(with engine: String) -> EngineChoice {
+        self == .auto && engine.hasPrefix(EngineChoice.reference.rawValue) ? .reference : self
+    }
 }
 
 /// A network compiled for a number of shards and images: a flat list of passes over one arena.
@@ -250,7 +256,7 @@ struct PlanRequest {
         if options.part == .whole, !takesTargets, mode.keptValue == nil, let program = options.laneProgram(network) {
             return LaneEngine(program, self)
         }
-        if options.engine == .blocks, mode.keptValue == nil { return try StagedEngine.blocks(self) }
-        return try StagedEngine.reference(self)
+        if options.engine == .reference || mode.keptValue != nil { return try StagedEngine.reference(self) }
+        return try StagedEngine.blocks(self)
     }
 }

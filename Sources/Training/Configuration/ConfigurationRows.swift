@@ -320,8 +320,9 @@ extension Configuration {
     static let engineKeys = [
         ConfigurationKey(
             "engine",
-            "what computes the network: auto is the lane engine for small networks and the reference engine for others; blocks "
-                + "are the kernels over blocks of channels, whose bits are the same on every processor",
+            "what computes the network: auto is the lane engine for small networks and blocks for others, the kernels over blocks "
+                + "of channels; reference makes matrix products of convolutions, whose last bits are the processor's. Where the "
+                + "first lines of a run say blocks alone, its bits are the same on every processor",
             .choice, \.engine)
     ]
 

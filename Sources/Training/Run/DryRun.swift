@@ -9,9 +9,9 @@ package struct DryRun {
     /// What a run begins with.
     package let facts: [(key: String, value: String)]
     package let summary: NetworkSummary
-    /// Images of a step on this rank.
+    /// Images of a step on the rank that has most.
     package let images: Int
-    /// Bytes on this rank, by what they are for.
+    /// Bytes on the rank that needs most, by what they are for.
     package let memory: [(name: String, bytes: Int)]
     package let peakResidentBytes: Int
     package let loss: Double
@@ -70,9 +70,10 @@ extension TrainingSession {
                     + "and at optimizer.learning_rate")
         }
         return DryRun(
-            facts: startFacts(step: step) + weightsRows.map { ("", $0) } + warnings().map { ("warning", $0) },
+            facts: startFacts(step: step, arenaBytes: try largestArena(of: step)) + weightsRows.map { ("", $0) }
+                + warnings().map { ("warning", $0) },
             summary: try NetworkSummary(network),
-            images: ownImages, memory: try memoryNeed(),
+            images: Int.product(layout.largestShare, geometry.imagesPerShard), memory: try largestMemoryNeed(),
             peakResidentBytes: Machine.peakResidentBytes(), loss: outcome.score.meanLoss,
             gradientNorm: outcome.gradientNorm, steps: max(0, totalSteps - first), stepSeconds: seconds,
             runSeconds: try runSeconds(stepSeconds: seconds, featureSeconds: featureSeconds, from: first))

@@ -30,7 +30,10 @@ package final class TrainingSession {
         package init() {}
     }
 
+    /// As the run goes by it; a run that goes on keeps the engine that it has had.
     let configuration: Configuration
+    /// As it was given, which is what is kept of it.
+    private let stated: Configuration
     let communicator: any Communicator
     let activity: Activity
     let options: Options
@@ -75,10 +78,15 @@ package final class TrainingSession {
         configuration: Configuration, options: Options, communicator: any Communicator,
         makeModel: ModelMaker
     ) throws {
-        let configuration = options.overfit?.adapted(configuration) ?? configuration
+        let stated = options.overfit?.adapted(configuration) ?? configuration
+        var configuration = stated
+        if let former = options.resume?.checkpoint.header.engine {
+            configuration.engine = stated.engine.goingOn(with: former)
+        }
         let activity = Activity()
         let communicator = communicator.size > 1 ? WatchedCommunicator(communicator, activity: activity) : communicator
         self.configuration = configuration
+        self.stated = stated
         self.options = options
         self.communicator = communicator
         self.activity = activity
@@ -116,7 +124,7 @@ package final class TrainingSession {
         dataDigest = samples.digest(ofDataset: dataset.digest)
         try RankAgreement.check([.init("dataset digest", dataDigest)], over: communicator)
         dataWarnings = try Self.checkPixels(of: dataset, isQuiet: options.isQuiet, over: communicator)
-        try options.resume?.check(configuration, datasetDigest: dataDigest, models: options.models)
+        try options.resume?.check(stated, datasetDigest: dataDigest, models: options.models)
         self.dataset = dataset
         self.samples = samples
         self.training = training
@@ -168,6 +176,7 @@ package final class TrainingSession {
         _ machinery: Trainer.Machinery, _ recorder: RunRecorder?, environment: [String: String]
     ) throws -> ExitCode {
         let step = machinery.step
+        let arenaBytes = try largestArena(of: step)
         let neighbours = try Watchdog.neighbours(of: communicator)
         let watchdog = try RankAgreement.together(communicator) {
             try Watchdog(
@@ -192,7 +201,7 @@ package final class TrainingSession {
                 header: try header(engine: step.plan.engine), resume: options.resume,
                 targetLoss: options.overfit.map { _ in Overfit.targetLoss }),
             recorder: recorder, communicator: communicator, activity: activity)
-        recorder?.start(startFacts(step: step))
+        recorder?.start(startFacts(step: step, arenaBytes: arenaBytes))
         for row in weightsRows { recorder?.line(row) }
         if let note = initialWeights?.note(normalization) { recorder?.line("note  \(note)") }
         for warning in dataWarnings + warnings() { recorder?.warn(warning) }
@@ -424,6 +433,15 @@ package final class TrainingSession {
         return needs.max { total($0) < total($1) } ?? []
     }
 
+    /// The `memoryNeed` of the rank that needs most. Collective.
+    func largestMemoryNeed() throws -> [(name: String, bytes: Int)] {
+        let own = try memoryNeed()
+        let all = try communicator.allGather(values: own.map { Double($0.bytes) })
+        let needs = stride(from: 0, to: all.count, by: own.count).map { Array(all[$0..<$0 + own.count]) }
+        let largest = needs.max { $0.reduce(0, +) < $1.reduce(0, +) } ?? []
+        return zip(own, largest).map { ($0.name, Int($1)) }
+    }
+
     private func memoryNeed(ofPeriod period: Int) throws -> [(name: String, bytes: Int)] {
         let network = periods[period].network
         let list = network.parameterList
@@ -515,7 +533,7 @@ package final class TrainingSession {
             mayContinue: options.mayContinue)
         runFolderPath = folder.path
         try folder.record(
-            configuration: try configuration.yaml(), command: options.command,
+            configuration: try stated.yaml(), command: options.command,
             environment: describe(environment, engine: engine))
         if let resume = options.resume {
             let keeper = CheckpointKeeper(folder: folder.checkpointsFolder, keep: configuration.checkpoint.keep)
@@ -619,8 +637,8 @@ package final class TrainingSession {
         header.seed = configuration.seed
         header.batchSize = configuration.batchSize
         header.shards = configuration.shards
-        header.configuration = try configuration.yaml()
-        header.configurationDigest = configuration.digest(initialWeights: initialWeightsDigest)
+        header.configuration = try stated.yaml()
+        header.configurationDigest = stated.digest(initialWeights: initialWeightsDigest)
         header.datasetDigest = dataDigest
         header.preprocessing = preprocessing
         header.initialWeights = initialWeightsDigest
@@ -637,7 +655,9 @@ package final class TrainingSession {
     /// What is trained, and what that saves; nothing where all of it is.
     private var trainedFacts: [(key: String, value: String)] {
         guard configuration.freeze != .none else { return [] }
-        let (bytes, ranks) = (network.parameterList.trainedCount * MemoryLayout<Float>.stride, communicator.size)
+        let bytes = network.parameterList.trainedCount * MemoryLayout<Float>.stride
+        let schedule = ExchangeSchedule(shards: layout.shards, ranks: layout.ranks)
+        let sent = (0..<layout.ranks).map { schedule.traffic(ofRank: $0).fraction }.max() ?? 0
         let later = periods.indices.dropFirst(firstPeriod + 1).map {
             "\(NumberText.grouped(periods[$0].network.parameterList.trainedCount)) from epoch "
                 + "\(periods[$0].firstEpoch + 1)"
@@ -648,13 +668,18 @@ package final class TrainingSession {
                 ([
                     periods.words(firstPeriod),
                     "\(NumberText.counted(configuration.optimizer.vectors.count * bytes, "byte")) of optimizer state",
-                    "\(NumberText.counted(2 * (ranks - 1) * bytes / ranks, "byte")) of gradients sent a step and rank",
+                    "\(NumberText.counted(Int(sent * Double(bytes)), "byte")) of gradients sent a step and rank, at most",
                 ] + later).joined(separator: ", ")
             )
         ] + featureFacts
     }
 
-    func startFacts(step: TrainingStep) -> [(key: String, value: String)] {
+    /// Of the rank that needs most. Collective.
+    func largestArena(of step: TrainingStep) throws -> Int {
+        Int(try communicator.largest(Double(step.arenaBytes)))
+    }
+
+    func startFacts(step: TrainingStep, arenaBytes: Int) -> [(key: String, value: String)] {
         let ranks = communicator.size
         let cores = Machine.coresOfAffinityMask()
         let threads = pool.threads
@@ -697,7 +722,7 @@ package final class TrainingSession {
                 (
                     "model",
                     "\(configuration.model.name), \(NumberText.grouped(network.parameterList.parameterCount)) parameters, "
-                        + "\(NumberText.megabytes(step.arenaBytes)) of activations and scratch a rank"
+                        + "\(NumberText.megabytes(arenaBytes)) of activations and scratch a rank"
                 )
             ] + trainedFacts + weights + [
                 (

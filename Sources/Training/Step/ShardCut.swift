@@ -37,16 +37,25 @@ struct ShardCut {
     init(_ layout: ShardLayout, limit: Int?, network: Network, options: PlanOptions) throws(Failure) {
         let isGlobal = options.batchStatistics == .global && network.statisticCount > 0
         self.init(layout, limit: limit, isTogether: isGlobal)
-        guard isGlobal, let limit, groups.count > ShardCut(layout, limit: nil, isTogether: true).groups.count else {
-            return
-        }
+        // All ranks refuse, or none.
+        guard isGlobal, let limit, limit < layout.largestShare else { return }
         throw Failure(
             .configuration,
-            "shards_in_flight = \(limit) with batch_norm: global, whose statistics need all \(layout.range.count) shards of a "
+            "shards_in_flight = \(limit) with batch_norm: global, whose statistics need all \(layout.largestShare) shards of a "
                 + "rank at once; use batch_norm: shard, shards_in_flight: all, or more ranks")
     }
 
     init(_ layout: ShardLayout, limit: Int?, isTogether: Bool) {
+        self.init(layout, groupsOf: limit, isTogether: isTogether)
+        // Plans of different sizes are in memory side by side.
+        var size = limit ?? .max
+        while let limit, !isTogether, size > 1, planShards.reduce(0, +) > limit {
+            size /= 2
+            self.init(layout, groupsOf: size, isTogether: false)
+        }
+    }
+
+    private init(_ layout: ShardLayout, groupsOf limit: Int?, isTogether: Bool) {
         let (subtrees, base) = (layout.subtrees, layout.range.lowerBound)
         var (groups, planShards, vectors): ([Group], [Int], Int) = ([], [], subtrees.count)
         for (number, subtree) in subtrees.enumerated() {
