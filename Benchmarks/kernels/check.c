@@ -1,5 +1,5 @@
 // Compares every kernel of every set that this processor runs with its definition, as the test suite does, but with as many
-// rounds as one likes. Usage: check [ROUNDS] [SEED]
+// rounds as one likes, and prints a digest of what was compared. Usage: check [ROUNDS] [SEED]
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,7 +17,8 @@ int main(int argc, char **argv) {
         }
         for (int32_t row = 0; row < CKernelCases_count(); row++) {
             const char *difference = CKernelCases_check(name, row, rounds, seed);
-            printf("%-8s %-30s %s\n", name, CKernelCases_name(row), difference ? difference : "ok");
+            printf("%-8s %-32s %016llx %s\n", name, CKernelCases_name(row), (unsigned long long)CKernelCases_digest(),
+                   difference ? difference : "ok");
             failures += difference != 0;
         }
     }

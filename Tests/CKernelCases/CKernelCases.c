@@ -5,7 +5,7 @@
 
 /// What the threads that check do not share.
 static _Thread_local struct {
-    uint64_t random;
+    uint64_t random, digest;
     int fuses, hasFailed;
     const char *kernel;
     char shape[256], message[512];
@@ -33,6 +33,7 @@ const char *CKernelCases_check(const char *name, int32_t row, int32_t rounds, ui
     run.random = seed * 2654435761u + (uint64_t)row + 1;
     run.fuses = cases[row].agreement == CKernels_agreementFused && set->fusesMultiplyAdd;
     run.hasFailed = 0;
+    run.digest = 14695981039346656037ull;
     run.kernel = cases[row].name;
     for (int round = 0; round < rounds && !run.hasFailed; round++) {
         run.shape[0] = 0;
@@ -40,6 +41,8 @@ const char *CKernelCases_check(const char *name, int32_t row, int32_t rounds, ui
     }
     return run.hasFailed ? run.message : 0;
 }
+
+uint64_t CKernelCases_digest(void) { return run.digest; }
 
 void CKernelCases_bench(const char *name, int32_t row, double secondsEach, double peak) {
     run.secondsEach = secondsEach;
@@ -102,9 +105,17 @@ void fail(const char *format, ...) {
     va_end(arguments);
 }
 
+/// FNV-1a over words; every NaN counts as the same one.
+static void addToDigest(float value) {
+    uint32_t bits = 0x7fc00000;
+    if (value == value) memcpy(&bits, &value, sizeof bits);
+    run.digest = (run.digest ^ bits) * 1099511628211ull;
+}
+
 void expectEqual(const char *what, const float *found, const float *expected, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         int bothNaN = found[i] != found[i] && expected[i] != expected[i];
+        addToDigest(found[i]);
         if (memcmp(found + i, expected + i, sizeof(float)) == 0 || bothNaN) continue;
         fail("%s[%lld] = %.9g, expected %.9g", what, (long long)i, found[i], expected[i]);
         return;

@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -193,6 +194,38 @@ struct BlockEngineTests {
         let weights = 512 * 512 * 9 * 4
         // The weights in the kernel's order, a padded copy of the image, and values.
         #expect(bytes < weights + 1 << 21, "\(bytes)")
+    }
+
+    @Test("keep one value of a convolution and its normalisation, and compute the other one again")
+    func restoring() throws {
+        /// Bytes of a training plan of some convolutions, with a normalisation and a ReLU each or without.
+        func bytes(_ layers: Int) throws -> Int {
+            var model = ModelDescription(name: "chain", input: [16, 64, 64], classes: 2)
+            for layer in 0..<layers {
+                model.append("conv\(layer)", Conv2d(outChannels: 16, kernel: 3, padding: 1, bias: false))
+                model.append("bn\(layer)", BatchNorm2d())
+                model.append("relu\(layer)", ActivationLayer(.relu))
+            }
+            model.append("gap", AdaptiveAvgPool2d(output: 1))
+            model.append("flatten", Flatten())
+            model.append("fc", Linear(outputs: 2))
+            return try Network(model).planBytes(
+                imagesPerShard: 4, shards: 1, mode: .training, options: Self.options(), threads: 1)
+        }
+        let value = 4 * 16 * 64 * 64 * 4
+        #expect(try bytes(12) - bytes(8) < 4 * value + value / 2)
+        // Passes backward that read it are preceded by one that computes it.
+        let request = ModelRequest(name: "cifar-resnet20", input: [3, 32, 32], classes: 10)
+        let plan = try PlanProbe(
+            #require(ModelRegistry.description(request)), imagesPerShard: 2, options: Self.options()
+        ).plan
+        let names = plan.passNames
+        let again = names.indices.filter { names[$0].hasSuffix("forward again") }
+        #expect(again.count > 9)
+        for place in again {
+            let name = names[place].replacingOccurrences(of: " again", with: "")
+            #expect(names.firstIndex(of: name).map { $0 < place } == true, "\(names[place])")
+        }
     }
 
     @Test("compute a ResNet without OpenBLAS, and say where it is needed")

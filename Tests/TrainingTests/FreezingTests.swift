@@ -155,6 +155,36 @@ struct FreezingTests {
         }
     }
 
+    // ---- Against the reference engine
+
+    @Test(
+        "by channel blocks as by the reference engine, normalisations fixed or renewed",
+        arguments: ["fixed", "renewed"], ["conv1", "bn1", "bn2", "until conv2"])
+    func blocks(batchNorm: String, frozen: String) throws {
+        var model = ModelDescription(name: "blocks", input: TinyModel.input, classes: TinyModel.classes)
+        model.append("conv1", Conv2d(outChannels: 16, kernel: 3, padding: 1))
+        model.append("bn1", BatchNorm2d())
+        model.append("relu1", ActivationLayer(.relu))
+        model.append("conv2", Conv2d(outChannels: 16, kernel: 3))
+        model.append("bn2", BatchNorm2d())
+        model.append("relu2", ActivationLayer(.relu))
+        model.append("flatten", Flatten())
+        model.append("fc", Linear(outputs: TinyModel.classes))
+        func run(_ engine: String) throws -> [String: [Float]] {
+            let freeze = frozen.hasPrefix("until") ? "freeze=\(frozen)" : "freeze=[\(frozen).*]"
+            let run = try Run(
+                Self.configuration(
+                    freeze, "frozen_batch_norm=\(batchNorm)", "engine=\(engine)", "optimizer.learning_rate=0.01"),
+                model: model, shards: 2)
+            try run.advance(to: 8)
+            return run.tensors
+        }
+        let (found, expected) = (try run("blocks"), try run("reference"))
+        for (key, values) in expected {
+            for (own, other) in zip(found[key] ?? [], values) { #expect(abs(own - other) < 1e-4, "\(key)") }
+        }
+    }
+
     // ---- Against what is not frozen
 
     /// Gradients of the first batch by key, bit for bit.

@@ -16,6 +16,8 @@ struct BlockNormWork: StageWork {
         var demand = BatchNormMemory.demand(for: site)
         demand.backwardReadsOutput = isRectified
         demand.workspaceBytes = 4 * Self.block * MemoryLayout<Double>.stride
+        demand.backwardReadsOtherInputs = false
+        demand.restoresOutput = site.batchStatistics != nil
         return demand
     }
 
@@ -48,6 +50,16 @@ struct BlockNormWork: StageWork {
                 arithmetic.pass(name) { arithmetic.normalize($0, like: 0) },
             ]
         }
+    }
+
+    func restoringPasses(at site: BoundSite) -> [Pass] {
+        let arithmetic = Arithmetic(self, site)
+        let isShared = site.plan.batchStatistics == .global
+        return [
+            arithmetic.pass("\(site.plan.path) forward again") { unit in
+                arithmetic.normalize(unit, like: isShared ? 0 : unit.shard)
+            }
+        ]
     }
 
     func backwardPasses(at site: BoundSite) -> [Pass] {

@@ -101,6 +101,11 @@ package struct MemoryDemand: Sendable {
     /// Whether the backward passes read x, and y. What no one reads again is free for others after the forward pass.
     package var backwardReadsInput = false
     package var backwardReadsOutput = false
+    /// Whether the backward passes that read x read the inputs behind the first one, too.
+    package var backwardReadsOtherInputs = true
+    /// Whether `restoringPasses` compute y again from the inputs and what is saved: then its bytes are free for others between
+    /// the passes forward and backward that read it.
+    package var restoresOutput = false
     package var sharing = Sharing.ownOutput
     /// Bytes that the forward pass leaves for the backward pass.
     package var savedBytes = 0

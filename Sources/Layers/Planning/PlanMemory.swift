@@ -11,6 +11,9 @@ struct PlanMemory {
     private let workspaceStride: Int
     /// Buffers by value; values that share bytes share a buffer.
     private let values: [ArenaLayout.Buffer?]
+    /// Where values lie for the backward passes that are computed again for these.
+    private let restored: [ArenaLayout.Buffer?]
+    private let restorations: [Restoration?]
     /// nil for values whose gradient nobody asks for.
     private let gradients: [ArenaLayout.Buffer?]
     /// Buffers by stage and input, where the gradient cannot be written to its place but is added to it.
@@ -45,10 +48,14 @@ struct PlanMemory {
             if !hasBackward[index] {
                 (demand.backwardReadsInput, demand.backwardReadsOutput) = (false, false)
                 demand.partialGradientBytes = 0
+                // Nothing backward keeps what the output would be computed from.
+                demand.restoresOutput = false
             }
             return demand
         }
         let sharing = ValueSharing(graph, stages, demands, keptValue: mode.keptValue)
+        let restorations = Restoration.all(stages, graph, demands, sharing, isTraining: isTraining)
+        self.restorations = restorations
 
         var layout = ArenaLayout()
         func bytes(_ value: Int) -> Int {
@@ -60,14 +67,19 @@ struct PlanMemory {
             var last = value
             for consumer in graph.consumers[value] {
                 last = max(last, consumer)
-                if demands[consumer].backwardReadsInput { last = max(last, 2 * count - consumer) }
+                if let again = restorations[consumer + 1] { last = max(last, again.time) }
             }
-            if value > 0, demands[value - 1].backwardReadsOutput { last = max(last, 2 * count - value + 1) }
+            if restorations[value] == nil {
+                last = max(last, Restoration.backwardReads(of: value, stages, graph, demands).max() ?? last)
+            }
             // The logits, and the value that is asked for, stay for whoever reads them after the run.
             if goesBack, value == count || value == mode.keptValue { last = 2 * count }
             return max(0, value - 1)...max(last, max(0, value - 1))
         }
         values = Self.buffers(sharing.ofValues, lifetimes: lifetimes, bytes: bytes, in: &layout)
+        restored = restorations.enumerated().map { value, restoration in
+            restoration.map { layout.request(byteCount: bytes(value), lifetime: $0.time...$0.last) }
+        }
 
         // A gradient is alive from the first backward pass that writes it to the one that consumes it.
         let gradientLifetimes: [ClosedRange<Int>?] = (0...stages.count).map { value in
@@ -138,9 +150,20 @@ struct PlanMemory {
         gradients[gradients.count - 1].map { arena.pointer(at: solution[$0]) }
     }
 
-    /// The memory of a stage, and the additions that bring its input gradients to their places afterwards.
-    func site(_ index: Int, in arena: Arena, context: StepContext) -> (site: BoundSite, additions: [GradientAddition]) {
+    /// The values that are computed again before the backward passes of a stage.
+    func restorations(before stage: Int) -> [Int] {
+        restorations.indices.filter { restorations[$0]?.time == 2 * program.stages.count - stage }
+    }
+
+    /// The memory of a stage in its passes forward, or in those backward, and the additions that bring its input gradients to
+    /// their places afterwards.
+    func site(
+        _ index: Int, isBackward: Bool, in arena: Arena, context: StepContext
+    ) -> (site: BoundSite, additions: [GradientAddition]) {
         let stage = program.stages[index]
+        func place(_ value: Int) -> UnsafeMutablePointer<Float>? {
+            pointer((isBackward ? restored[value] : nil) ?? values[value])
+        }
         func pointer(_ buffer: ArenaLayout.Buffer?) -> UnsafeMutablePointer<Float>? {
             buffer.map { arena.pointer(at: solution[$0]) }
         }
@@ -152,8 +175,8 @@ struct PlanMemory {
             return addend
         }
         let site = BoundSite(
-            plan: sites[index], context: context, xs: stage.inputValues.compactMap { pointer(values[$0]) },
-            y: value(index + 1, in: arena), dxs: inputGradients,
+            plan: sites[index], context: context, xs: stage.inputValues.compactMap(place),
+            y: place(index + 1) ?? value(index + 1, in: arena), dxs: inputGradients,
             dy: pointer(gradients[index + 1]), saved: arena.base + solution[saved[index]],
             forwardScratch: arena.base + solution[forwardScratch[index]],
             partialGradients: arena.base + solution[partialGradients[index]],
@@ -170,4 +193,44 @@ struct GradientAddition {
     let addend: UnsafeMutablePointer<Float>
     /// Elements of one image.
     let count: Int
+}
+
+/// A value that is computed again for the backward passes: between the passes forward and these its bytes are free.
+struct Restoration {
+    /// When: with the first backward pass that reads it, as `PlanMemory` counts time.
+    let time: Int
+    /// The last backward pass that reads it.
+    let last: Int
+
+    /// By value. What a restored value is computed from stays in memory, so that none is restored from another one.
+    static func all(
+        _ stages: [PlanStage], _ graph: ValueGraph, _ demands: [MemoryDemand], _ sharing: ValueSharing, isTraining: Bool
+    ) -> [Restoration?] {
+        var all = [Restoration?](repeating: nil, count: stages.count + 1)
+        guard isTraining else { return all }
+        for (index, stage) in stages.enumerated() where demands[index].restoresOutput {
+            let value = index + 1
+            let reads = backwardReads(of: value, stages, graph, demands)
+            guard let first = reads.min(), let last = reads.max(), value < stages.count,
+                stage.inputValues.allSatisfy({ all[$0] == nil }),
+                sharing.ofValues.count(where: { $0 == sharing.ofValues[value] }) == 1
+            else { continue }
+            all[value] = Restoration(time: first, last: last)
+        }
+        return all
+    }
+
+    /// When backward passes read a value.
+    static func backwardReads(
+        of value: Int, _ stages: [PlanStage], _ graph: ValueGraph, _ demands: [MemoryDemand]
+    ) -> [Int] {
+        let end = 2 * stages.count
+        var times = graph.consumers[value].filter { consumer in
+            let demand = demands[consumer]
+            return demand.backwardReadsInput
+                && (demand.backwardReadsOtherInputs || stages[consumer].inputValues[0] == value)
+        }.map { end - $0 }
+        if value > 0, demands[value - 1].backwardReadsOutput { times.append(end - value + 1) }
+        return times
+    }
 }

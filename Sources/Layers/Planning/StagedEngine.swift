@@ -40,11 +40,17 @@ struct StagedEngine: PlanEngine {
         var forward = [Self.inputPass(input, into: memory.input(in: arena), imagesPerShard, shards, context)]
         var backward: [Pass] = []
         for index in program.stages.indices {
-            let (site, additions) = memory.site(index, in: arena, context: context)
-            forward += try program.stages[index].work.forwardPasses(at: site)
+            let work = program.stages[index].work
+            let site = memory.site(index, isBackward: false, in: arena, context: context).site
+            forward += try work.forwardPasses(at: site)
             if request.mode.hasBackward {
-                let passes = try program.stages[index].work.backwardPasses(at: site)
-                backward.insert(contentsOf: passes + additions.map { Self.additionPass($0, at: site) }, at: 0)
+                let (site, additions) = memory.site(index, isBackward: true, in: arena, context: context)
+                let restoring = memory.restorations(before: index).flatMap { value in
+                    program.stages[value - 1].work.restoringPasses(
+                        at: memory.site(value - 1, isBackward: true, in: arena, context: context).site)
+                }
+                let passes = try work.backwardPasses(at: site) + additions.map { Self.additionPass($0, at: site) }
+                backward.insert(contentsOf: restoring + passes, at: 0)
             }
         }
         let logits = memory.logits(in: arena)

@@ -668,7 +668,8 @@ package final class TrainingSession {
                 ([
                     periods.words(firstPeriod),
                     "\(NumberText.counted(configuration.optimizer.vectors.count * bytes, "byte")) of optimizer state",
-                    "\(NumberText.counted(Int(sent * Double(bytes)), "byte")) of gradients sent a step and rank, at most",
+                    "\(sent > 0 ? "at most " : "")\(NumberText.counted(Int(sent * Double(bytes)), "byte")) of gradients sent a "
+                        + "step and rank",
                 ] + later).joined(separator: ", ")
             )
         ] + featureFacts
