@@ -223,7 +223,8 @@ struct FrozenRunTests {
         #expect(found.optimizer.allSatisfy { $0.tensors.map(\.key) == ["fc.weight", "fc.bias"] })
         #expect(
             try scratch.text("run/train.log").contains(
-                /trained +1,090 of 1,216 parameters, 8,720 bytes of optimizer state, at most 4,360 bytes of gradients sent/))
+                /trained +1,090 of 1,216 parameters, 8,720 bytes of optimizer state, at most 4,360 bytes of gradients sent/
+            ))
     }
 
     @Test("other frozen layers make another run, which does not go on")
