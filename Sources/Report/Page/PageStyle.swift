@@ -45,7 +45,7 @@ enum PageStyle {
         caption { text-align: left; padding-bottom: .3rem; }
         th, td { padding: .28rem .9rem .28rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
         th[scope=row] { font-weight: 500; }
-        tbody th { max-width: 22rem; overflow-wrap: anywhere; }
+        tbody th { max-width: 22rem; overflow-wrap: break-word; }
         thead th { color: var(--soft); font-weight: 600; }
         .num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         .facts td { overflow-wrap: anywhere; } .facts th { white-space: nowrap; }
