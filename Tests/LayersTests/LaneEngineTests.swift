@@ -47,7 +47,7 @@ struct LaneEngineTests {
         var options = PlanOptions()
         options.takesTargets = true
         let model = RandomNetworks.draw(0)
-        #expect(try PlanProbe(model, imagesPerShard: 4, options: options).plan.engine.hasPrefix("reference"))
+        #expect(try PlanProbe(model, imagesPerShard: 4, options: options).plan.engine.hasPrefix("blocks"))
         let plain = try PlanProbe(model, imagesPerShard: 4, mode: .evaluation)
         let scored = try PlanProbe(model, imagesPerShard: 4, mode: .evaluation, options: options)
         #expect(scored.plan.engine.hasPrefix("lanes") && scored.plan.engine == plain.plan.engine)

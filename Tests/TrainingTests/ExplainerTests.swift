@@ -63,12 +63,15 @@ struct ExplainerTests {
                 return
             }
             let best = try explain(trained)
-            #expect(best.classIndex == classes[0].index && best.probability == classes[0].probability)
+            // Predictions come from the engine that the network is trained by, explanations from the reference engine.
+            #expect(best.classIndex == classes[0].index && abs(best.probability - classes[0].probability) < 1e-6)
             #expect(trained.givesProbabilities == (loss == "cross_entropy"))
-            if !trained.givesProbabilities { #expect(best.probability == logits.max()) }
+            if !trained.givesProbabilities, let largest = logits.max() {
+                #expect(abs(best.probability - largest) < 1e-6)
+            }
             for one in classes {
                 let found = try explain(trained, class: one.index)
-                #expect(found.classIndex == one.index && found.probability == one.probability)
+                #expect(found.classIndex == one.index && abs(found.probability - one.probability) < 1e-6)
                 if one.index == best.classIndex { #expect(found.map == best.map) }
             }
         }
