@@ -52,8 +52,13 @@ package enum ConfigurationFile {
         var piece = [UInt8](repeating: 0, count: 1 << 16)
         while bytes.count <= ConfigurationNode.maximumBytes {
             var wait = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
-            if poll(&wait, 1, -1) < 0, errno == EINTR, StopSignals.isRequested {
-                throw Failure(.inputMissing, "\(path): asked to stop while waiting for the configuration")
+            // Not for ever: a signal that comes just before would wake nobody.
+            let ready = poll(&wait, 1, 100)
+            if ready == 0 || ready < 0 && errno == EINTR {
+                if StopSignals.isRequested {
+                    throw Failure(.inputMissing, "\(path): asked to stop while waiting for the configuration")
+                }
+                continue
             }
             let count = Glibc.read(file, &piece, piece.count)
             if count == 0 { break }
