@@ -13,9 +13,8 @@ package struct BlockConvolution: Sendable {
     private let c: CKernels_BlockConvolution
 
     /// nil where the kernels do not take it: other than two axes, groups, margins of other values than zeros, a flipped kernel,
-    /// numbers of channels that fill no blocks, kernels of very
-    /// many places or of a very long reach. `takesPlanes`: whether the input may have fewer than sixteen
-    /// channels.
+    /// numbers of channels that fill no blocks, kernels of very many places or of a very long reach.
+    /// `takesPlanes`: whether the input may have fewer than sixteen channels.
     package init?(_ padded: PaddedConvolution, takesPlanes: Bool) {
         let (convolution, window) = (padded.convolution, padded.convolution.window)
         let (channels, block) = (window.channels, KernelSet.laneCount)

@@ -154,6 +154,8 @@ struct RankCommandTests {
         let cores = ["OPENBLAS_CORETYPE=Haswell", "OPENBLAS_CORETYPE=Nehalem"]
         for (variables, settings) in [
             (sets, ["engine=auto", "model=fashion-classifier"]), (cores, ["engine=reference"]),
+            // What frozen layers make is computed outside the lanes.
+            (cores, ["engine=auto", "model=fashion-classifier", "freeze=[conv1.*]"]),
         ] {
             let arguments = ["--config", "blocks.yaml", "--run-dir", "no"] + settings.flatMap { ["--set", $0] }
             let refused = try workshop.run(withEach: variables, arguments)

@@ -12,6 +12,8 @@ struct BlockProgram {
     private let network: Network
     private let kernels: KernelSet
     private let range: Range<Int>
+    /// Kernels that take planes make no gradient of them.
+    private let needsImageGradient: Bool
     /// Stages that read each value of the network, inside the part.
     private let consumers: [Int: [Int]]
     /// Where the program has a value of the network.
@@ -30,9 +32,10 @@ struct BlockProgram {
     }
 
     /// Throws: `ShapeMismatch`.
-    init(_ network: Network, _ part: NetworkPart, _ kernels: KernelSet) throws {
+    init(_ network: Network, _ part: NetworkPart, _ kernels: KernelSet, needsImageGradient: Bool = false) throws {
         self.network = network
         self.kernels = kernels
+        self.needsImageGradient = needsImageGradient
         range = part.stages(of: network)
         stages = StageProgram(input: network.shape(ofValue: range.lowerBound))
         var consumers: [Int: [Int]] = [:]
@@ -53,8 +56,8 @@ struct BlockProgram {
         let input = stage.inputs[0]
         switch stage.operation {
         case .convolution(let padded, let hasBias):
-            let isFirst = stage.inputValues[0] == 0
-            guard let convolution = BlockConvolution(padded, takesPlanes: isFirst) else { break }
+            let takesImage = stage.inputValues[0] == 0 && !needsImageGradient
+            guard let convolution = BlockConvolution(padded, takesPlanes: takesImage) else { break }
             let takesPlanes = !Self.fillsBlocks(input)
             let from = takesPlanes ? planes(of: stage.inputValues[0]) : blocks(of: stage.inputValues[0])
             let work = BlockConvolutionWork(convolution: convolution, hasBias: hasBias, kernels: kernels)

@@ -16,7 +16,8 @@ struct StagedEngine: PlanEngine {
 
     static func blocks(_ request: PlanRequest) throws -> StagedEngine {
         let program = try BlockProgram(
-            request.network, request.options.part, request.options.kernels ?? .inUse)
+            request.network, request.options.part, request.options.kernels ?? .inUse,
+            needsImageGradient: request.mode == .fragmentTraining)
         return try StagedEngine(
             request, program.stages, name: program.usesBLAS ? "blocks, \(referenceName)" : "blocks",
             usesBLAS: program.usesBLAS)

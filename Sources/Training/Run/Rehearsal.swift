@@ -37,20 +37,21 @@ struct Rehearsal {
         var estimate = estimate
         let loader = try makeLoader(progress.stepsDone..<progress.stepsDone + most)
         let begin = Machine.now()
-        var (last, secondsLeft): (Double, Double?) = (begin, nil)
+        // Every rank decides by these, which are the same on all.
+        var (last, secondsLeft): (Double, Double?) = (0, nil)
         for number in 1...most {
             // What cannot be read is told by the first step.
             let batch = (try? loader.next()) ?? placeholder()
             try step.rehearse(batch, epoch: progress.stepsDone / progress.stepsPerEpoch)
-            let now = try begin + communicator.largest(Machine.now() - begin)
-            let samples = batch.samples * step.layout.ranks
+            let elapsed = try communicator.largest(Machine.now() - begin)
+            let samples = Int(try communicator.sum(Double(batch.samples)))
             // The first one warms up, and counts where it is the only one.
             if number == 1 { estimate.addStep(samples: 0, seconds: 0) }
-            if number > 1 || most == 1 { estimate.addStep(samples: samples, seconds: now - last) }
-            last = now
+            if number > 1 || most == 1 { estimate.addStep(samples: samples, seconds: elapsed - last) }
+            last = elapsed
             secondsLeft = estimate.secondsLeft(progress)
             if number >= Self.fewest, let secondsLeft, secondsLeft < worthTelling { return nil }
-            if number > 1, now - begin >= Self.longestSeconds { break }
+            if number > 1, elapsed >= Self.longestSeconds { break }
         }
         return secondsLeft
     }

@@ -142,7 +142,7 @@ package final class TrainingSession {
         firstPeriod = periods.number(
             afterSteps: options.resume?.checkpoint.header.step ?? 0, perEpoch: samples.plan.geometry.stepsPerEpoch)
         let arithmetic = try RankAgreement.together(communicator) { [periods] in
-            try Self.arithmetic(of: periods.map(\.network), configuration.planOptions)
+            try Self.arithmetic(of: periods.map(\.network), configuration)
         }
         try RankAgreement.check([.init("arithmetic", arithmetic)], over: communicator)
         let network = periods[firstPeriod].network
@@ -352,13 +352,17 @@ package final class TrainingSession {
         configuration.entries.map { .init($0.key, $0.value) } + [.init("program (SHA-256)", Machine.programDigest())]
     }
 
-    /// What of a processor decides the bits of a run: of training and evaluation in each of its periods.
-    private static func arithmetic(of networks: [Network], _ options: PlanOptions) throws -> String {
+    /// What of a processor decides the bits of a run: of training and evaluation in each of its periods, and, with frozen layers,
+    /// of what goes over parts of the network, which lanes do not.
+    private static func arithmetic(of networks: [Network], _ configuration: Configuration) throws -> String {
         do {
+            let options = configuration.planOptions
             let words = try networks.flatMap { network in
-                try [ExecutionPlan.Mode.training, .evaluation].map {
+                var parts = options
+                parts.part = .front(until: network.stages.count)
+                return try [ExecutionPlan.Mode.training, .evaluation].map {
                     try network.arithmetic(mode: $0, options: options)
-                }
+                } + (configuration.freeze == .none ? [] : [network.arithmetic(mode: .evaluation, options: parts)])
             }
             return Set(words).sorted().joined(separator: ", ")
         } catch let error as ShapeMismatch {
