@@ -2,9 +2,9 @@ internal import DataParallel
 internal import Datasets
 
 /// How long a run is going to take, told before its first step: the forward and backward passes of its first batches, as readers
-/// bring them, without an update. Weights, optimizer and buffers stay as they are.
+/// bring them, and an update of copies. Weights, optimizer and buffers stay as they are.
 ///
-/// It takes a hundredth of the steps at most, and no longer than `longestSeconds` once it has done two; it ends as soon as the run is
+/// It takes a fiftieth of the steps at most, and no longer than `longestSeconds` once it has done two; it ends as soon as the run is
 /// seen to be a short one.
 struct Rehearsal {
     private let step: TrainingStep
@@ -13,8 +13,10 @@ struct Rehearsal {
     private let communicator: any Communicator
 
     private static let longestSeconds = 0.3
+    /// A first step that takes longer says enough, though it warms up.
+    private static let longFirstSeconds = 1.0
     /// Steps that one may be rehearsed for.
-    private static let stepsForOne = 100
+    private static let stepsForOne = 50
     /// A mean of fewer says too little to end early.
     private static let fewest = 3
 
@@ -33,25 +35,27 @@ struct Rehearsal {
     func secondsLeft(_ progress: TrainingProgress, _ estimate: TimeEstimate, worthTelling: Double) throws -> Double? {
         let left = progress.totalSteps - progress.stepsDone
         let most = left / Self.stepsForOne
-        guard most > 0, progress.targetLoss == nil else { return nil }
+        guard most > 1, progress.targetLoss == nil else { return nil }
         var estimate = estimate
         let loader = try makeLoader(progress.stepsDone..<progress.stepsDone + most)
         let begin = Machine.now()
         // Every rank decides by these, which are the same on all.
-        var (last, secondsLeft): (Double, Double?) = (0, nil)
+        var (last, update, secondsLeft): (Double, Double, Double?) = (0, 0, nil)
         for number in 1...most {
             // What cannot be read is told by the first step.
             let batch = (try? loader.next()) ?? placeholder()
             try step.rehearse(batch, epoch: progress.stepsDone / progress.stepsPerEpoch)
             let elapsed = try communicator.largest(Machine.now() - begin)
             let samples = Int(try communicator.sum(Double(batch.samples)))
+            if number <= 2 { update = try communicator.largest(step.rehearseUpdate()) }
             // The first one warms up, and counts where it is the only one.
+            let isLong = number == 1 && elapsed >= Self.longFirstSeconds
             if number == 1 { estimate.addStep(samples: 0, seconds: 0) }
-            if number > 1 || most == 1 { estimate.addStep(samples: samples, seconds: elapsed - last) }
-            last = elapsed
+            if number > 1 || isLong { estimate.addStep(samples: samples, seconds: elapsed - last + update) }
+            last = try communicator.largest(Machine.now() - begin)
             secondsLeft = estimate.secondsLeft(progress)
             if number >= Self.fewest, let secondsLeft, secondsLeft < worthTelling { return nil }
-            if number > 1, elapsed >= Self.longestSeconds { break }
+            if isLong || number > 1 && elapsed >= Self.longestSeconds { break }
         }
         return secondsLeft
     }

@@ -213,6 +213,37 @@ package final class TrainingStep {
         pool.run(squares.count, squaresBody)
     }
 
+    /// Seconds that an update of the weights takes, measured on copies; of large networks, on a part from which the rest is told.
+    func rehearseUpdate() -> Double {
+        let (all, kept) = (memory.blocks.blocks, memory.vectors)
+        let blocks = Array(all.prefix(Self.rehearsedBlocks))
+        guard let last = blocks.last else { return 0 }
+        let span = last.start + last.count
+        var copies: [UnsafeMutablePointer<Float>] = []
+        defer { copies.forEach { $0.deallocate() } }
+        func copy(_ vector: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
+            let copy = UnsafeMutablePointer<Float>.allocate(capacity: span)
+            copy.initialize(from: vector, count: span)
+            copies.append(copy)
+            return copy
+        }
+        let vectors = OptimizerVectors(
+            weights: copy(kept.weights), means: kept.means.map(copy), squares: kept.squares.map(copy),
+            velocities: kept.velocities.map(copy))
+        let start = Machine.now()
+        optimizer.prepare(Update(number: state.updates + 1, learningRate: 0, gradientScale: 1))
+        _ = range.firstParameterBeyond(gradientNorm: SumOfSquares.join(squares).squareRoot())
+        let prepared = Machine.now()
+        pool.run(blocks.count) { [optimizer] block, _ in
+            optimizer.apply(to: blocks[block], vectors + blocks[block].start)
+        }
+        let applied = Machine.now() - prepared
+        return prepared - start + applied * Double(all.count) / Double(blocks.count)
+    }
+
+    /// What the copies of a rehearsed update hold at most: 4 million elements of each vector.
+    private static let rehearsedBlocks = 1024
+
     private func update(_ outcome: Outcome, scale: Float, learningRate: Double) -> Verdict {
         if let key = updateBuffers(samples: outcome.score.samples) { return .beyondRange(key: key) }
         let rest = clipping.apply(norm: outcome.gradientNorm, scale: scale)
