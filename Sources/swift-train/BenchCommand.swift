@@ -50,7 +50,7 @@ struct BenchCommand: Command {
 
     mutating func execute(over communicator: any Communicator, environment: [String: String]) throws -> ExitCode {
         let text = try ConfigurationFile.text(ofFile: choice.config, over: communicator)
-        var (network, options) = try RankAgreement.together(communicator) {
+        var (network, options, checkpointing) = try RankAgreement.together(communicator) {
             try choice.network(configuration: text, isFragment: !choice.layer.isEmpty)
         }
         options.engine = engine ?? options.engine
@@ -75,7 +75,7 @@ struct BenchCommand: Command {
                 do {
                     return try Benchmark(
                         work, network: network, batchSize: batch, shards: shards, options: options,
-                        communicator: communicator, pool: pool)
+                        checkpointing: checkpointing, communicator: communicator, pool: pool)
                 } catch let error as Arena.OutOfMemory {
                     throw Failure(.internalError, "\(error); lower --batch, or use more ranks")
                 }

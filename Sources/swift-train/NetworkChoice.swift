@@ -35,6 +35,12 @@ struct NetworkChoice: ParsableArguments {
             "The number of classes; by default the network's own or that of the configuration's data.", valueName: "n"))
     var classes: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "How activations are kept for the passes backward: \(ActivationCheckpointing.expectation); the configuration's, or off.",
+            valueName: "segments"))
+    var checkpointActivations: ActivationCheckpointing?
+
     /// Values of an image; more would be no image.
     private static let largestImage = 1 << 30
 
@@ -100,12 +106,13 @@ struct NetworkChoice: ParsableArguments {
     /// A named network is that of its article, or that of `trainedOn`, the images and classes that weights say. Throws: `Failure`.
     func network(
         configuration text: String?, isFragment: Bool = false, trainedOn: (input: Shape, classes: Int)? = nil
-    ) throws -> (network: Network, options: PlanOptions) {
+    ) throws -> (network: Network, options: PlanOptions, checkpointing: ActivationCheckpointing) {
         if let weightsFile { throw Failure(.usage, Self.unknown(weightsFile)) }
         var wanted = Configuration.Model(name: model ?? "")
         var usual = trainedOn ?? model.flatMap(ModelRegistry.usual)
         var classes = classes
         var options = PlanOptions()
+        var checkpointing = checkpointActivations
         if let file = config ?? (layer.isEmpty ? nil : "--layer") {
             let text = config == nil ? layerYAML : text
             let configuration = try Configuration(
@@ -113,6 +120,7 @@ struct NetworkChoice: ParsableArguments {
                 needsData: input == nil || (classes == nil && !isFragment))
             wanted = configuration.model
             options = configuration.planOptions
+            checkpointing = checkpointing ?? configuration.checkpointActivations
             // Layers that say nowhere `classes` are the same for any number of them.
             if isFragment, input != nil, wanted.layers.map({ !$0.usesClasses }) ?? false { classes = classes ?? 1 }
             usual = nil
@@ -130,7 +138,7 @@ struct NetworkChoice: ParsableArguments {
         }
         do {
             let description = try wanted.description(input: shape, classes: count, ModelRegistry.description)
-            return (try Network(description, isFragment: isFragment), options)
+            return (try Network(description, isFragment: isFragment), options, checkpointing ?? .off)
         } catch let error as ShapeMismatch {
             throw Failure(.configuration, "\(error); the images are \(shape)")
         }
@@ -141,4 +149,8 @@ struct NetworkChoice: ParsableArguments {
         guard (2...4).contains(extents.count), extents.allSatisfy({ (1...1 << 16).contains($0) }) else { return nil }
         return Shape(extents)
     }
+}
+
+extension ActivationCheckpointing: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
 }

@@ -62,10 +62,14 @@ struct SummaryCommand: ParsableCommand {
             try DurableFile.requireWritable(figure, unlike: [choice.config, weightsPath].compactMap { $0 })
         }
         let file = try weightsPath.map(WeightsFile.init)
-        let (network, options) = try choice.network(
+        var (network, options, checkpointing) = try choice.network(
             configuration: text, isFragment: choice.mayBeFragment,
             trainedOn: file.flatMap { $0.modelName == choice.model ? $0.trainedOn : nil })
         let summary = try NetworkSummary(network)
+        options.segments = try checkpointing.segments(localRanks: 1) {
+            options.segments = $0
+            return try NetworkSummary.memory(of: network, images: batch, options: options).ofStep
+        }
         let memory = try NetworkSummary.memory(of: network, images: batch, options: options)
         let report = SummaryReport(summary: summary, memory: memory, batch: batch)
         let match = file?.match(network.parameterList, head: .auto)

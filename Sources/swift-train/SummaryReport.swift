@@ -37,7 +37,7 @@ struct SummaryReport {
             totals.append(
                 (
                     "memory of a training plan",
-                    "\(NumberText.megabytes(planned)), activations, their gradients and scratch"
+                    "\(NumberText.megabytes(planned)), activations, their gradients and scratch\(checkpointing)"
                 ))
         }
         if !summary.endsInLogits {
@@ -46,6 +46,12 @@ struct SummaryReport {
         return
             (["\(summary.name), images \(summary.input)", layers.rule, lines[0], layers.rule] + lines.dropFirst()
             + [layers.rule] + TextTable(facts: totals).lines).joined(separator: "\n")
+    }
+
+    /// What segments save; nothing where there are none.
+    private var checkpointing: String {
+        guard memory.segments > 1, let uncut = memory.uncut else { return "" }
+        return "; \(memory.segments) segments, \(NumberText.megabytes(uncut)) without them"
     }
 
     /// `weights`: how a file of them fits, where one was given.
@@ -60,6 +66,7 @@ struct SummaryReport {
             JSON.Member("activation_bytes", .integer(memory.activations)),
         ]
         if let planned = memory.planned { members.append(JSON.Member("plan_bytes", .integer(planned))) }
+        if memory.segments > 1 { members.append(JSON.Member("segments", .integer(memory.segments))) }
         members += [
             JSON.Member("ends_in_logits", .boolean(summary.endsInLogits)),
             JSON.Member("layers", .array(summary.rows.map(json(of:)))),

@@ -47,6 +47,52 @@ struct SummaryCommandTests {
         #expect(try memory("{label_smoothing: 0.1}") != memory("{label_smoothing: 0}"))
     }
 
+    @Test("segments make a plan smaller; summary, dry run and training say by how much, and where they have no effect")
+    func segments() throws {
+        let workshop = try Workshop.withData()
+        func planBytes(_ choice: String) throws -> Double? {
+            try workshop.run(
+                "summary", "cifar-resnet20", "--batch", "64", "--checkpoint-activations", choice, "--json"
+            ).object?["plan_bytes"]?.number
+        }
+        let (whole, cut) = (try #require(try planBytes("off")), try #require(try planBytes("3")))
+        #expect(cut < whole * 3 / 4)
+        // There is room for all.
+        #expect(try planBytes("auto") == whole)
+        let wrong = try workshop.run("summary", "lenet5", "--checkpoint-activations", "1")
+        #expect(wrong.code == 64, "\(wrong)")
+        let text = try workshop.run("summary", "cifar-resnet20", "--checkpoint-activations", "3")
+        #expect(text.output.contains("; 3 segments, "), "\(text)")
+        try workshop.write(
+            """
+            model:
+              layers:
+                - Conv2d(1, 16, 3)
+                - BatchNorm2d
+                - ReLU
+                - Conv2d(16, 16, 3)
+                - ReLU
+                - Dropout
+                - Flatten
+                - Linear: {out_features: classes}
+            data: {file: d.h5}
+            """, "c.yaml")
+        let options = ["--config", "c.yaml", "--threads", "1", "--set"]
+        let dry = try workshop.run(options + ["checkpoint_activations=2", "--dry-run"])
+        #expect(dry.code == 0 && dry.output.contains("2: 2 segments, "), "\(dry)")
+        #expect(dry.output.contains("of activations and scratch a rank instead of "))
+        let lanes = try workshop.run("--data", "d.h5", "--set", "checkpoint_activations=2", "--dry-run")
+        #expect(lanes.output.contains("2: no effect, the lane engine keeps no batch of activations"), "\(lanes)")
+        // A run that was begun without goes on with them, to the same weights.
+        for (run, epochs, choice) in [("a", 1, "off"), ("a", 2, "2"), ("b", 2, "auto")] {
+            let outcome = try workshop.run(
+                options + ["epochs=\(epochs)", "--set", "checkpoint_activations=\(choice)", "--run-dir", run])
+            #expect(outcome.code == 0, "\(outcome)")
+        }
+        let hashes = try ["a", "b"].map { try workshop.events($0).last?["weights_sha256"]?.text ?? $0 }
+        #expect(hashes[0] == hashes[1] && hashes[0].count == 64)
+    }
+
     @Test("a fragment that ends in no logits is shown, in one, two and three dimensions")
     func fragments() throws {
         let workshop = try Workshop()

@@ -34,6 +34,9 @@ struct BadConfiguration: Sendable, CustomTestStringConvertible {
         BadConfiguration("shards: 64", "c.yaml:3:9: shards = 64: batch_size = 32 is no multiple", "the nearest is 64"),
         BadConfiguration("shards: 3", "c.yaml:3:9: shards = 3: batch_size = 32 is no multiple", "30 and 33"),
         BadConfiguration("shards_in_flight: 3", "shards_in_flight = 3, expected a power of two, or all"),
+        BadConfiguration(
+            "checkpoint_activations: 1",
+            "checkpoint_activations = 1, expected off, auto, or a number of segments 2…1000"),
         BadConfiguration("shards_in_flight: 8", "shards_in_flight = 8, expected at most shards = 4, or all"),
         BadConfiguration("shards: 0", "shards = 0, expected"),
         BadConfiguration("epochs: 1\nsteps: 5", "c.yaml:4:8: steps and epochs are both given"),

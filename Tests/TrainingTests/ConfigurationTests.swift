@@ -16,6 +16,7 @@ private let fullText = """
     batch_size: 96
     shards: 8
     shards_in_flight: 2
+    checkpoint_activations: 4
     steps: 1234
     seed: 18446744073709551615
     loss: {name: cross_entropy, label_smoothing: 0.25, class_weights: [0.5, 1, 0]}
@@ -62,6 +63,7 @@ private func full() throws -> Configuration {
     configuration.batchSize = 96
     configuration.shards = 8
     configuration.shardsInFlight = 2
+    configuration.checkpointActivations = .segments(4)
     configuration.length = .steps(1234)
     configuration.seed = .max
     configuration.optimizer.learningRate = 0.001
@@ -118,7 +120,8 @@ struct ConfigurationTests {
             entries == [
                 "model.name=fashion-classifier", "data.file=data/fashion-mnist.h5", "data.normalize=none",
                 "data.readers=auto", "data.shuffle=full", "data.sampling=once", "data.fraction=1.0", "data.fold=none",
-                "batch_size=32", "shards=4", "shards_in_flight=all", "epochs=10", "seed=1",
+                "batch_size=32", "shards=4", "shards_in_flight=all", "checkpoint_activations=off", "epochs=10",
+                "seed=1",
                 "loss.name=cross_entropy", "loss.label_smoothing=0.0", "batch_norm=shard", "engine=auto",
                 "optimizer.name=sgd",
                 "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.dampening=0.0",
@@ -195,7 +198,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 60)
+        #expect(assignments.count == 61)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)
@@ -273,7 +276,7 @@ struct ConfigurationTests {
                 "weights", "frozen_features", "data.file", "data.images", "data.labels", "data.val_images",
                 "data.val_labels",
                 "data.test_images", "data.test_labels", "data.classes", "data.layout", "data.label_base",
-                "data.readers", "shards_in_flight", "epochs", "steps", "early_stopping",
+                "data.readers", "shards_in_flight", "checkpoint_activations", "epochs", "steps", "early_stopping",
                 "early_stopping.metric",
                 "early_stopping.patience", "early_stopping.min_delta", "checkpoint.every", "checkpoint.keep",
                 "log.every",

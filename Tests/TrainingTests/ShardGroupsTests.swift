@@ -28,12 +28,16 @@ struct ShardGroupsTests {
     }
 
     /// Five steps of eight shards, the last of them short and empty in the fifth.
-    private func train(ranks: Int, inFlight: Int?, threads: Int = 1) throws -> [Trained] {
+    private func train(
+        ranks: Int, inFlight: Int?, threads: Int = 1, checkpointing: ActivationCheckpointing = .off,
+        engine: EngineChoice = .auto
+    ) throws -> [Trained] {
         try InProcessWorld(size: ranks).run { communicator in
             var configuration = Configuration()
-            configuration.shardsInFlight = inFlight
+            (configuration.shardsInFlight, configuration.engine) = (inFlight, engine)
             let step = try TinyModel.step(
-                communicator, threads: threads, configuration: configuration, model: Self.model())
+                communicator, threads: threads, configuration: configuration, model: Self.model(),
+                segments: checkpointing.segments(localRanks: ranks) { $0 })
             var outcomes: [UInt64] = []
             for number in 0..<5 {
                 let batch = TinyModel.batch(step: number, layout: step.layout)
@@ -97,6 +101,32 @@ struct ShardGroupsTests {
         let together = try cut(7, 1, 0, isTogether: true)
         #expect(together.isTogether && together.planShards == [4, 2, 1] && together.vectors == 3)
         #expect(try !cut(8, 1, 0, isTogether: true).isTogether)
+    }
+
+    @Test(
+        "activations that are computed again give the bits of those that are kept, running statistics included",
+        arguments: [EngineChoice.auto, .reference])
+    func checkpointedActivations(engine: EngineChoice) throws {
+        let expected = try train(ranks: 1, inFlight: nil, engine: engine)[0]
+        for choice in [ActivationCheckpointing.auto, .segments(2), .segments(4)] {
+            for (ranks, threads) in [(1, 1), (1, 2), (2, 1), (4, 2)] {
+                let trained = try train(
+                    ranks: ranks, inFlight: ranks == 2 ? 2 : nil, threads: threads, checkpointing: choice,
+                    engine: engine)
+                for own in trained {
+                    #expect(own.weights == expected.weights && own.outcomes == expected.outcomes, "\(choice), \(ranks)")
+                }
+            }
+        }
+    }
+
+    @Test("auto keeps all where memory allows it, else takes the fewest segments that fit or those that need least")
+    func automaticSegments() {
+        let need = { (segments: Int) in segments < 9 ? 1000 / segments : 200 }
+        #expect(ActivationCheckpointing.fewest(within: 1000, need) == 1)
+        #expect(ActivationCheckpointing.fewest(within: 999, need) == 2)
+        #expect(ActivationCheckpointing.fewest(within: 260, need) == 4)
+        #expect(ActivationCheckpointing.fewest(within: 50, need) == 8)
     }
 
     @Test("fewer shards at once take less memory for activations")

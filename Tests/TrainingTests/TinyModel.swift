@@ -34,9 +34,10 @@ enum TinyModel {
         _ communicator: any Communicator, shards: Int = shards, threads: Int = 1,
         optimizer: Configuration.Optimizer = Configuration.Optimizer(), configuration: Configuration? = nil,
         pixels: PixelConversion.PixelType = .float32,
-        model: ModelDescription = description()
+        model: ModelDescription = description(), segments: Int = 1
     ) throws -> TrainingStep {
         var settings = configuration.map(TrainingStep.Settings.init) ?? TrainingStep.Settings()
+        settings.options.segments = segments
         if configuration == nil { settings.optimizer = optimizer }
         let step = try TrainingStep(
             settings, network: Network(model),

@@ -53,8 +53,9 @@ struct BlockNormWork: StageWork {
     }
 
     func restoringPasses(at site: BoundSite) -> [Pass] {
+        guard let statistics = site.plan.batchStatistics else { return forwardPasses(at: site) }
         let arithmetic = Arithmetic(self, site)
-        let isShared = site.plan.batchStatistics == .global
+        let isShared = statistics == .global
         return [
             arithmetic.pass("\(site.plan.path) forward again") { unit in
                 arithmetic.normalize(unit, like: isShared ? 0 : unit.shard)

@@ -103,9 +103,11 @@ package struct MemoryDemand: Sendable {
     package var backwardReadsOutput = false
     /// Whether the backward passes that read x read the inputs behind the first one, too.
     package var backwardReadsOtherInputs = true
-    /// Whether `restoringPasses` compute y again from the inputs and what is saved: then its bytes are free for others between
-    /// the passes forward and backward that read it.
+    /// Whether `restoringPasses` cost so little, and no scratch, that y is always computed again: its bytes are free for others
+    /// between the passes forward and backward that read it.
     package var restoresOutput = false
+    /// Whether `restoringPasses` read what the forward passes save, and save nothing themselves.
+    package var restoringReadsSaved = false
     package var sharing = Sharing.ownOutput
     /// Bytes that the forward pass leaves for the backward pass.
     package var savedBytes = 0

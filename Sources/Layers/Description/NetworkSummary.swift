@@ -32,6 +32,12 @@ package struct NetworkSummary: Sendable {
         /// What a plan allocates for activations, their gradients and scratch after sharing what is not alive at once; nil for
         /// a fragment, which has no loss to be trained on.
         package let planned: Int?
+        /// What it would allocate if it kept everything that the passes backward read, and the segments it is cut into instead.
+        package let uncut: Int?
+        package let segments: Int
+
+        /// Of parameters, gradients and the plan.
+        package var ofStep: Int { parameters + gradients + min(planned ?? 0, .largestProduct) }
     }
 
     package let name: String
@@ -94,12 +100,17 @@ package struct NetworkSummary: Sendable {
     /// Throws: `ShapeMismatch`.
     package static func memory(of network: Network, images: Int, options: PlanOptions = PlanOptions()) throws -> Memory
     {
-        let request = PlanRequest(
-            network: network, imagesPerShard: images, shards: 1, mode: .training, options: options, threads: 1)
+        func engine(_ options: PlanOptions) throws -> any PlanEngine {
+            try PlanRequest(
+                network: network, imagesPerShard: images, shards: 1, mode: .training, options: options, threads: 1
+            ).engine()
+        }
+        let own = try network.endsInLogits ? engine(options) : nil
+        let uncut = try network.endsInLogits && options.segments > 1 ? engine(options.uncut) : own
         let bytes = MemoryLayout<Float>.stride
         return Memory(
             parameters: network.parameterList.count * bytes, gradients: network.parameterList.trainedCount * bytes,
             activations: Int.product(network.stages.reduce(0) { $0 + $1.output.count }, images, bytes),
-            planned: network.endsInLogits ? try request.engine().byteCount : nil)
+            planned: own?.byteCount, uncut: uncut?.byteCount, segments: own?.segments ?? 1)
     }
 }

@@ -25,6 +25,7 @@ struct LaneEngine: PlanEngine {
     var arithmetic: String { "lanes \(kernels.fusesInLanes ? "with" : "without") fused multiply-adds" }
     var usesBLAS: Bool { false }
     var byteCount: Int { memory.byteCount }
+    var segments: Int { 1 }
 
     func compile(in arena: Arena, context: StepContext, input: PixelConversion) -> CompiledPlan {
         let operations = LaneOperations(

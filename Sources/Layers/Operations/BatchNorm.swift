@@ -81,6 +81,18 @@ package struct BatchNorm<Rank: SpatialRank>: SingleInputLayer {
         }
     }
 
+    package func restoringPasses(at site: BoundSite) -> [Pass] {
+        guard let statistics = site.plan.batchStatistics else { return [runningPass(at: site)] }
+        let work = BatchNormWork(site, epsilon: epsilon)
+        return [
+            Pass("\(site.plan.path) forward again", units: work.units) { unit, _ in
+                work.forEachChannel(of: unit) { shard, channel in
+                    work.normalize(shard, channel, like: statistics == .global ? 0 : shard)
+                }
+            }
+        ]
+    }
+
     package func backwardPasses(at site: BoundSite) -> [Pass] {
         guard let dy = site.dy else { return [] }
         guard let statistics = site.plan.batchStatistics else {

@@ -8,6 +8,9 @@ package struct PlanOptions: Equatable, Sendable {
     package var takesTargets = false
     package var engine = EngineChoice.auto
     package var part = NetworkPart.whole
+    /// How many segments a training plan is cut into: but for the last one, what only the inside of a segment reads is computed
+    /// again for its passes backward, to the same bits. The lane engine keeps nothing that this could spare.
+    package var segments = 1
     /// Takes the place of the lane kernels in use.
     package var kernels: KernelSet?
 
@@ -15,6 +18,13 @@ package struct PlanOptions: Equatable, Sendable {
 }
 
 extension PlanOptions {
+    /// Of plans that keep everything that their passes backward read.
+    package var uncut: PlanOptions {
+        var options = self
+        options.segments = 1
+        return options
+    }
+
     /// What the lane engine would run of a network that is scored against labels; nil where it does not take it.
     func laneProgram(_ network: Network) -> LaneProgram? {
         engine == .auto ? LaneProgram(network, loss: loss) : nil
@@ -84,6 +94,8 @@ package final class ExecutionPlan {
     package let imageBytes: Int
     /// The engine that computes and what else decides its bits: "lanes (avx512)".
     package let engine: String
+    /// Segments between which values are kept for the passes backward; 1 where all are, as far as they are read there.
+    package let segments: Int
     /// Bytes of the arena.
     package var arenaBytes: Int { arena.byteCount }
     /// Names of the passes in the order they run.
@@ -116,6 +128,7 @@ package final class ExecutionPlan {
         let compiled = try engine.compile(in: arena, context: context, input: input)
         passes = compiled.passes
         self.engine = engine.name
+        segments = engine.segments
         logitsPointer = compiled.logits
         kept = compiled.kept.map { ($0.value, $0.gradient, network.shape(ofValue: mode.keptValue ?? 0).count) }
         classes = network.shape(ofValue: options.part.stages(of: network).upperBound).count
@@ -226,6 +239,8 @@ protocol PlanEngine {
     var usesBLAS: Bool { get }
     /// Bytes of the arena that `compile` asks for.
     var byteCount: Int { get }
+    /// Segments between which values are kept for the passes backward.
+    var segments: Int { get }
     /// Throws: `ShapeMismatch`.
     func compile(in arena: Arena, context: StepContext, input: PixelConversion) throws -> CompiledPlan
 }

@@ -2,23 +2,24 @@ internal import Tensors
 
 /// Decides where every value, gradient and scratch buffer of a plan lies, by when each is alive.
 ///
-/// Time runs over the stages forward (0 ..< n), the loss (n) and the stages backward (stage i at 2n − i). Values are
-/// numbered as in `StageProgram`.
+/// Times are those of a `StepSchedule`. Values are numbered as in `StageProgram`.
 struct PlanMemory {
     private let program: StageProgram
     private let parameters: ParameterList
     private let sites: [PlanSite]
     private let workspaceStride: Int
-    /// Buffers by value; values that share bytes share a buffer.
-    private let values: [ArenaLayout.Buffer?]
-    /// Where values lie for the backward passes that are computed again for these.
-    private let restored: [ArenaLayout.Buffer?]
-    private let restorations: [Restoration?]
+    let schedule: StepSchedule
+    /// Segments that values are kept between.
+    let segments: Int
+    /// Buffers by version of the schedule; versions that share bytes share a buffer.
+    private let versions: [ArenaLayout.Buffer]
     /// nil for values whose gradient nobody asks for.
     private let gradients: [ArenaLayout.Buffer?]
     /// Buffers by stage and input, where the gradient cannot be written to its place but is added to it.
     private let addends: [[ArenaLayout.Buffer?]]
     private let saved, forwardScratch, partialGradients: [ArenaLayout.Buffer]
+    /// Buffers by stage, where it runs again: what it saves then, and its scratch.
+    private let savedAgain, scratchAgain: [ArenaLayout.Buffer?]
     private let workspace: ArenaLayout.Buffer
     private let solution: ArenaLayout.Solution
 
@@ -54,38 +55,24 @@ struct PlanMemory {
             return demand
         }
         let sharing = ValueSharing(graph, stages, demands, keptValue: mode.keptValue)
-        let restorations = Restoration.all(stages, graph, demands, sharing, isTraining: isTraining)
-        self.restorations = restorations
+        let segments = Segments(isTraining ? request.options.segments : 1, program, graph, demands)
+        let schedule = StepSchedule(
+            stages, graph, demands, sharing, segments, goesBack: goesBack, restores: isTraining,
+            keptValue: mode.keptValue)
+        self.schedule = schedule
+        self.segments = segments.count
 
         var layout = ArenaLayout()
         func bytes(_ value: Int) -> Int {
             Int.product(slots, program.shape(ofValue: value).count, MemoryLayout<Float>.stride)
         }
-
-        // A value is alive from the stage that makes it to the last pass that reads it, forward or backward.
-        let lifetimes: [ClosedRange<Int>?] = (0...stages.count).map { value in
-            var last = value
-            for consumer in graph.consumers[value] {
-                last = max(last, consumer)
-                if let again = restorations[consumer + 1] { last = max(last, again.time) }
-            }
-            if restorations[value] == nil {
-                last = max(last, Restoration.backwardReads(of: value, stages, graph, demands).max() ?? last)
-            }
-            // The logits, and the value that is asked for, stay for whoever reads them after the run.
-            if goesBack, value == count || value == mode.keptValue { last = 2 * count }
-            return max(0, value - 1)...max(last, max(0, value - 1))
-        }
-        values = Self.buffers(sharing.ofValues, lifetimes: lifetimes, bytes: bytes, in: &layout)
-        restored = restorations.enumerated().map { value, restoration in
-            restoration.map { layout.request(byteCount: bytes(value), lifetime: $0.time...$0.last) }
-        }
+        versions = Self.versions(schedule, sharing, demands, bytes: bytes, in: &layout)
 
         // A gradient is alive from the first backward pass that writes it to the one that consumes it.
         let gradientLifetimes: [ClosedRange<Int>?] = (0...stages.count).map { value in
             guard goesBack, graph.needsGradient[value] else { return nil }
-            let first = value == count ? count : 2 * count - (graph.consumers[value].last ?? count)
-            return first...2 * count - value + 1
+            let first = graph.consumers[value].last.map { schedule.backward[$0] } ?? count
+            return first...(value == 0 ? schedule.end + 1 : schedule.backward[value - 1])
         }
         gradients = Self.buffers(sharing.ofGradients, lifetimes: gradientLifetimes, bytes: bytes, in: &layout)
         addends = stages.enumerated().map { index, stage in
@@ -93,22 +80,33 @@ struct PlanMemory {
                 guard gradientLifetimes[value] != nil, !graph.writesGradientFirst(stage: index, input: place) else {
                     return nil
                 }
-                return layout.request(byteCount: bytes(value), lifetime: 2 * count - index...2 * count - index)
+                return layout.request(
+                    byteCount: bytes(value), lifetime: schedule.backward[index]...schedule.backward[index])
             }
         }
+        // What a stage saves when it runs again need not stay from the first time.
         saved = demands.enumerated().map { index, demand in
-            layout.request(
-                byteCount: demand.savedBytes, lifetime: index...(hasBackward[index] ? 2 * count - index : index))
+            let isSavedAgain = schedule.again[index] != nil && !demand.restoringReadsSaved
+            let last = hasBackward[index] && !isSavedAgain ? schedule.backward[index] : index
+            return layout.request(byteCount: demand.savedBytes, lifetime: index...last)
+        }
+        savedAgain = demands.enumerated().map { index, demand in
+            guard let again = schedule.again[index], !demand.restoringReadsSaved else { return nil }
+            return layout.request(byteCount: demand.savedBytes, lifetime: again...schedule.backward[index])
         }
         forwardScratch = demands.enumerated().map { index, demand in
             layout.request(byteCount: demand.forwardBytes, lifetime: index...index)
         }
+        scratchAgain = demands.enumerated().map { index, demand in
+            schedule.again[index].map { layout.request(byteCount: demand.forwardBytes, lifetime: $0...$0) }
+        }
         partialGradients = demands.enumerated().map { index, demand in
-            layout.request(byteCount: demand.partialGradientBytes, lifetime: 2 * count - index...2 * count - index)
+            layout.request(
+                byteCount: demand.partialGradientBytes, lifetime: schedule.backward[index]...schedule.backward[index])
         }
         // One workspace a worker serves all stages, forward and backward.
         workspaceStride = demands.map { ($0.workspaceBytes + 63) & ~63 }.max() ?? 0
-        workspace = layout.request(byteCount: Int.product(workspaceStride, request.threads), lifetime: 0...2 * count)
+        workspace = layout.request(byteCount: Int.product(workspaceStride, request.threads), lifetime: 0...schedule.end)
         solution = layout.solve()
         self.program = program
         parameters = request.network.parameterList
@@ -128,6 +126,36 @@ struct PlanMemory {
         return groups.indices.map { lifetimes[$0] == nil ? nil : byGroup[groups[$0]] }
     }
 
+    /// One buffer for each version, those that share bytes aside: an output that may lie over its input does where nobody reads
+    /// that later.
+    private static func versions(
+        _ schedule: StepSchedule, _ sharing: ValueSharing, _ demands: [MemoryDemand], bytes: (Int) -> Int,
+        in layout: inout ArenaLayout
+    ) -> [ArenaLayout.Buffer] {
+        let all = schedule.versions
+        var groups = Array(all.indices)
+        var lifetimes = all.map { $0.made...$0.last }
+        for event in schedule.events where event.kind == .forward || event.kind == .again {
+            let (input, output) = (event.inputs[0], event.output)
+            let group = groups[input]
+            guard sharing.ofValues[all[input].value] == sharing.ofValues[all[output].value],
+                demands[event.stage].sharing == .sameBytes || lifetimes[group].upperBound <= event.time
+            else { continue }
+            groups[output] = group
+            lifetimes[group] =
+                lifetimes[group].lowerBound...max(lifetimes[group].upperBound, lifetimes[output].upperBound)
+        }
+        let order = all.indices.sorted {
+            (all[$0].kind == .forward ? 0 : 1, all[$0].value) < (all[$1].kind == .forward ? 0 : 1, all[$1].value)
+        }
+        var buffers: [Int: ArenaLayout.Buffer] = [:]
+        for group in order where groups[group] == group {
+            let largest = all.indices.filter { groups[$0] == group }.map { bytes(all[$0].value) }.max() ?? 0
+            buffers[group] = layout.request(byteCount: largest, lifetime: lifetimes[group])
+        }
+        return groups.compactMap { buffers[$0] }
+    }
+
     func input(in arena: Arena) -> UnsafeMutablePointer<Float> { value(0, in: arena) }
 
     func logits(in arena: Arena) -> UnsafeMutablePointer<Float> {
@@ -141,32 +169,27 @@ struct PlanMemory {
         gradients[value].map { (self.value(value, in: arena), arena.pointer(at: solution[$0])) }
     }
 
+    /// A value as it was made first.
     private func value(_ value: Int, in arena: Arena) -> UnsafeMutablePointer<Float> {
-        guard let buffer = values[value] else { preconditionFailure("value \(value) lies outside the plan") }
-        return arena.pointer(at: solution[buffer])
+        arena.pointer(at: solution[versions[value]])
     }
 
     func logitsGradient(in arena: Arena) -> UnsafeMutablePointer<Float>? {
         gradients[gradients.count - 1].map { arena.pointer(at: solution[$0]) }
     }
 
-    /// The values that are computed again before the backward passes of a stage.
-    func restorations(before stage: Int) -> [Int] {
-        restorations.indices.filter { restorations[$0]?.time == 2 * program.stages.count - stage }
-    }
-
-    /// The memory of a stage in its passes forward, or in those backward, and the additions that bring its input gradients to
-    /// their places afterwards.
+    /// The memory of a stage at an event, and the additions that bring its input gradients to their places after it.
     func site(
-        _ index: Int, isBackward: Bool, in arena: Arena, context: StepContext
+        _ event: StepSchedule.Event, in arena: Arena, context: StepContext
     ) -> (site: BoundSite, additions: [GradientAddition]) {
+        let index = event.stage
         let stage = program.stages[index]
-        func place(_ value: Int) -> UnsafeMutablePointer<Float>? {
-            pointer((isBackward ? restored[value] : nil) ?? values[value])
-        }
         func pointer(_ buffer: ArenaLayout.Buffer?) -> UnsafeMutablePointer<Float>? {
             buffer.map { arena.pointer(at: solution[$0]) }
         }
+        func version(_ version: Int) -> UnsafeMutablePointer<Float> { arena.pointer(at: solution[versions[version]]) }
+        let saved = event.kind == .forward ? saved[index] : savedAgain[index] ?? saved[index]
+        let scratch = event.kind == .again ? scratchAgain[index] : nil
         var additions: [GradientAddition] = []
         let inputGradients = stage.inputValues.enumerated().map { place, value in
             let target = pointer(gradients[value])
@@ -175,10 +198,10 @@ struct PlanMemory {
             return addend
         }
         let site = BoundSite(
-            plan: sites[index], context: context, xs: stage.inputValues.compactMap(place),
-            y: place(index + 1) ?? value(index + 1, in: arena), dxs: inputGradients,
-            dy: pointer(gradients[index + 1]), saved: arena.base + solution[saved[index]],
-            forwardScratch: arena.base + solution[forwardScratch[index]],
+            plan: sites[index], context: context, xs: event.inputs.map(version), y: version(event.output),
+            dxs: inputGradients,
+            dy: pointer(gradients[index + 1]), saved: arena.base + solution[saved],
+            forwardScratch: arena.base + solution[scratch ?? forwardScratch[index]],
             partialGradients: arena.base + solution[partialGradients[index]],
             workspace: arena.base + solution[workspace], workspaceStride: workspaceStride,
             parameterOffsets: stage.parameters.map { self.parameters.parameters[$0].offset },
@@ -193,44 +216,4 @@ struct GradientAddition {
     let addend: UnsafeMutablePointer<Float>
     /// Elements of one image.
     let count: Int
-}
-
-/// A value that is computed again for the backward passes: between the passes forward and these its bytes are free.
-struct Restoration {
-    /// When: with the first backward pass that reads it, as `PlanMemory` counts time.
-    let time: Int
-    /// The last backward pass that reads it.
-    let last: Int
-
-    /// By value. What a restored value is computed from stays in memory, so that none is restored from another one.
-    static func all(
-        _ stages: [PlanStage], _ graph: ValueGraph, _ demands: [MemoryDemand], _ sharing: ValueSharing, isTraining: Bool
-    ) -> [Restoration?] {
-        var all = [Restoration?](repeating: nil, count: stages.count + 1)
-        guard isTraining else { return all }
-        for (index, stage) in stages.enumerated() where demands[index].restoresOutput {
-            let value = index + 1
-            let reads = backwardReads(of: value, stages, graph, demands)
-            guard let first = reads.min(), let last = reads.max(), value < stages.count,
-                stage.inputValues.allSatisfy({ all[$0] == nil }),
-                sharing.ofValues.count(where: { $0 == sharing.ofValues[value] }) == 1
-            else { continue }
-            all[value] = Restoration(time: first, last: last)
-        }
-        return all
-    }
-
-    /// When backward passes read a value.
-    static func backwardReads(
-        of value: Int, _ stages: [PlanStage], _ graph: ValueGraph, _ demands: [MemoryDemand]
-    ) -> [Int] {
-        let end = 2 * stages.count
-        var times = graph.consumers[value].filter { consumer in
-            let demand = demands[consumer]
-            return demand.backwardReadsInput
-                && (demand.backwardReadsOtherInputs || stages[consumer].inputValues[0] == value)
-        }.map { end - $0 }
-        if value > 0, demands[value - 1].backwardReadsOutput { times.append(end - value + 1) }
-        return times
-    }
 }

@@ -8,13 +8,14 @@ package protocol StageWork: Sendable {
     func forwardPasses(at site: BoundSite) throws -> [Pass]
     /// The passes that compute the gradients of x (where `site.dx` is not nil) and of the parameters from that of y.
     func backwardPasses(at site: BoundSite) throws -> [Pass]
-    /// The passes that compute y again, before the first backward pass that reads it; asked for where the demand offers it.
-    func restoringPasses(at site: BoundSite) -> [Pass]
+    /// The passes that compute y again, to the same bits, for backward passes that read it. They add nothing to the layer's
+    /// statistics and exchange nothing.
+    func restoringPasses(at site: BoundSite) throws -> [Pass]
 }
 
 extension StageWork {
     package func demand(for site: PlanSite) -> MemoryDemand { MemoryDemand() }
-    package func restoringPasses(at site: BoundSite) -> [Pass] { [] }
+    package func restoringPasses(at site: BoundSite) throws -> [Pass] { try forwardPasses(at: site) }
 }
 
 /// One stage of a plan: a layer of the network, a few of them at once, or a change of layout.

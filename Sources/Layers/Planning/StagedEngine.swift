@@ -35,23 +35,20 @@ struct StagedEngine: PlanEngine {
 
     var arithmetic: String { usesBLAS ? "OpenBLAS \(BLAS.coreName)" : "the same on every processor" }
     var byteCount: Int { memory.byteCount }
+    var segments: Int { memory.segments }
 
     func compile(in arena: Arena, context: StepContext, input: PixelConversion) throws -> CompiledPlan {
         let (imagesPerShard, shards) = (request.imagesPerShard, request.shards)
         var forward = [Self.inputPass(input, into: memory.input(in: arena), imagesPerShard, shards, context)]
         var backward: [Pass] = []
-        for index in program.stages.indices {
-            let work = program.stages[index].work
-            let site = memory.site(index, isBackward: false, in: arena, context: context).site
-            forward += try work.forwardPasses(at: site)
-            if request.mode.hasBackward {
-                let (site, additions) = memory.site(index, isBackward: true, in: arena, context: context)
-                let restoring = memory.restorations(before: index).flatMap { value in
-                    program.stages[value - 1].work.restoringPasses(
-                        at: memory.site(value - 1, isBackward: true, in: arena, context: context).site)
-                }
-                let passes = try work.backwardPasses(at: site) + additions.map { Self.additionPass($0, at: site) }
-                backward.insert(contentsOf: restoring + passes, at: 0)
+        for event in memory.schedule.events {
+            let work = program.stages[event.stage].work
+            let (site, additions) = memory.site(event, in: arena, context: context)
+            switch event.kind {
+            case .forward: forward += try work.forwardPasses(at: site)
+            case .again, .restoring: backward += try work.restoringPasses(at: site)
+            case .backward:
+                backward += try work.backwardPasses(at: site) + additions.map { Self.additionPass($0, at: site) }
             }
         }
         let logits = memory.logits(in: arena)

@@ -25,6 +25,7 @@ struct BatchNormMemory {
         }
         demand.backwardReadsInput = true
         demand.savedBytes = byteCount(site)
+        demand.restoringReadsSaved = true
         demand.partialGradientBytes = Int.product(2 * site.shards, site.input[0], MemoryLayout<Float>.stride)
         return demand
     }

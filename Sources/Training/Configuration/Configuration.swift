@@ -19,6 +19,7 @@ package struct Configuration: Equatable, Sendable {
     package var shards = 4
     /// How many shards of a rank are in memory at once; nil: all.
     package var shardsInFlight: Int?
+    package var checkpointActivations = ActivationCheckpointing.off
     package var length = Length.epochs(10)
     package var seed: UInt64 = 1
     package var optimizer = Optimizer()
@@ -53,6 +54,7 @@ package struct Configuration: Equatable, Sendable {
         return configuration
     }
 
+    /// Whose plans keep all that the passes backward read; `checkpointActivations` is for whoever knows the memory.
     package var planOptions: PlanOptions {
         var options = PlanOptions()
         options.loss = loss

@@ -203,6 +203,16 @@ extension Configuration {
             expected: "a power of two, or all", resuming: .free,
             read: { configuration, section, _ in try configuration.readShardsInFlight(section) },
             text: { $0.shardsInFlight.map(String.init) ?? "all" }),
+        ConfigurationKey(
+            "checkpoint_activations",
+            "segments that the network is cut into, inside which activations are computed again for the passes backward: less "
+                + "memory, more time, the same bits. auto takes as few as a rank's memory asks for, off among them; the lane engine "
+                + "keeps none, so that it has no effect there",
+            ValueForm(expected: ActivationCheckpointing.expectation) {
+                try $0.value($1, expected: ActivationCheckpointing.expectation, ActivationCheckpointing.init)
+            } text: {
+                $0.text
+            }, \.checkpointActivations, resuming: .free),
     ]
 
     private func checkBatch(_ section: ConfigurationSection) throws {

@@ -42,11 +42,11 @@ package final class Benchmark {
 
     private static let largestBatch = 1 << 20
 
-    /// Throws: `Failure(.internalError)` when the machine has not the memory for it.
-    private static func checkMemory(
+    /// Bytes of a rank, by what they are for. Throws: `ShapeMismatch`.
+    private static func memoryNeed(
         _ work: Work, _ network: Network, batchSize: Int, shards: Int, _ options: PlanOptions,
         _ communicator: any Communicator, _ pool: ThreadPool
-    ) throws {
+    ) throws -> [(name: String, bytes: Int)] {
         let (plan, vectors, slots): (Int, Int, Int)
         switch work {
         case .training:
@@ -62,15 +62,14 @@ package final class Benchmark {
                 imagesPerShard: slots, shards: 1, mode: mode(of: work), options: options, threads: pool.threads)
             vectors = work == .layers ? 2 : 1
         }
-        try MemoryLimit.check(
-            [
-                ("activations and scratch", plan),
-                (
-                    "weights, gradients and optimizer state",
-                    Int.product(vectors, network.parameterList.count, MemoryLayout<Float>.stride)
-                ),
-                ("images", Int.product(slots, network.description.input.count)),
-            ], localRanks: communicator.localSize)
+        return [
+            ("activations and scratch", plan),
+            (
+                "weights, gradients and optimizer state",
+                Int.product(vectors, network.parameterList.count, MemoryLayout<Float>.stride)
+            ),
+            ("images", Int.product(slots, network.description.input.count)),
+        ]
     }
 
     private static func mode(of work: Work) -> ExecutionPlan.Mode {
@@ -81,12 +80,12 @@ package final class Benchmark {
         }
     }
 
-    /// `batchSize` counts over all ranks; `shards` matters to training alone.
+    /// `batchSize` counts over all ranks; `shards` matters to training alone, and so does `checkpointing`.
     ///
     /// Throws: `Failure`, `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
         _ work: Work, network: Network, batchSize: Int, shards: Int, options: PlanOptions = PlanOptions(),
-        communicator: any Communicator, pool: ThreadPool
+        checkpointing: ActivationCheckpointing = .off, communicator: any Communicator, pool: ThreadPool
     ) throws {
         precondition(work != .training || network.endsInLogits, "the training of a fragment")
         var options = options
@@ -95,7 +94,16 @@ package final class Benchmark {
         guard (1...Self.largestBatch).contains(batchSize) else {
             throw Failure(.usage, "a batch of \(batchSize), expected 1…\(Self.largestBatch)")
         }
-        try Self.checkMemory(work, network, batchSize: batchSize, shards: shards, options, communicator, pool)
+        func need() throws -> [(name: String, bytes: Int)] {
+            try Self.memoryNeed(work, network, batchSize: batchSize, shards: shards, options, communicator, pool)
+        }
+        if work == .training {
+            options.segments = try checkpointing.segments(localRanks: communicator.localSize) {
+                options.segments = $0
+                return try need().reduce(0) { $0 + min($1.bytes, .largestProduct) }
+            }
+        }
+        try MemoryLimit.check(try need(), localRanks: communicator.localSize)
         let input = PixelConversion(
             pixelType: .uint8, image: image, mean: [Float](repeating: 0, count: image[0]),
             std: [Float](repeating: 1, count: image[0]))

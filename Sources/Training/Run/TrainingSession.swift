@@ -433,7 +433,9 @@ package final class TrainingSession {
         func total(_ parts: [(name: String, bytes: Int)]) -> Int {
             parts.reduce(0) { $0 + min($1.bytes, .largestProduct) }
         }
-        let needs = try periods.indices[(period ?? firstPeriod)...].map(memoryNeed(ofPeriod:))
+        let needs = try periods.indices[(period ?? firstPeriod)...].map {
+            try memoryNeed(ofPeriod: $0, planOptions($0))
+        }
         return needs.max { total($0) < total($1) } ?? []
     }
 
@@ -446,12 +448,21 @@ package final class TrainingSession {
         return zip(own, largest).map { ($0.name, Int($1)) }
     }
 
-    private func memoryNeed(ofPeriod period: Int) throws -> [(name: String, bytes: Int)] {
+    /// What the plans of a period compute, cut into as many segments as the configuration and this rank's memory ask for.
+    private func planOptions(_ period: Int) throws -> PlanOptions {
+        var options = configuration.planOptions
+        if let value = steadyValue(period) { options.part = .rest(from: value) }
+        options.segments = try configuration.checkpointActivations.segments(localRanks: communicator.localSize) {
+            options.segments = $0
+            return try memoryNeed(ofPeriod: period, options).reduce(0) { $0 + min($1.bytes, .largestProduct) }
+        }
+        return options
+    }
+
+    private func memoryNeed(ofPeriod period: Int, _ planOptions: PlanOptions) throws -> [(name: String, bytes: Int)] {
         let network = periods[period].network
         let list = network.parameterList
         let value = steadyValue(period)
-        var planOptions = configuration.planOptions
-        if let value { planOptions.part = .rest(from: value) }
         let float = MemoryLayout<Float>.stride
         let shards = layout.range.count
         let cut = try ShardCut(layout, limit: configuration.shardsInFlight, network: network, options: planOptions)
@@ -511,7 +522,7 @@ package final class TrainingSession {
 
     private func makeStep(_ network: Network, _ period: Int) throws -> TrainingStep {
         var settings = TrainingStep.Settings(configuration)
-        if let value = steadyValue(period) { settings.options.part = .rest(from: value) }
+        settings.options = try planOptions(period)
         return try TrainingStep(
             settings, network: network, geometry: geometry, layout: layout,
             input: features[period]?.training.input ?? input,
@@ -679,6 +690,14 @@ package final class TrainingSession {
         ] + featureFacts
     }
 
+    /// What `checkpoint_activations` does on this rank; nothing where it is off.
+    private func checkpointingFacts(step: TrainingStep) -> [(key: String, value: String)] {
+        configuration.checkpointActivations.outcome(
+            engine: step.plan.engine, segments: step.plan.segments, plan: step.arenaBytes,
+            whole: step.uncutArenaBytes
+        ).map { [("checkpoint_activations", $0)] } ?? []
+    }
+
     /// Of the rank that needs most. Collective.
     func largestArena(of step: TrainingStep) throws -> Int {
         Int(try communicator.largest(Double(step.arenaBytes)))
@@ -729,7 +748,7 @@ package final class TrainingSession {
                     "\(configuration.model.name), \(NumberText.grouped(network.parameterList.parameterCount)) parameters, "
                         + "\(NumberText.megabytes(arenaBytes)) of activations and scratch a rank"
                 )
-            ] + trainedFacts + weights + [
+            ] + checkpointingFacts(step: step) + trainedFacts + weights + [
                 (
                     "length",
                     "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"

@@ -21,15 +21,17 @@ struct MemoryLimit {
         throw Failure(
             .internalError,
             "\(words(need)) of memory are needed (\(largest.map { "\($0.name) \(words($0.bytes))" }.joined(separator: ", "))), "
-                + "there are \(words(limit.bytes)) \(limit.name)\(share). Take a smaller network or a lower batch_size",
+                + "there are \(words(limit.bytes)) \(limit.name)\(share). Take a smaller network, a lower batch_size or checkpoint_activations: auto",
             isLocal: true)
     }
 
-    static func all(localRanks: Int) -> [MemoryLimit] {
-        let swap = memoryInfo("SwapTotal:") ?? 0
+    static func all(localRanks: Int, withSwap: Bool = true) -> [MemoryLimit] {
+        let swap = withSwap ? memoryInfo("SwapTotal:") ?? 0 : 0
         var limits: [MemoryLimit] = []
         if let physical = memoryInfo("MemTotal:") {
-            limits.append(MemoryLimit(bytes: (physical + swap) / localRanks, name: "of physical memory and swap"))
+            limits.append(
+                MemoryLimit(
+                    bytes: (physical + swap) / localRanks, name: "of physical memory\(withSwap ? " and swap" : "")"))
         }
         if let group = groupBytes(swap: swap) {
             limits.append(MemoryLimit(bytes: group / localRanks, name: "in this control group (memory.max)"))

@@ -9,6 +9,8 @@ internal import Tensors
 /// Memory: the plans', one for each size of group, and those vectors of `ShardCut` that wait; what it is given holds them.
 final class ShardGroups {
     let plans: [ExecutionPlan]
+    /// Bytes that the plans would have if they kept everything that their passes backward read.
+    let uncutBytes: Int
     private let cut: ShardCut
     private let gradients: VectorRows<Float>
     /// The score's fields, and from `sumsOffset` on what the layers leave for their buffers.
@@ -40,6 +42,10 @@ final class ShardGroups {
                 pool: pool)
         }
         self.plans = plans
+        uncutBytes =
+            options.segments == 1
+            ? plans.reduce(0) { $0 + $1.arenaBytes }
+            : try cut.planBytes(network, imagesPerShard: imagesPerShard, options: options.uncut, threads: pool.threads)
         self.cut = cut
         self.gradients = gradients
         self.statistics = statistics

@@ -12,6 +12,8 @@ package final class TrainingStep {
     package var plan: ExecutionPlan { shards.plan }
     /// Bytes of all plans' arenas.
     package var arenaBytes: Int { shards.arenaBytes }
+    /// What they would be if all were kept that the passes backward read.
+    var uncutArenaBytes: Int { shards.uncutBytes }
     /// Called after every pass: a sign of life for whoever watches.
     package func setAfterPass(_ body: @escaping () -> Void) {
         for plan in shards.plans { plan.afterPass = body }
