@@ -94,6 +94,9 @@ package struct ExchangeSchedule {
         }
         return (fraction, messages)
     }
+
+    /// The part of a vector's bytes that the rank sends which sends most.
+    package var largestFraction: Double { (0..<ranks).map { traffic(ofRank: $0).fraction }.max() ?? 0 }
 }
 
 /// Walks the tree and notes what the ranks do.

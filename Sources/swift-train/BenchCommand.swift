@@ -114,6 +114,11 @@ private struct BenchReport {
     /// Of all cores; a quiet system uses less for itself.
     private static let largestShareOfOthers = 0.1
 
+    /// What it costs that ranks have different shares; nil where they have not.
+    private var shares: String? {
+        (try? ShardLayout(shards: shards, ranks: ranks, rank: 0))?.unevenness(batchSize: batch)
+    }
+
     private var meanMilliseconds: Double { Double(batch) / result.imagesPerSecond * 1e3 }
 
     /// Why the figures say little about the program; nil when all seems well.
@@ -135,7 +140,8 @@ private struct BenchReport {
             "images_per_second": .number(result.imagesPerSecond), "step_ms_mean": .number(meanMilliseconds),
             "step_ms_median": .number(result.stepMillisecondsMedian),
             "step_ms_min": .number(result.stepMillisecondsMinimum),
-            "peak_rss_bytes": .integer(result.peakResidentBytes), "gflops": .number(result.gigaflops),
+            "peak_rss_bytes": .integer(result.peakResidentBytes), "sent_bytes": .integer(result.sentBytes),
+            "gflops": .number(result.gigaflops),
             "fma_peak_gflops": .number(result.peakGigaflops), "machine_seems_busy": .boolean(doubt != nil),
             "others_share": .optional(result.othersShare, JSON.number),
             "forward_ms_median": .optional(forward?.stepMillisecondsMedian, JSON.number),
@@ -174,6 +180,10 @@ private struct BenchReport {
                     "\(NumberText.decimal(forward.stepMillisecondsMedian, 3)) ms median, "
                         + "\(NumberText.decimal(forward.imagesPerSecond, 1)) images/s"
                 ), at: 4)
+        }
+        if work == .training, ranks > 1 {
+            facts.append(("sent", "\(NumberText.counted(result.sentBytes, "byte")) a step by the rank that sends most"))
+            if let shares { facts.append(("shares", shares)) }
         }
         if let doubt { facts.append(("warning", "the machine seems busy: \(doubt)")) }
         return ([title.joined(separator: ", ")] + TextTable(facts: facts).lines).joined(separator: "\n")

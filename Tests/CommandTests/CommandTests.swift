@@ -71,7 +71,7 @@ struct CommandTests {
         let object = try #require(outcome.object, "\(outcome)")
         for key in [
             "model", "batch", "shards", "ranks", "threads", "isa", "images_per_second", "step_ms_median", "step_ms_min",
-            "peak_rss_bytes", "gflops", "fma_peak_gflops",
+            "peak_rss_bytes", "sent_bytes", "gflops", "fma_peak_gflops",
         ] {
             #expect(object[key] != nil, "\(key)")
         }

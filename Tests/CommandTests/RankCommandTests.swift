@@ -102,7 +102,32 @@ struct RankCommandTests {
                 "5 ranks share 6 shards: 2 on 1 of them, 1 on 4, so a step takes as long as on 3 ranks. Even: 3 or 6 ranks"
             )
             #expect(said == (ranks == 5))
+            // Of six shards on three ranks 1.5 times 44,426 numbers are sent.
+            #expect(ranks != 3 || outcome.output.contains("at most 266,556 bytes of gradients sent a step and rank"))
         }
+        // Each goes on where another number of ranks stopped.
+        func train(_ epochs: Int, _ folder: String) -> [String] {
+            options.dropLast() + ["epochs=\(epochs)", "--threads", "1", "--run-dir", folder]
+        }
+        for (epochs, ranks) in [(1, 5), (2, 3), (3, 1), (4, 6), (5, 2), (6, 4)] {
+            let outcome = try workshop.run(each: (0..<ranks).map { _ in train(epochs, "chain") })
+            #expect(outcome.code == 0, "\(outcome.errors)")
+        }
+        let whole = try workshop.run(train(6, "whole"))
+        #expect(whole.code == 0, "\(whole.errors)")
+        #expect(
+            try workshop.events("chain").last?["weights_sha256"]?.text
+                == workshop.events("whole").last?["weights_sha256"]?.text)
+    }
+
+    @Test("bench counts what ranks send, and says what uneven shares cost")
+    func bench() throws {
+        let words = ["bench", "fashion-classifier", "--shards", "8", "--seconds", "0.05", "--threads", "1"]
+        let object = try #require(try Workshop().run(each: [words, words, words].map { $0 + ["--json"] }).object)
+        // 2.75 times 44,426 numbers, and some of the score.
+        #expect((488_686..<489_500).contains(Int(object["sent_bytes"]?.number ?? 0)), "\(object)")
+        let text = try Workshop().run(each: [words, words, words])
+        #expect(text.output.contains("by the rank that sends most") && text.output.contains("3 ranks share 8 shards"))
     }
 
     @Test("more ranks than shards are refused with what would do")

@@ -111,14 +111,14 @@ struct ExchangeScheduleTests {
         }
     }
 
-    @Test("up to 24 shards on every number of ranks: the bits of the serial tree, every message received, no deadlock")
+    @Test("up to 32 shards on every number of ranks: the bits of the serial tree, every message received, no deadlock")
     func all() throws {
-        for shards in 1...24 {
+        for shards in 1...32 {
             for ranks in 1...shards { try check(shards: shards, ranks: ranks, count: 203) }
         }
     }
 
-    @Test("some larger ones", arguments: [31, 33, 48, 60, 64, 65, 80, 96])
+    @Test("some larger ones", arguments: [33, 48, 60, 64, 65, 80, 96])
     func larger(shards: Int) throws {
         for ranks in [1, 2, 3, 5, 7, 12, 24, 31, 47, 48, 64, 65, 80, 95, 96] where ranks <= shards {
             try check(shards: shards, ranks: ranks, count: 301)

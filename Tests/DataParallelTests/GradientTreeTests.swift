@@ -29,12 +29,12 @@ struct GradientTreeTests {
 
     @Test(
         "any number of shards gives the bits of the reference tree on any number of ranks",
-        arguments: [1, 2, 3, 5, 6, 7, 8, 11, 12, 16])
+        arguments: [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 16])
     func anyNumbers(shards: Int) throws {
         for count in [1, 5, 40, 20_011] {
             let floats = shardVectors(shards, count: count, seed: shards + count)
             let doubles = floats.map { $0.prefix(37).map { Double($0) / 3 } }
-            for ranks in 1...min(shards, 8) {
+            for ranks in 1...shards {
                 for result in try allReduced(floats, doubles, ranks: ranks) {
                     #expect(sameBits(result.floats, referenceTree(floats)), "\(count) on \(ranks) ranks")
                     #expect(sameBits(result.doubles, referenceTree(doubles)), "\(count) on \(ranks) ranks")
@@ -62,6 +62,32 @@ struct GradientTreeTests {
         for result in try allReduced(floats, doubles, ranks: ranks) {
             #expect(result.bytes <= 2 * (ranks - 1) * bytes / ranks + oddElements)
             if ranks == 1 { #expect(result.bytes == 0) }
+        }
+    }
+
+    @Test(
+        "on any number of ranks the communicator counts the schedule's bytes: at most one subtree more a level than even shares send",
+        arguments: [3, 4, 5, 6, 8, 12, 16])
+    func anyTraffic(shards: Int) throws {
+        let (count, sums) = (5_003, 9)
+        let floats = shardVectors(shards, count: count, seed: 4)
+        let doubles = floats.map { $0.prefix(sums).map(Double.init) }
+        let levels = (0...).first { 1 << $0 >= shards } ?? 0
+        for ranks in 1...shards {
+            let schedule = ExchangeSchedule(shards: shards, ranks: ranks)
+            let bytes = count * 4 + sums * 8
+            let even = 2 * (ranks - 1) * bytes / ranks
+            for (rank, result) in try allReduced(floats, doubles, ranks: ranks).enumerated() {
+                var (expected, pieces) = (0, 0)
+                for case .meet(let meeting) in schedule.actions[rank] {
+                    for piece in meeting.sends {
+                        expected += piece.span.elements(of: count).count * 4 + piece.span.elements(of: sums).count * 8
+                        pieces += 1
+                    }
+                }
+                #expect(result.bytes == expected, "rank \(rank) of \(ranks)")
+                #expect(result.bytes <= even + levels * bytes + pieces * (4 + 8), "rank \(rank) of \(ranks)")
+            }
         }
     }
 

@@ -10,6 +10,8 @@ import Testing
 /// Batch normalisation in both modes, dropout and partial batches: the same bits on any number of ranks and threads.
 @Suite("Equal bits of layers that look at the whole batch or draw random numbers")
 struct RankEqualityTests {
+    private static let rankCounts = [2, 3, 4, 5, 6, 7, 8, 12, 16]
+
     private static func model(dropout: Double) -> ModelDescription {
         var model = ModelDescription(name: "normal", input: TinyModel.input, classes: TinyModel.classes)
         model.append("conv1", Conv2d(outChannels: 3, kernel: 3, padding: 1, bias: false))
@@ -38,14 +40,14 @@ struct RankEqualityTests {
     private func train(
         ranks: Int, shards: Int = TinyModel.shards, threads: Int = 1, shardsInFlight: Int? = nil,
         statistics: BatchStatistics, dropout: Double, seed: UInt64 = 1, epoch: Int = 0, steps: Int = 5,
-        model: ModelDescription? = nil
+        model: ModelDescription? = nil, engine: EngineChoice = .auto
     ) throws -> [Trained] {
         // As many images a step as shards of three hold; the last step of five leaves the last shards short or empty.
         let batchSize = 3 * shards
         let geometry = BatchGeometry(sampleCount: 4 * batchSize + 2 * shards + 1, batchSize: batchSize, shards: shards)
         return try InProcessWorld(size: ranks).run { communicator in
             var settings = TrainingStep.Settings()
-            settings.options.batchStatistics = statistics
+            (settings.options.batchStatistics, settings.options.engine) = (statistics, engine)
             (settings.shardsInFlight, settings.seed) = (shardsInFlight, seed)
             let step = try TrainingStep(
                 settings, network: Network(model ?? Self.model(dropout: dropout)), geometry: geometry,
@@ -85,19 +87,24 @@ struct RankEqualityTests {
     }
 
     @Test(
-        "1 to 7 ranks, any number of shards, statistics of shards and of batches, an engine of whole layers",
-        arguments: [1, 2, 3, 5, 6, 7, 8, 12], BatchStatistics.allCases)
+        "1 to 8, 12 and 16 ranks, any number of shards, statistics of shards and of batches, the reference engine",
+        arguments: [1, 2, 3, 4, 5, 6, 7, 8, 12, 16], BatchStatistics.allCases)
     func anyRanks(shards: Int, statistics: BatchStatistics) throws {
-        let expected = try train(ranks: 1, shards: shards, statistics: statistics, dropout: 0.4)[0]
-        #expect(try train(ranks: 1, shards: shards, threads: 2, statistics: statistics, dropout: 0.4) == [expected])
-        for ranks in 2...7 where ranks <= shards {
-            let found = try train(ranks: ranks, shards: shards, statistics: statistics, dropout: 0.4)
-            #expect(found.allSatisfy { $0 == expected }, "\(ranks) ranks")
+        func run(_ ranks: Int, threads: Int = 1) throws -> [Trained] {
+            try train(
+                ranks: ranks, shards: shards, threads: threads, statistics: statistics, dropout: 0.4, engine: .reference
+            )
+        }
+        let expected = try run(1)[0]
+        #expect(try run(1, threads: 2) == [expected])
+        for ranks in Self.rankCounts where ranks <= shards {
+            #expect(try run(ranks).allSatisfy { $0 == expected }, "\(ranks) ranks")
         }
     }
 
     @Test(
-        "1 to 7 ranks, any number of shards, blocks of channels", arguments: [1, 3, 4, 5, 8], BatchStatistics.allCases)
+        "1 to 8, 12 and 16 ranks, any number of shards, blocks of channels", arguments: [1, 3, 4, 5, 6, 8, 12, 16],
+        BatchStatistics.allCases)
     func anyRanksInBlocks(shards: Int, statistics: BatchStatistics) throws {
         var model = ModelDescription(name: "blocks", input: TinyModel.input, classes: TinyModel.classes)
         model.append("conv1", Conv2d(outChannels: 16, kernel: 3, padding: 1, bias: false))
@@ -114,12 +121,13 @@ struct RankEqualityTests {
         }
         let expected = try run(1)[0]
         #expect(try run(1, threads: 3) == [expected])
-        for ranks in 2...7 where ranks <= shards {
+        for ranks in Self.rankCounts where ranks <= shards {
             #expect(try run(ranks).allSatisfy { $0 == expected }, "\(ranks) ranks")
         }
     }
 
-    @Test("1 to 7 ranks, any number of shards, images in lanes", arguments: [1, 2, 3, 5, 6, 7, 8, 12])
+    @Test(
+        "1 to 8, 12 and 16 ranks, any number of shards, images in lanes", arguments: [1, 2, 3, 4, 5, 6, 7, 8, 12, 16])
     func anyRanksInLanes(shards: Int) throws {
         func run(_ ranks: Int, inFlight: Int? = nil) throws -> [Trained] {
             try train(
@@ -128,7 +136,7 @@ struct RankEqualityTests {
         }
         let expected = try run(1)[0]
         #expect(try run(1, inFlight: 1) == [expected] && run(1, inFlight: 2) == [expected])
-        for ranks in 2...7 where ranks <= shards {
+        for ranks in Self.rankCounts where ranks <= shards {
             #expect(try run(ranks).allSatisfy { $0 == expected }, "\(ranks) ranks")
             #expect(try run(ranks, inFlight: 1).allSatisfy { $0 == expected }, "\(ranks) ranks, one shard at once")
         }

@@ -21,6 +21,8 @@ package final class Benchmark {
         package let stepMillisecondsMinimum: Double
         /// Of this rank.
         package let peakResidentBytes: Int
+        /// What the rank that sends most hands to others in a step.
+        package let sentBytes: Int
         /// Over all ranks: what the runs computed, and what their cores could at most, measured right before.
         package let gigaflops: Double
         package let peakGigaflops: Double
@@ -132,6 +134,7 @@ package final class Benchmark {
         for _ in 0..<3 { _ = try turn(false) }
         try communicator.barrier()
         var times: [Double] = []
+        let sentBefore = communicator.bytesSent
         let usedBefore = ProcessorUse.now()
         let start = Machine.now()
         var last = start
@@ -142,13 +145,14 @@ package final class Benchmark {
             last = now
             if ends { break }
         }
+        let sent = (communicator.bytesSent - sentBefore) / times.count
         let othersShare = try self.othersShare(since: usedBefore)
         times.sort()
         let imagesPerSecond = try communicator.sum(Double(images * times.count) / (last - start))
         return Result(
             steps: times.count, imagesPerSecond: imagesPerSecond,
             stepMillisecondsMedian: times[times.count / 2] * 1e3, stepMillisecondsMinimum: times[0] * 1e3,
-            peakResidentBytes: Machine.peakResidentBytes(),
+            peakResidentBytes: Machine.peakResidentBytes(), sentBytes: Int(try communicator.largest(Double(sent))),
             gigaflops: imagesPerSecond * Double(operations) * 1e-9, peakGigaflops: peak,
             othersShare: othersShare)
     }

@@ -671,8 +671,6 @@ package final class TrainingSession {
     private var trainedFacts: [(key: String, value: String)] {
         guard configuration.freeze != .none else { return [] }
         let bytes = network.parameterList.trainedCount * MemoryLayout<Float>.stride
-        let schedule = ExchangeSchedule(shards: layout.shards, ranks: layout.ranks)
-        let sent = (0..<layout.ranks).map { schedule.traffic(ofRank: $0).fraction }.max() ?? 0
         let later = periods.indices.dropFirst(firstPeriod + 1).map {
             "\(NumberText.grouped(periods[$0].network.parameterList.trainedCount)) from epoch "
                 + "\(periods[$0].firstEpoch + 1)"
@@ -683,8 +681,7 @@ package final class TrainingSession {
                 ([
                     periods.words(firstPeriod),
                     "\(NumberText.counted(configuration.optimizer.vectors.count * bytes, "byte")) of optimizer state",
-                    "\(sent > 0 ? "at most " : "")\(NumberText.counted(Int(sent * Double(bytes)), "byte")) of gradients sent a "
-                        + "step and rank",
+                    sentWords,
                 ] + later).joined(separator: ", ")
             )
         ] + featureFacts
@@ -696,6 +693,13 @@ package final class TrainingSession {
             engine: step.plan.engine, segments: step.plan.segments, plan: step.arenaBytes,
             whole: step.uncutArenaBytes
         ).map { [("checkpoint_activations", $0)] } ?? []
+    }
+
+    /// "at most 266,556 bytes of gradients sent a step and rank".
+    private var sentWords: String {
+        let fraction = ExchangeSchedule(shards: layout.shards, ranks: layout.ranks).largestFraction
+        let bytes = Int(fraction * Double(network.parameterList.trainedCount * MemoryLayout<Float>.stride))
+        return "\(bytes > 0 ? "at most " : "")\(NumberText.counted(bytes, "byte")) of gradients sent a step and rank"
     }
 
     /// Of the rank that needs most. Collective.
@@ -713,6 +717,8 @@ package final class TrainingSession {
             || limits.quotaCores.map { Double(threads) > $0.rounded(.up) } ?? false
         let weights: [(key: String, value: String)] =
             initialWeights.map { [("weights", "\($0.match.summary), digest \(initialWeightsDigest.prefix(16))")] } ?? []
+        let exchange: [(key: String, value: String)] =
+            ranks > 1 && configuration.freeze == .none ? [("exchange", sentWords)] : []
         var reading: [(key: String, value: String)] = []
         if let text = samples.text { reading.append(("samples", text)) }
         if let augment = configuration.data.augment { reading.append(("augment", augment.text)) }
@@ -748,7 +754,7 @@ package final class TrainingSession {
                     "\(configuration.model.name), \(NumberText.grouped(network.parameterList.parameterCount)) parameters, "
                         + "\(NumberText.megabytes(arenaBytes)) of activations and scratch a rank"
                 )
-            ] + checkpointingFacts(step: step) + trainedFacts + weights + [
+            ] + checkpointingFacts(step: step) + trainedFacts + exchange + weights + [
                 (
                     "length",
                     "\(configuration.length.steps(perEpoch: geometry.stepsPerEpoch)) steps, \(geometry.stepsPerEpoch) an epoch"
