@@ -130,6 +130,11 @@ let package = Package(
             "FuzzTests", ["Training", "Ingest", "Datasets", "Interchange", "HDF5", "Files", "Report", "Diagnostics"],
             resources: [.copy("Corpus")]),
         tests("CommandTests", ["HDF5", "TestSupport", "swift-train"]),
+
+        // Benchmarks/compare-sums runs it.
+        .executableTarget(
+            name: "sums", dependencies: ["DataParallel", "Tensors"], path: "Benchmarks/sums",
+            swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )

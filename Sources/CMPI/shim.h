@@ -50,6 +50,11 @@ static inline int CMPI_all_gather(const void *part, int count, void *whole) {
     return MPI_Allgather(part, count, MPI_BYTE, whole, count, MPI_BYTE, MPI_COMM_WORLD);
 }
 
+// Needs MPI_COMM_WORLD, MPI_IN_PLACE, MPI_FLOAT and MPI_SUM (macros).
+static inline int CMPI_sum_floats(float *values, int count) {
+    return MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
+}
+
 // Needs MPI_COMM_WORLD (macro).
 static inline int CMPI_barrier(void) { return MPI_Barrier(MPI_COMM_WORLD); }
 

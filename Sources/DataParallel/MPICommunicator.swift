@@ -91,6 +91,11 @@ package final class MPICommunicator: Communicator {
         }
     }
 
+    /// The library's own sum over the ranks, in an order of its own: a yardstick for `GradientTree`, which no training uses.
+    package func unorderedSum(_ values: UnsafeMutableBufferPointer<Float>) throws {
+        try check(CMPI_sum_floats(values.baseAddress, try count(values.count, "MPI_Allreduce")), "MPI_Allreduce")
+    }
+
     package func barrier() throws {
         try check(CMPI_barrier(), "MPI_Barrier")
     }
