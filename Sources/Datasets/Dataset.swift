@@ -2,12 +2,13 @@ internal import Diagnostics
 internal import Digests
 
 /// One or several dataset files that count as one: their splits of one name stand one after the other, in the order of the files.
-package final class Dataset {
+package final class Dataset: ImageExtents {
     package let files: [DatasetFile]
     package let classes: [String]
     package let height: Int
     package let width: Int
     package let channels: Int
+    package let slices: Int?
     /// Of one file its own; of several, SHA-256 over the line `swift-train.datasets 1` and each file's digest, a line each.
     package let digest: String
     /// In byte order: those that any file has.
@@ -32,15 +33,15 @@ package final class Dataset {
                     .badData,
                     "\(file.path): \(Self.classDifference(file, first)), expected the same classes in the same order")
             }
-            guard (file.height, file.width, file.channels) == (first.height, first.width, first.channels) else {
+            guard file.extents == first.extents else {
                 throw Failure(
                     .badData,
-                    "\(file.path): holds \(file.height)×\(file.width)×\(file.channels) images, \(first.path) "
-                        + "\(first.height)×\(first.width)×\(first.channels); expected one size")
+                    "\(file.path): holds \(file.sizeText) images, \(first.path) \(first.sizeText); expected one size")
             }
         }
         self.files = files
         (classes, height, width, channels) = (first.classes, first.height, first.width, first.channels)
+        slices = first.slices
         splitNames = Set(files.flatMap(\.splitNames)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         if files.count == 1 {
             digest = first.digest
@@ -128,6 +129,7 @@ final class JoinedSamples: SampleSource {
     var height: Int { first.height }
     var width: Int { first.width }
     var channels: Int { first.channels }
+    var slices: Int? { first.slices }
     var pixelType: PixelType { first.pixelType }
 
     func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws {

@@ -10,7 +10,7 @@ enum DatasetDigest {
         for name in classes { hash.update("\(name.utf8.count) \(name)\n") }
         for (header, imageDigest) in zip(headers, imageDigests) {
             hash.update("split \(header.name)\n")
-            hash.update("images \(header.count) \(header.height) \(header.width) \(header.channels) ")
+            hash.update("images \(([header.count] + header.extents).map(String.init).joined(separator: " ")) ")
             hash.update("\(header.pixelType.rawValue)\n")
             hash.update("mean\(bits(header.mean))\nstd\(bits(header.std))\n")
             hash.update("images-sha256 \(imageDigest)\nlabels-sha256 \(header.labelDigest)\n")

@@ -6,16 +6,18 @@ internal import Report
 /// A dataset file, opened and judged: format, shapes, types, labels and sizes are known to be good, pixels are not read.
 ///
 /// Throws: `Failure` with 66 when there is no such file, 65 when it is not a dataset file or is damaged.
-package final class DatasetFile {
+package final class DatasetFile: ImageExtents {
     package let path: String
     package let classes: [String]
     package let height: Int
     package let width: Int
     package let channels: Int
+    package let slices: Int?
     /// SHA-256, in hexadecimal, of what the data is, wherever it lies.
     ///
     /// Over these lines, each ended by a newline: `swift-train.dataset 1`; `classes K` and each class as its length in bytes,
-    /// a space and the name; then for each split, in byte order of the names: `split NAME`, `images N H W C TYPE`, `mean` and
+    /// a space and the name; then for each split, in byte order of the names: `split NAME`, `images N H W C TYPE` (of volumes
+    /// `images N D H W C TYPE`), `mean` and
     /// `std` with each value's 32 bits in hexadecimal, `images-sha256`, `labels-sha256`, and the labels as raw int64
     /// little-endian without a newline. The images' digest is the stored attribute, or computed where there is none; whether
     /// they agree is what `inspect --verify` finds out. Storage (contiguous, chunked) does not enter.
@@ -112,7 +114,7 @@ package final class DatasetFile {
         }
         (file, classes, headers) = (opened.0[0], opened.1, opened.2)
         guard let first = headers.first else { throw Failure(.badData, "\(path): no images were named") }
-        (height, width, channels) = (first.height, first.width, first.channels)
+        (height, width, channels, slices) = (first.height, first.width, first.channels, first.slices)
         (pixels, digest) = try Self.pixels(of: headers, in: file, classes: classes, chunks, cache)
     }
 
@@ -147,11 +149,11 @@ package final class DatasetFile {
             return (file, classes, headers, ignored)
         }
         guard let first = headers.first else { throw bad(": holds no split, expected /train, /test or /val") }
-        (height, width, channels) = (first.height, first.width, first.channels)
-        for header in headers where (header.height, header.width, header.channels) != (height, width, channels) {
+        (height, width, channels, slices) = (first.height, first.width, first.channels, first.slices)
+        for header in headers where header.extents != first.extents {
             throw bad(
-                ":\(header.imagesPath) holds \(header.height)×\(header.width)×\(header.channels) images, "
-                    + "\(first.imagesPath) \(height)×\(width)×\(channels); expected one size")
+                ":\(header.imagesPath) holds \(header.sizeText) images, \(first.imagesPath) \(first.sizeText); expected one "
+                    + "size")
         }
         (pixels, digest) = try Self.pixels(of: headers, in: file, classes: classes, chunks, cache)
     }

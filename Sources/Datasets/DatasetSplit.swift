@@ -6,6 +6,7 @@ package final class DatasetSplit: SampleSource {
     package let height: Int
     package let width: Int
     package let channels: Int
+    package let slices: Int?
     package let pixelType: PixelType
     /// Class numbers, each within the file's classes.
     package let labels: [Int32]
@@ -23,6 +24,7 @@ package final class DatasetSplit: SampleSource {
         height = header.height
         width = header.width
         channels = header.channels
+        slices = header.slices
         pixelType = header.pixelType
         labels = header.labels
         mean = header.mean

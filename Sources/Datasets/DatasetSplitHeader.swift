@@ -2,14 +2,16 @@ internal import Diagnostics
 internal import Digests
 internal import HDF5
 internal import Report
+internal import Tensors
 
 /// Everything about a split but its pixels, read and judged when the file is opened.
-package struct DatasetSplitHeader: Sendable {
+package struct DatasetSplitHeader: ImageExtents, Sendable {
     package let name: String
     package let count: Int
     package let height: Int
     package let width: Int
     package let channels: Int
+    package let slices: Int?
     package let pixelType: PixelType
     package let labels: [Int32]
     package let labelDigest: String
@@ -58,6 +60,7 @@ package struct DatasetSplitHeader: Sendable {
         let images = try isEncoded ? Images(encoded: dataset, offsetsAt: "/\(name)/offsets") : Images(pixels: dataset)
         (count, pixelType) = (images.count, images.shape.type)
         (height, width, channels) = (images.shape.height, images.shape.width, images.shape.channels)
+        slices = images.slices
         (fileOffset, chunkShape, storage) = (images.fileOffset, images.chunkShape, images.storage)
         (storedDigest, storedImageDigest) = (images.storedDigest, images.pixelDigest)
         (encoded, warnings) = (images.encoded, images.warnings)
@@ -96,6 +99,7 @@ package struct DatasetSplitHeader: Sendable {
         encoded = nil
         imagesPath = images.dataset.name
         (count, height, width, channels) = (images.count, images.height, images.width, images.channels)
+        slices = images.slices
         pixelType = images.values.pixelType
         self.labels = labels.map { Int32(truncatingIfNeeded: $0) }
         labelDigest = labels.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
@@ -214,6 +218,8 @@ package struct DatasetSplitHeader: Sendable {
 private struct Images {
     let count: Int
     let shape: ImageShape
+    /// Of volumes.
+    var slices: Int?
     let storage: String
     var fileOffset: Int?
     var chunkShape: [Int]?
@@ -226,18 +232,24 @@ private struct Images {
     /// Throws: `Failure`: 65 for what is no images, `HDF5Error`.
     init(pixels images: HDF5Dataset) throws {
         func bad(_ text: String) -> Failure { Failure(.badData, "\(images.place) \(text)") }
-        guard images.shape.count == 4, images.shape.allSatisfy({ $0 > 0 }) else {
+        let isVolume = images.shape.count == 5
+        guard images.shape.count == 4 || isVolume, images.shape.allSatisfy({ $0 > 0 }) else {
             let advice = images.shape.count == 3 ? "; if they are gray, add an axis: images[..., None] in NumPy" : ""
-            throw bad("has shape \(images.shape), expected (N, H, W, C) with no extent 0\(advice)")
+            throw bad(
+                "has shape \(images.shape), expected (N, H, W, C), or (N, D, H, W, C) of volumes, with no extent 0\(advice)"
+            )
         }
         let layout = try images.file.attribute("layout", on: images.name)
-        guard layout == nil || layout == .empty || layout == .string("NHWC") else {
-            throw bad("has layout \(layout?.description.printable ?? ""), expected NHWC")
+        let expected = isVolume ? "NDHWC" : "NHWC"
+        guard layout == nil || layout == .empty || layout == .string(expected) else {
+            throw bad("has layout \(layout?.description.printable ?? ""), expected \(expected)")
         }
-        guard layout == .string("NHWC") || !Self.looksLikeChannelsFirst(images.shape) else {
+        guard layout == .string(expected) || !Self.looksLikeChannelsFirst(images.shape) else {
+            let (first, axes, order) =
+                isVolume ? ("NCDHW", "(N, D, H, W, C)", "0, 2, 3, 4, 1") : ("NCHW", "(N, H, W, C)", "0, 2, 3, 1")
             throw bad(
-                "has shape \(images.shape), which looks like channels first (NCHW), expected (N, H, W, C): "
-                    + "images.transpose(0, 2, 3, 1) in NumPy; or, if it is right, say so with the attribute layout = NHWC"
+                "has shape \(images.shape), which looks like channels first (\(first)), expected \(axes): "
+                    + "images.transpose(\(order)) in NumPy; or, if it is right, say so with the attribute layout = \(expected)"
             )
         }
         let type: PixelType
@@ -251,8 +263,10 @@ private struct Images {
         }
         let isNarrowed = images.elementType == .float64
         count = images.shape[0]
+        slices = isVolume ? images.shape[1] : nil
+        let plane = images.shape.suffix(3).map { $0 }
         shape = ImageShape(
-            height: images.shape[1], width: images.shape[2], channels: images.shape[3], type: type)
+            height: Int.product(slices ?? 1, plane[0]), width: plane[1], channels: plane[2], type: type)
         fileOffset = isNarrowed ? nil : images.fileOffset
         chunkShape = images.chunkShape
         storage = images.storageDescription + (isNarrowed ? ", float64 read as float32" : "")
@@ -276,6 +290,6 @@ private struct Images {
 
     /// Few channels where the height should be, and more of everything behind them.
     private static func looksLikeChannelsFirst(_ shape: [Int]) -> Bool {
-        [1, 3, 4].contains(shape[1]) && shape[2] > 4 && shape[3] > 4
+        [1, 3, 4].contains(shape[1]) && shape[2...].allSatisfy { $0 > 4 }
     }
 }

@@ -2,7 +2,7 @@ internal import CHDF5
 
 /// An open dataset: its shape, its type and where its bytes lie.
 ///
-/// Opening refuses what could read outside the file or ask for absurd memory: more than four dimensions, external
+/// Opening refuses what could read outside the file or ask for absurd memory: more than five dimensions, external
 /// storage, virtual layout, filters other than gzip, shuffle and Fletcher32, and more bytes than the file can hold.
 package final class HDF5Dataset {
     package let name: String
@@ -27,7 +27,7 @@ package final class HDF5Dataset {
 
     package let file: HDF5File
     let id: hid_t
-    static let largestRank = 4
+    static let largestRank = 5
     static let largestChunkBytes = 1 << 30
     private static let largestReadElements = 1 << 25
     /// Deflate shrinks by at most 1032; what claims more has no data behind it.

@@ -145,7 +145,7 @@ final class DatasetWriter {
     private func create(_ split: Split, count: Int) throws(HDF5Error) -> HDF5Dataset {
         let shape = split.shape
         return try file.createDataset(
-            split.imagesPath, shape: [count, shape.height, shape.width, shape.channels],
+            split.imagesPath, shape: [count] + shape.extents,
             type: shape.type == .uint8 ? .uint8 : .float32, storage: storage(split, count: count))
     }
 
@@ -154,7 +154,7 @@ final class DatasetWriter {
         let shape = split.shape
         let images = min(Self.imagesPerPiece(imageBytes: shape.bytes), count)
         return .chunked(
-            shape: [images, shape.height, shape.width, shape.channels], gzipLevel: options.gzipLevel,
+            shape: [images] + shape.extents, gzipLevel: options.gzipLevel,
             fletcher32: options.checksum)
     }
 
@@ -189,7 +189,7 @@ final class DatasetWriter {
             for split in finished {
                 let path = split.imagesPath
                 let channels = split.shape.channels
-                try file.setAttribute("layout", on: path, .string("NHWC"))
+                try file.setAttribute("layout", on: path, .string(split.shape.slices == nil ? "NHWC" : "NDHWC"))
                 try file.setAttribute(
                     "color", on: path, .string(channels == 1 ? "GRAY" : channels == 3 ? "RGB" : "BANDS"))
                 try file.setAttribute("mean", on: path, .reals(trainStatistics.mean))

@@ -18,11 +18,11 @@ package struct PixelConversion: Sendable {
 
     /// `mean` and `std` have one value a channel, in units of 0…1; (0, 1) changes nothing.
     package init(pixelType: PixelType, image: Shape, mean: [Float], std: [Float]) {
-        precondition(image.rank == 3, "an image of shape \(image), expected [C, H, W]")
+        precondition(image.rank >= 3, "an image of shape \(image), expected [C, H, W] or [C, D, H, W]")
         precondition(mean.count == image[0] && std.count == image[0], "\(mean.count) means for \(image[0]) channels")
         self.pixelType = pixelType
         channels = image[0]
-        area = image[1] * image[2]
+        area = image.dimensions.dropFirst().reduce(1, *)
         self.mean = mean
         self.std = std
         table = zip(mean, std).flatMap { mean, std in (0..<256).map { (Float($0) / 255 - mean) / std } }

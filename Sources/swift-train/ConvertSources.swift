@@ -371,7 +371,9 @@ extension ConvertCommand {
         @Option(help: ArgumentHelp("The names of the classes.", valueName: "place"))
         var classes: String?
 
-        @Option(name: .long, help: "nhwc, nchw or nhw, where the extents do not say it.")
+        @Option(
+            name: .long,
+            help: "nhwc, nchw or nhw, of volumes ndhwc, ncdhw or ndhw, where the extents do not say it.")
         var layout: String?
 
         @OptionGroup var classLabels: Labels

@@ -130,7 +130,7 @@ struct NetworkChoice: ParsableArguments {
                         file, advice: "It is the configuration's data.file; or give --input and --classes")
                 }
                 let data = try Dataset(paths: configuration.data.files, roles: configuration.data.roles)
-                usual = ([data.channels, data.height, data.width], data.classes.count)
+                usual = (data.networkShape, data.classes.count)
             }
         }
         guard let shape = input.flatMap(Self.shape) ?? usual?.input, let count = classes ?? usual?.classes else {

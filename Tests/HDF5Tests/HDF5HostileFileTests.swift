@@ -20,7 +20,7 @@ struct HDF5HostileFileTests {
             ("links.h5", "/group", "is not a dataset"),
             ("links.h5", "/group/none", "there is no /group/none"),
             ("storage.h5", "/external", "external storage is not read"),
-            ("storage.h5", "/rank5", "has 5 dimensions, expected at most 4"),
+            ("storage.h5", "/rank6", "has 6 dimensions, expected at most 5"),
             ("storage.h5", "/lzf", "is stored through filter 32000"),
             ("storage.h5", "/sparse", "1099511627776 float32 = 4398046511104 bytes, the file has"),
             ("storage.h5", "/hugechunk", "has chunks of more than"),

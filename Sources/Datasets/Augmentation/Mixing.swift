@@ -32,6 +32,9 @@ package struct Mixing: Equatable, Sendable {
         self.choices = choices
     }
 
+    /// Whether rectangles are cut, which volumes have none of.
+    package var cutsBoxes: Bool { choices.contains { $0.kind == .cutMix } }
+
     /// What a shard of a step is to be mixed by.
     struct Key {
         let seed: UInt64

@@ -5,8 +5,20 @@ internal import Report
 /// A place is `FILE#/path`, or `/path` in the first file.
 package struct DatasetRoles: Equatable, Sendable {
     package enum Layout: String, CaseIterable, Sendable {
-        /// Channels last, channels first, and gray images without an axis of channels.
-        case nhwc, nchw, nhw
+        /// Channels last, channels first, and gray images without an axis of channels; the same of volumes.
+        case nhwc, nchw, nhw, ndhwc, ncdhw, ndhw
+
+        /// Whether there is an axis of slices.
+        var isOfVolumes: Bool { rawValue.contains("d") }
+        /// That of one slice.
+        var ofSlices: Layout {
+            switch self {
+            case .ndhwc: .nhwc
+            case .ncdhw: .nchw
+            case .ndhw: .nhw
+            case .nhwc, .nchw, .nhw: self
+            }
+        }
     }
 
     /// Images and labels by the name of their split: train, val or test.

@@ -2,16 +2,17 @@ internal import Diagnostics
 internal import HDF5
 internal import Tensors
 
-/// A dataset of images that others wrote: how its elements become pixels, [H, W, C].
-final class ForeignImages: @unchecked Sendable {
+/// A dataset of images that others wrote: how its elements become pixels, [H, W, C], or voxels, [D, H, W, C].
+final class ForeignImages: ImageExtents, @unchecked Sendable {
     let dataset: HDF5Dataset
     let count: Int
     let height: Int
     let width: Int
     let channels: Int
+    let slices: Int?
     let values: Values
     let layout: DatasetRoles.Layout
-    /// Elements between neighbours along height, width and channels.
+    /// Elements between neighbours along height (on to the next slice), width and channels.
     private let strides: (height: Int, width: Int, channel: Int)
 
     /// What an element becomes.
@@ -59,16 +60,18 @@ final class ForeignImages: @unchecked Sendable {
         let extents = dataset.shape
         layout = try Self.layout(extents, roles, bad)
         count = extents[0]
-        switch layout {
-        case .nhw:
-            (height, width, channels) = (extents[1], extents[2], 1)
-            strides = (width, 1, 1)
-        case .nhwc:
-            (height, width, channels) = (extents[1], extents[2], extents[3])
-            strides = (width * channels, channels, 1)
+        // The axis of slices and that of rows, which follow each other in all layouts, are one.
+        var plane = Array(extents.dropFirst())
+        let depthAxis = layout == .ncdhw ? 1 : 0
+        slices = layout.isOfVolumes ? plane.remove(at: depthAxis) : nil
+        plane[layout.ofSlices == .nchw ? 1 : 0] *= slices ?? 1
+        switch layout.ofSlices {
         case .nchw:
-            (channels, height, width) = (extents[1], extents[2], extents[3])
+            (channels, height, width) = (plane[0], plane[1], plane[2])
             strides = (width, 1, height * width)
+        default:
+            (height, width, channels) = (plane[0], plane[1], plane.count == 3 ? plane[2] : 1)
+            strides = (width * channels, channels, 1)
         }
         let elements = Int.product(height, width, channels)
         let largest = dataset.elementType == .uint8 ? Self.largestByteImage : Self.largestImage
@@ -91,7 +94,7 @@ final class ForeignImages: @unchecked Sendable {
     /// Throws: `Failure(.badData)` unless these images can stand in one dataset with others.
     func requireKind(of others: ForeignImages) throws {
         func words(_ images: ForeignImages) -> String {
-            "\(images.height)×\(images.width)×\(images.channels) images (\(images.values.pixelType))"
+            "\(images.sizeText) images (\(images.values.pixelType))"
         }
         guard words(self) != words(others) else { return }
         throw Failure(
@@ -101,12 +104,13 @@ final class ForeignImages: @unchecked Sendable {
 
     /// True when the bytes are the pixels.
     var isPlain: Bool {
-        (values == .bytes || values == .reals && dataset.elementType == .float32) && (layout != .nchw || channels == 1)
+        (values == .bytes || values == .reals && dataset.elementType == .float32)
+            && (layout.ofSlices != .nchw || channels == 1)
     }
 
     /// How the images are read, in words: `(N, C, H, W); float64, read as float32`.
     var note: String? {
-        let axes = layout == .nchw && channels > 1 ? "channels first" : nil
+        let axes = layout.ofSlices == .nchw && channels > 1 ? "channels first" : nil
         let parts = [axes, values.note(dataset.elementType)].compactMap { $0 }
         return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
@@ -114,15 +118,18 @@ final class ForeignImages: @unchecked Sendable {
     private static func layout(
         _ extents: [Int], _ roles: DatasetRoles?, _ bad: (String) -> Failure
     ) throws -> DatasetRoles.Layout {
-        guard extents.count == 3 || extents.count == 4, extents.allSatisfy({ $0 > 0 }) else {
-            throw bad("has shape \(extents), expected (N, H, W, C), (N, C, H, W) or (N, H, W) with no extent 0")
+        guard (3...5).contains(extents.count), extents.allSatisfy({ $0 > 0 }) else {
+            throw bad(
+                "has shape \(extents), expected (N, H, W, C), (N, C, H, W) or (N, H, W), or (N, D, H, W, C) or (N, C, D, H, W) of "
+                    + "volumes, with no extent 0")
         }
         if let layout = roles?.layout {
-            guard (layout == .nhw) == (extents.count == 3) else {
+            guard layout.rawValue.count == extents.count else {
                 throw bad("has shape \(extents), which is not \(layout.rawValue.uppercased())")
             }
             return layout
         }
+        if extents.count == 5 { return try volumeLayout(extents, roles, bad) }
         guard extents.count == 4 else { return .nhw }
         let (first, middle, last) = (extents[1], extents[2], extents[3])
         let channels = 1...4
@@ -143,6 +150,23 @@ final class ForeignImages: @unchecked Sendable {
             throw bad(
                 "has shape \(extents), whose axes can be read in two ways. Choose one:\n"
                     + choices.joined(separator: "\n"))
+        }
+    }
+
+    /// Channels are few, and stand first or last.
+    private static func volumeLayout(
+        _ extents: [Int], _ roles: DatasetRoles?, _ bad: (String) -> Failure
+    ) throws -> DatasetRoles.Layout {
+        switch ((1...4).contains(extents[1]), (1...4).contains(extents[4])) {
+        case (true, false): return .ncdhw
+        case (false, true): return .ndhwc
+        default:
+            let advice =
+                roles == nil
+                ? "; make a dataset file of it with swift-train convert hdf5 and --layout ndhwc or --layout ncdhw"
+                : ". Choose one:\n"
+                    + ["ndhwc", "ncdhw"].flatMap { DatasetRoles.choice([("layout", $0)]) }.joined(separator: "\n")
+            throw bad("has shape \(extents), whose axes can be read in two ways\(advice)")
         }
     }
 

@@ -145,7 +145,7 @@ struct RoleDetection {
     private static func isEmptyOfImages(_ entry: Entry) -> Bool { hasShapeOfImages(entry) && entry.shape[0] == 0 }
 
     private static func hasShapeOfImages(_ entry: Entry) -> Bool {
-        guard entry.type.isNumber, entry.shape.count == 3 || entry.shape.count == 4 else { return false }
+        guard entry.type.isNumber, (3...5).contains(entry.shape.count) else { return false }
         let image = entry.shape.dropFirst()
         return image.allSatisfy { $0 > 0 } && image.count { $0 > 1 } >= 2
     }
@@ -268,7 +268,7 @@ struct RoleDetection {
         let isWeights = entries.contains { $0.path.hasPrefix("/layers/") || $0.path.hasPrefix("/model_weights/") }
         return Failure(
             .badData,
-            "\(names): holds no images, expected numbers of the shape (N, H, W, C), (N, C, H, W) or (N, H, W)"
+            "\(names): holds no images, expected numbers of the shape (N, H, W, C), (N, C, H, W) or (N, H, W), or (N, D, H, W, C) of volumes"
                 + (isWeights ? "; it looks like weights of Keras" : "")
                 + ". \(list(entries.map(description)))"
                 + (refused.isEmpty ? "" : "; not read: \(refused.prefix(5).joined(separator: "; "))"))

@@ -2,13 +2,10 @@
 ///
 /// A source is used by several threads at once. What it hands out counts only after `confirm`: a source whose file can
 /// change under it notices there.
-package protocol SampleSource: AnyObject, Sendable {
+package protocol SampleSource: ImageExtents, AnyObject, Sendable {
     /// What the samples are called in messages and results: `train`, `test`.
     var name: String { get }
     var count: Int { get }
-    var height: Int { get }
-    var width: Int { get }
-    var channels: Int { get }
     var pixelType: PixelType { get }
     /// The class number of each sample.
     var labels: [Int32] { get }
@@ -26,7 +23,7 @@ package protocol SampleSource: AnyObject, Sendable {
     /// Reads the storage of samples that will be asked for soon, or asks the system to. What goes wrong is told by `fill`.
     func prepare(_ samples: Range<Int>)
 
-    /// Copies the image of a sample, [H, W, C], to `slot`, which takes `imageBytes`.
+    /// Copies the image of a sample, [H, W, C] or [D, H, W, C], to `slot`, which takes `imageBytes`.
     ///
     /// Traps: a sample that does not exist. Throws: `Failure`.
     func fill(_ slot: UnsafeMutableRawPointer, sample: Int) throws
@@ -42,7 +39,8 @@ extension SampleSource {
     /// Bytes of one image.
     package var imageBytes: Int { height * width * channels * pixelType.byteCount }
 
-    // What a source of single samples does; others say more.
+    // What a source of single images does; others say more.
+    package var slices: Int? { nil }
     package var mean: [Float] { [] }
     package var std: [Float] { [] }
     package func blocks(ofAtLeast samples: Int) -> [Int] { Array(stride(from: 0, to: count, by: samples)) }
@@ -62,6 +60,7 @@ extension DerivedSamples {
     package var height: Int { source.height }
     package var width: Int { source.width }
     package var channels: Int { source.channels }
+    package var slices: Int? { source.slices }
     package var pixelType: PixelType { source.pixelType }
     package var labels: [Int32] { source.labels }
     package var mean: [Float] { source.mean }

@@ -89,7 +89,7 @@ struct Conversion {
                 }
                 return shape
             }
-            guard shape.type == .uint8, shape.channels <= 4 else {
+            guard shape.type == .uint8, shape.channels <= 4, shape.slices == nil else {
                 throw Failure(
                     .usage,
                     "--size \(size.text): only 8-bit images of at most 4 channels are resized, these are "

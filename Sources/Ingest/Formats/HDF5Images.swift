@@ -46,7 +46,8 @@ package final class HDF5Images: ImageSource {
         parts = try order.map { try file.split($0) }
         form = .pixels(
             ImageShape(
-                height: file.height, width: file.width, channels: file.channels, type: parts[0].pixelType))
+                height: file.height, width: file.width, channels: file.channels, slices: file.slices,
+                type: parts[0].pixelType))
         notes = file.headers.map { "\($0.name) is \($0.storage)" }
         warnings = file.headers.flatMap(\.warnings)
         preprocessing = parts.allSatisfy(\.isMapped) ? [] : [JSON.Member("source", .string(file.headers[0].storage))]

@@ -366,8 +366,7 @@ package struct DatasetCheck {
             guard let chunk = header.chunkShape else { continue }
             let elementBytes = header.pixelType.byteCount
             let bytes = chunk.reduce(elementBytes, *)
-            let cuts =
-                chunk.count == 4 && (chunk[1], chunk[2], chunk[3]) != (header.height, header.width, header.channels)
+            let cuts = chunk.count == header.extents.count + 1 && Array(chunk.dropFirst()) != header.extents
             guard cuts || chunk[0] > 1 && bytes > Limit.chunkBytes else { continue }
             let shape = chunk.map(String.init).joined(separator: "×")
             add(

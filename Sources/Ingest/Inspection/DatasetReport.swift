@@ -36,7 +36,7 @@ package struct DatasetReport {
 
     package var text: String {
         var lines = [
-            "\(file.path): dataset, \(file.classes.count) classes, images \(file.height)×\(file.width)×\(file.channels)",
+            "\(file.path): dataset, \(file.classes.count) classes, images \(file.sizeText)",
             "classes   \(file.classes.map(\.printable).joined(separator: ", "))",
         ]
         for header in file.headers {
@@ -63,7 +63,7 @@ package struct DatasetReport {
         let splits = file.headers.map { header -> JSON in
             [
                 "name": .string(header.name),
-                "shape": .integers([header.count, header.height, header.width, header.channels]),
+                "shape": .integers([header.count] + header.extents),
                 "type": .string(header.pixelType.rawValue), "storage": .string(header.storage),
                 "counts": .integers(header.counts(of: file.classes.count).map { Int($0) }),
                 "mean": .array(header.mean.map(JSON.number(_:))), "std": .array(header.std.map(JSON.number(_:))),

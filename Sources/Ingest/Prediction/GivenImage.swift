@@ -109,6 +109,9 @@ private struct Place {
             guard let images = try StoredImages.all(in: path, split: split).first?.images else {
                 throw Failure(.badData, "\(path): holds no images")
             }
+            guard images.slices == nil else {
+                throw Failure(.badData, "\(path): holds volumes \(images.sizeText), expected images")
+            }
             return ImageShape(height: images.height, width: images.width, channels: images.channels)
         }
         let fetched = FetchedImages()

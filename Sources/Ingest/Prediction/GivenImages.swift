@@ -260,7 +260,12 @@ private final class HDF5Pictures: ImagePart {
         (self.stored, self.path) = (stored, path)
         let images = stored.images
         let shape = ImageShape(
-            height: images.height, width: images.width, channels: images.channels, type: images.pixelType)
+            height: images.height, width: images.width, channels: images.channels, slices: images.slices,
+            type: images.pixelType)
+        guard shape.slices == nil else {
+            throw Failure(
+                .badData, "\(GivenImages.join(path, stored.name)): holds volumes \(shape.text), expected images")
+        }
         let isOfSize = (shape.height, shape.width) == (wanted.height, wanted.width)
         guard shape.channels == wanted.channels, isOfSize || shape.type == .uint8 && shape.bytes <= 1 << 28 else {
             throw Failure(

@@ -189,10 +189,13 @@ package struct RunPage {
     private var data: String? {
         guard let snapshot = facts.snapshot, !snapshot.samples.isEmpty else { return nil }
         let shape = snapshot.imageShape.map(String.init).joined(separator: "×")
+        let axes =
+            snapshot.imageShape.count == 4
+            ? "depth, height, width, channels; the middle slice" : "height, width, channels"
         var text =
             Markup.text(
                 "p",
-                "Training images as they are stored, \(shape) (height, width, channels), one of each class"
+                "Training images as they are stored, \(shape) (\(axes)), one of each class"
                     + (snapshot.classes.count > snapshot.samples.count
                         ? " of the first \(snapshot.samples.count) of \(snapshot.classes.count)." : "."),
                 "class=\"note\"")

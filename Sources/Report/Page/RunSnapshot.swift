@@ -96,7 +96,7 @@ package struct RunSnapshot: Codable, Sendable, Equatable {
     private var isSound: Bool {
         let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
         let pictures = samples + augmented.joined() + (best?.worst ?? [])
-        guard version == Self.currentVersion, imageShape.count == 3,
+        guard version == Self.currentVersion, (3...4).contains(imageShape.count),
             (pictures.map(\.png) + [best?.matrixPNG].compactMap { $0 }).allSatisfy({ $0.starts(with: signature) })
         else { return false }
         return best.map { matrix(of: $0) != nil } ?? true

@@ -22,9 +22,9 @@ extension Checkpoint.Header {
             try require(range.contains(value), name, value, "\(range.lowerBound)…\(range.upperBound)\(what)")
         }
         try require(
-            input.count == 3 && input.allSatisfy { (1...Self.largestSide).contains($0) }
+            (3...4).contains(input.count) && input.allSatisfy { (1...Self.largestSide).contains($0) }
                 && Self.product(input).map { $0 <= Self.largestImage } == true,
-            "input", input, "an image [C, H, W]")
+            "input", input, "an image [C, H, W] or a volume [C, D, H, W]")
         try require(
             inputMean.count == input[0] && inputMean.allSatisfy(\.isFinite), "input_mean", inputMean,
             "a number for each of \(input[0]) channels")

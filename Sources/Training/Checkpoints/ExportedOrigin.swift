@@ -64,10 +64,11 @@ struct ExportedOrigin: Equatable {
         classes = try value(Key.classes, "the names of the classes") { text in
             Self.decoded([String].self, text).flatMap { $0.isEmpty ? nil : $0 }
         }
-        input = try value(Key.input, "[channels, height, width]") { text in
+        input = try value(Key.input, "[channels, height, width] or [channels, depth, height, width]") { text in
             Self.decoded([Int].self, text).flatMap { extents in
                 let fits =
-                    extents.count == 3 && extents.allSatisfy { (1...WindowArithmetic.largestExtent).contains($0) }
+                    (3...4).contains(extents.count)
+                    && extents.allSatisfy { (1...WindowArithmetic.largestExtent).contains($0) }
                 return fits ? extents : nil
             }
         }

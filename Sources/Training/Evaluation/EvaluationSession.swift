@@ -76,7 +76,7 @@ package final class EvaluationSession {
             return (dataset, samples, storedSplit, heldOut)
         }
         try RankAgreement.check([.init("dataset digest", dataset.digest)], over: communicator)
-        let input: Shape = [samples.channels, samples.height, samples.width]
+        let input = samples.networkShape
         try subject.check(input: input.dimensions, classes: dataset.classes.count, dataFile: dataFile)
         let match = try subject.match(classes: dataset.classes, dataFile: dataFile)
         let description = try configuration.model.description(input: input, classes: dataset.classes.count, makeModel)
@@ -217,6 +217,9 @@ package final class EvaluationSession {
         guard images.pixelType == .uint8 else {
             throw Failure(
                 .configuration, "\(dataFile): the images are float32, expected uint8, which --under moves")
+        }
+        guard images.slices == nil else {
+            throw Failure(.configuration, "\(dataFile): holds volumes, expected images, which --under moves")
         }
         if case .shift(let pixels) = displacement, pixels >= min(images.height, images.width) {
             throw Failure(

@@ -7,9 +7,9 @@ package struct SamplePictures {
 
     package init(_ source: any SampleSource) { self.source = source }
 
-    /// The image as it is stored; floats from 0…1. Throws: `Failure`.
+    /// The image as it is stored, of a volume the middle slice; floats from 0…1. Throws: `Failure`.
     package func picture(of sample: Int) throws -> PixelImage {
-        let bytes = try bytes(of: sample)
+        let bytes = try shown(bytes(of: sample))
         guard source.pixelType == .float32 else { return Self.picture(bytes, shape) }
         let pixels = bytes.withUnsafeBytes { raw in
             raw.bindMemory(to: Float.self).map { $0.isFinite ? UInt8(min(max($0, 0), 1) * 255 + 0.5) : 0 }
@@ -46,8 +46,16 @@ package struct SamplePictures {
         }
     }
 
+    /// Of what is shown.
     package var shape: ImageShape {
-        ImageShape(height: source.height, width: source.width, channels: source.channels)
+        ImageShape(height: source.height / (source.slices ?? 1), width: source.width, channels: source.channels)
+    }
+
+    /// The middle one of a volume's slices, of an even number the later one.
+    private func shown(_ bytes: [UInt8]) -> [UInt8] {
+        guard let slices = source.slices else { return bytes }
+        let slice = bytes.count / slices
+        return Array(bytes[slices / 2 * slice..<(slices / 2 + 1) * slice])
     }
 
     private func bytes(of sample: Int) throws -> [UInt8] {

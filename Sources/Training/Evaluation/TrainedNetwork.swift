@@ -86,6 +86,12 @@ package struct TrainedNetwork {
         _ model: Configuration.Model, input: Shape, size: (height: Int, width: Int)?, classes: Int, path: String,
         _ makeModel: ModelMaker
     ) throws -> Network {
+        guard input.rank == 3 else {
+            throw Failure(
+                .usage,
+                "\(path): was trained on volumes \(input), expected a network of images; evaluate scores it on a dataset of "
+                    + "volumes, with --predictions and --logits for each of them")
+        }
         func network(_ input: Shape) throws -> Network {
             do {
                 return try Network(model.description(input: input, classes: classes, makeModel))

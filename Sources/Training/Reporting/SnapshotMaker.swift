@@ -14,7 +14,7 @@ struct SnapshotMaker {
     func beginning() throws -> RunSnapshot {
         let training = pictures.training
         var snapshot = RunSnapshot(
-            classes: pictures.classes, imageShape: [training.height, training.width, training.channels])
+            classes: pictures.classes, imageShape: training.extents)
         snapshot.network = networkTable
         snapshot.samples = try pictures.samples().map(Self.picture)
         snapshot.augmented = try pictures.augmented().map { $0.map(Self.picture) }

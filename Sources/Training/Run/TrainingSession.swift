@@ -136,6 +136,12 @@ package final class TrainingSession {
                 .configuration,
                 "data.mix: the images of \(dataset.path) are float32, expected uint8, which it works on")
         }
+        if let mix = configuration.data.mix, training.slices != nil, mix.mixing.cutsBoxes {
+            throw Failure(
+                .configuration,
+                "data.mix: \(dataset.path) holds volumes \(training.sizeText), expected images, which CutMix takes boxes of; MixUp "
+                    + "mixes volumes too")
+        }
         periods = try TrainingPeriods(
             configuration, try Self.network(configuration, dataset: dataset, makeModel),
             perEpoch: samples.plan.geometry.stepsPerEpoch)
@@ -374,6 +380,11 @@ package final class TrainingSession {
         _ configured: ConfiguredAugmentation?, of images: any SampleSource, file: String
     ) throws -> Augmentation? {
         guard let configured else { return nil }
+        guard images.slices == nil || configured.transforms.isEmpty else {
+            throw Failure(
+                .configuration,
+                "data.augment: \(file) holds volumes \(images.sizeText), expected images, which the transforms change")
+        }
         guard images.pixelType == .uint8 else {
             throw Failure(
                 .configuration,
@@ -418,7 +429,7 @@ package final class TrainingSession {
                 "loss.class_weights has \(weights.count) numbers, but \(dataset.path) has \(dataset.classes.count) classes"
             )
         }
-        let shape: Shape = [dataset.channels, dataset.height, dataset.width]
+        let shape = dataset.networkShape
         let description = try model.description(input: shape, classes: dataset.classes.count, makeModel)
         do {
             return try Network(description)
@@ -743,7 +754,7 @@ package final class TrainingSession {
             (
                 "data",
                 "\(dataset.path): \(training.count) train, \(evaluation.count) \(evaluation.name), "
-                    + "\(dataset.height)×\(dataset.width)×\(dataset.channels), \(dataset.classes.count) classes, digest "
+                    + "\(dataset.sizeText), \(dataset.classes.count) classes, digest "
                     + dataDigest.prefix(16)
             ),
         ]

@@ -55,6 +55,6 @@ package struct Normalization: Sendable {
     package func conversion(for split: any SampleSource) -> PixelConversion {
         PixelConversion(
             pixelType: split.pixelType == .uint8 ? .uint8 : .float32,
-            image: [split.channels, split.height, split.width], mean: mean, std: std)
+            image: split.networkShape, mean: mean, std: std)
     }
 }

@@ -28,7 +28,7 @@ with create("links.h5") as file:
 
 with create("storage.h5") as file:
     file.create_dataset("external", (4,), dtype="<f4", external=[("foreign.bin", 0, 16)])
-    file["rank5"] = np.zeros((1, 1, 1, 1, 1), dtype=np.float32)
+    file["rank6"] = np.zeros((1, 1, 1, 1, 1, 1), dtype=np.float32)
     file.create_dataset("lzf", data=np.arange(100, dtype=np.float32), compression="lzf", chunks=(100,))
     file.create_dataset("sparse", (1 << 40,), dtype="<f4", chunks=(16,))
     file.create_dataset("hugechunk", (1 << 30,), dtype="<f4", chunks=(1 << 29,))

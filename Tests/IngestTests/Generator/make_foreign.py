@@ -76,6 +76,13 @@ def main():
     file_names = np.array([f"{number}.png".encode() for number in range(COUNT)])
     write(folder, "file-names.h5", images=IMAGES, labels=LABELS, names=file_names)
 
+    # Volumes, [N, D, H, W, C]: five of the twelve images at a time, one behind the other, in every layout.
+    volumes = np.stack([IMAGES.take(range(number, number + 5), axis=0, mode="wrap") for number in range(COUNT)])
+    write(folder, "volumes.h5", train__images=volumes, train__labels=LABELS, test__images=volumes[:6], test__labels=LABELS[:6])
+    write(folder, "volumes-first.h5", x_train=volumes.transpose(0, 4, 1, 2, 3).astype(np.float32), y_train=LABELS,
+          x_test=volumes[:6].transpose(0, 4, 1, 2, 3).astype(np.float32), y_test=LABELS[:6])
+    write(folder, "volumes-axes.h5", images=volumes.transpose(0, 1, 4, 2, 3), labels=LABELS)
+
     # Files that allow several readings, or none.
     write(folder, "two-images.h5", left=IMAGES, right=IMAGES, labels=LABELS)
     write(folder, "two-labels.h5", images=IMAGES, label_a=LABELS, label_b=LABELS)

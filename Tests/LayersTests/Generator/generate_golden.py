@@ -30,6 +30,7 @@ from sizes import write_sizes
 from step import TRACE_BATCH, TRACE_STEPS, write_step
 from transposed import write_transposed
 from unfold import write_unfold
+from volume import write_volume
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -51,6 +52,7 @@ FAMILIES = {
     "initializers": (17, write_initializers),
     "padding": (18, write_padding),
     "inner": (19, write_inner),
+    "volume": (20, write_volume),
 }
 
 
@@ -86,6 +88,8 @@ attributes of the group: 64-bit integers, 64-bit floats or UTF-8 strings of fixe
   steps, one per batch, and the final `weights/<key>`. Pixels enter as uint8 / 255.
 * `step-float64.h5`: the same quantities computed in float64 from the same float32 weights: the reference against which both PyTorch's float32 and ours are off.
 
+* `volume.h5`: a small network of volumes: `volumes` (NDHWC) and `labels` of six of them, `weights/<key>`, `evaluated` (logits with the running statistics); of one training pass `logits`, the summed `loss`
+  and `gradients/<key>`. Expected values are float64 results rounded to float32.
 * `inner.h5` ({inner} values): a small network in evaluation mode: `images` (NHWC) and `labels` of three images, `weights/<key>`, and for `input` and each layer the `value` of all images and the `gradient`
   of each image's own logit, that of its label, with respect to it; `map`: the class activation map (Grad-CAM) of `relu3`, and `larger`, the same at the image's size with 1 as its largest value. All are float64 results rounded to float32.
 
@@ -138,6 +142,7 @@ Two correct float32 implementations that add in different orders may each be off
 | every file of many small cases | forward 1e-5, gradients 1e-4 of the tensor's largest magnitude; the tests are tighter where they measure less | 0 |
 | inner: values, gradients | 1e-5 of the tensor's largest magnitude | 0 |
 | inner: map | 1e-4 | 0 |
+| volume: logits, loss, every gradient | 1e-5 of the tensor's largest magnitude | 0 |
 | sizes | 0 | 0 |
 | step: logits, loss, every gradient | 1e-5 of the tensor's largest magnitude | 0 |
 | traces: losses and final weights | 1e-5 of the tensor's largest magnitude | 0 |
