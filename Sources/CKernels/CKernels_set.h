@@ -6,6 +6,7 @@
 #include "CKernels_blocks_packing.h"
 #include "CKernels_blocks_convolution.h"
 #include "CKernels_blocks_gradient.h"
+#include "CKernels_blocks_winograd.h"
 #include "CKernels_blocks_pointwise.h"
 #include "CKernels_dense.h"
 #include "CKernels_lanes_convolution.h"

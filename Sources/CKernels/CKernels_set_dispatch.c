@@ -103,3 +103,13 @@ int64_t CKernels_blockConvolutionWorkspace(const CKernels_BlockConvolution *s, i
         }
     return most;
 }
+
+int64_t CKernels_winogradWeights(const CKernels_BlockConvolution *s) {
+    return CKernels_winogradSide * CKernels_winogradSide * s->channels * s->outputChannels;
+}
+
+int64_t CKernels_winogradWorkspace(const CKernels_BlockConvolution *s) {
+    const int64_t group = CKernels_winogradGroup(s->channels, s->outputChannels);
+    const int64_t place = (s->channels + s->outputChannels) * group + 2 * CKernels_laneCount;
+    return CKernels_winogradSide * CKernels_winogradSide * place;
+}

@@ -210,6 +210,22 @@ CKernels_BlockBands CKernels_blockBands(const CKernels_BlockConvolution *shape, 
 /// Floats of workspace for the kernels of a shape, and for the weight gradient of up to so many images (0: there is none).
 int64_t CKernels_blockConvolutionWorkspace(const CKernels_BlockConvolution *shape, int64_t images);
 
+/// Winograd's convolution takes a kernel of 3 × 3 places with strides and dilations of 1: it computes 4 × 4 outputs from a tile
+/// of 6 × 6 places with 36 instead of 144 products a channel, at the cost of a few bits. Its chains take CKernels_blockChain(1)
+/// blocks of channels and are added in order, before the transform of the outputs; the bias is added last.
+#define CKernels_winogradSide 6
+/// Tiles that are multiplied at once: their transforms stay in a second-level cache, or are a part of what the weights take, which
+/// pass by once for them. Elements do not depend on it.
+static inline int64_t CKernels_winogradGroup(int64_t channels, int64_t outputs) {
+    const int64_t places = CKernels_winogradSide * CKernels_winogradSide, weights = places * channels * outputs;
+    const int64_t floats = weights / 8 > 262144 ? weights / 8 : 262144;
+    const int64_t most = floats / (places * (channels + outputs)) / 14 * 14;
+    return most < 14 ? 14 : most > 112 ? 112 : most;
+}
+/// Floats of transformed weights, and of workspace, for a shape that it takes.
+int64_t CKernels_winogradWeights(const CKernels_BlockConvolution *shape);
+int64_t CKernels_winogradWorkspace(const CKernels_BlockConvolution *shape);
+
 // clang-format off
 #define CKERNELS_BLOCKS(ROW)                                                                                           \
     /* Weights [K, C, R, S] in the order that the forward pass reads; one block of sixteen output channels. */         \
@@ -233,6 +249,18 @@ int64_t CKernels_blockConvolutionWorkspace(const CKernels_BlockConvolution *shap
     ROW(Exact, blockConv2d_f32_weightGradient, (const CKernels_BlockConvolution *shape, int64_t images,                \
                                                 const float *x, const float *dy, float *workspace, float *dWeights,    \
                                                 float *dBias), (shape, images, x, dy, workspace, dWeights, dBias))     \
+    /* The same by Winograd's convolution, whose weight gradients are those above. */                                  \
+    ROW(Exact, winogradConv2d_f32_pack, (const CKernels_BlockConvolution *shape, int64_t block, const float *weights,  \
+                                         float *packed), (shape, block, weights, packed))                              \
+    ROW(Exact, winogradConv2d_f32_packTransposed, (const CKernels_BlockConvolution *shape, int64_t block,              \
+                                                   const float *weights, float *packed),                               \
+        (shape, block, weights, packed))                                                                               \
+    ROW(Exact, winogradConv2d_f32_forward, (const CKernels_BlockConvolution *shape, int64_t images, const float *x,    \
+                                            const float *packed, const float *bias, float *workspace, float *y),       \
+        (shape, images, x, packed, bias, workspace, y))                                                                \
+    ROW(Exact, winogradConv2d_f32_inputGradient, (const CKernels_BlockConvolution *shape, int64_t images,              \
+                                                  const float *dy, const float *packed, float *workspace, float *dx),  \
+        (shape, images, dy, packed, workspace, dx))                                                                    \
     /* One image of so many channels and places: planes [C, H·W] to blocks, and back. */                               \
     ROW(Exact, blocks_f32_fromPlanes, (int64_t channels, int64_t area, const float *planes, float *blocks),            \
         (channels, area, planes, blocks))                                                                              \
