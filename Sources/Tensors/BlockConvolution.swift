@@ -10,6 +10,8 @@ package struct BlockConvolution: Sendable {
     package let inputCount, outputCount, weightCount, outChannels: Int
     /// Blocks of output channels, and of input channels: the parts in which weights are packed.
     package let outBlocks, inBlocks: Int
+    /// Whether the forward pass and the input gradient are Winograd's F(4×4, 3×3).
+    package var isWinograd = false
     private let c: CKernels_BlockConvolution
 
     /// nil where the kernels do not take it: other than two axes, groups, margins of other values than zeros, a flipped kernel,
@@ -37,25 +39,47 @@ package struct BlockConvolution: Sendable {
         (outBlocks, inBlocks) = (outChannels / block, channels / block)
     }
 
+    /// Whether the shape is one that Winograd's kernels take: blocks of channels, 3 × 3 places, strides and dilations of 1.
+    package var allowsWinograd: Bool {
+        inBlocks > 0 && c.kernelHeight == 3 && c.kernelWidth == 3 && c.strideHeight == 1 && c.strideWidth == 1
+            && c.dilationHeight == 1 && c.dilationWidth == 1
+    }
+
+    /// The products that Winograd's kernels make, over those of the direct ones.
+    package var winogradShare: Double {
+        let tiles = (c.outputHeight + 3) / 4 * ((c.outputWidth + 3) / 4)
+        return 36 * Double(tiles) / (9 * Double(c.outputHeight * c.outputWidth))
+    }
+
+    /// Floats of packed weights, in either order.
+    package var packedCount: Int {
+        isWinograd ? withUnsafePointer(to: c) { Int(CKernels_winogradWeights($0)) } : weightCount
+    }
+
     /// For calls that take up to so many images; 0: without weight gradients, for any number.
     package func workspaceCount(images: Int) -> Int {
-        withUnsafePointer(to: c) { Int(CKernels_blockConvolutionWorkspace($0, Int64(images))) }
+        withUnsafePointer(to: c) {
+            let count = Int(CKernels_blockConvolutionWorkspace($0, Int64(images)))
+            return isWinograd ? max(count, Int(CKernels_winogradWorkspace($0))) : count
+        }
     }
 
     /// One block of output channels in the order of `forward`.
     package func pack(
         _ kernels: KernelSet, block: Int, weight: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>
     ) {
-        withUnsafePointer(to: c) { kernels.table.pointee.blockConv2d_f32_pack($0, Int64(block), weight, packed) }
+        let table = kernels.table.pointee
+        let pack = isWinograd ? table.winogradConv2d_f32_pack! : table.blockConv2d_f32_pack!
+        withUnsafePointer(to: c) { pack($0, Int64(block), weight, packed) }
     }
 
     /// One block of input channels in the order of `inputGradient`.
     package func packTransposed(
         _ kernels: KernelSet, block: Int, weight: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>
     ) {
-        withUnsafePointer(to: c) {
-            kernels.table.pointee.blockConv2d_f32_packTransposed($0, Int64(block), weight, packed)
-        }
+        let table = kernels.table.pointee
+        let pack = isWinograd ? table.winogradConv2d_f32_packTransposed! : table.blockConv2d_f32_packTransposed!
+        withUnsafePointer(to: c) { pack($0, Int64(block), weight, packed) }
     }
 
     /// One block of output channels of a weight gradient, [K, C, R, S].
@@ -71,18 +95,18 @@ package struct BlockConvolution: Sendable {
         _ kernels: KernelSet, images: Int, x: UnsafePointer<Float>, packed: UnsafePointer<Float>,
         bias: UnsafePointer<Float>?, workspace: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>
     ) {
-        withUnsafePointer(to: c) {
-            kernels.table.pointee.blockConv2d_f32_forward($0, Int64(images), x, packed, bias, workspace, y)
-        }
+        let table = kernels.table.pointee
+        let forward = isWinograd ? table.winogradConv2d_f32_forward! : table.blockConv2d_f32_forward!
+        withUnsafePointer(to: c) { forward($0, Int64(images), x, packed, bias, workspace, y) }
     }
 
     package func inputGradient(
         _ kernels: KernelSet, images: Int, dy: UnsafePointer<Float>, packed: UnsafePointer<Float>,
         workspace: UnsafeMutablePointer<Float>, dx: UnsafeMutablePointer<Float>
     ) {
-        withUnsafePointer(to: c) {
-            kernels.table.pointee.blockConv2d_f32_inputGradient($0, Int64(images), dy, packed, workspace, dx)
-        }
+        let table = kernels.table.pointee
+        let gradient = isWinograd ? table.winogradConv2d_f32_inputGradient! : table.blockConv2d_f32_inputGradient!
+        withUnsafePointer(to: c) { gradient($0, Int64(images), dy, packed, workspace, dx) }
     }
 
     /// Overwrites the gradients of the weights, in the order that `unpackGradient` reads, and of the bias; zeros without images.

@@ -36,6 +36,12 @@ struct BenchCommand: Command {
             valueName: "name"))
     var engine: EngineChoice?
 
+    @Option(
+        help: ArgumentHelp(
+            "How blocks of channels are convolved: direct, winograd or auto; the configuration's, or direct.",
+            valueName: "name"))
+    var convolution: ConvolutionChoice?
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -54,6 +60,7 @@ struct BenchCommand: Command {
             try choice.network(configuration: text, isFragment: !choice.layer.isEmpty)
         }
         options.engine = engine ?? options.engine
+        options.convolution = convolution ?? options.convolution
         guard network.description.input.rank == 3 else {
             throw Failure(
                 .usage,
@@ -191,3 +198,4 @@ private struct BenchReport {
 }
 
 extension EngineChoice: ExpressibleByArgument {}
+extension ConvolutionChoice: ExpressibleByArgument {}

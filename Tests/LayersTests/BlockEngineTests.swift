@@ -10,9 +10,12 @@ import Testing
 /// every kernel set, for any threads, shards at once and parts of a network.
 @Suite("Blocks of channels")
 struct BlockEngineTests {
-    private static func options(_ kernels: KernelSet? = nil, _ statistics: BatchStatistics = .shard) -> PlanOptions {
+    private static func options(
+        _ kernels: KernelSet? = nil, _ statistics: BatchStatistics = .shard, _ convolution: ConvolutionChoice = .direct
+    ) -> PlanOptions {
         var options = PlanOptions()
         options.engine = .blocks
+        options.convolution = convolution
         options.kernels = kernels
         options.batchStatistics = statistics
         return options
@@ -61,10 +64,12 @@ struct BlockEngineTests {
         }
     }
 
-    @Test("give the logits, losses and gradients of the reference engine, for random networks", arguments: 0..<60)
-    func randomNetworks(number: Int) throws {
+    @Test(
+        "give the logits, losses and gradients of the reference engine, for random networks", arguments: 0..<60,
+        [ConvolutionChoice.direct, .winograd])
+    func randomNetworks(number: Int, convolution: ConvolutionChoice) throws {
         let draw = Draw(number)
-        let (blocks, found) = try draw.run(Self.options(nil, draw.statistics), threads: 2)
+        let (blocks, found) = try draw.run(Self.options(nil, draw.statistics, convolution), threads: 2)
         let (images, expected) = try draw.run(Self.reference(draw.statistics))
         #expect(blocks.plan.engine.hasPrefix("blocks") && images.plan.engine.hasPrefix("reference"))
         for (shard, count) in draw.counts.enumerated() {
@@ -83,29 +88,34 @@ struct BlockEngineTests {
             "\(draw.model.name): \(draw.model.nodes.map(\.layer.typeName))")
     }
 
-    @Test("give the same bits on every kernel set and with any number of threads", arguments: 0..<12)
-    func sets(number: Int) throws {
+    @Test(
+        "give the same bits on every kernel set and with any number of threads", arguments: 0..<12,
+        [ConvolutionChoice.direct, .winograd])
+    func sets(number: Int, convolution: ConvolutionChoice) throws {
         let draw = Draw(number)
-        let first = try draw.run(Self.options(KernelSet.runnable[0], draw.statistics))
+        let first = try draw.run(Self.options(KernelSet.runnable[0], draw.statistics, convolution))
         #expect(first.run.gradients.allSatisfy { $0.isFinite })
         for set in KernelSet.runnable {
             for threads in [1, 3] where set != KernelSet.runnable[0] || threads > 1 {
                 // Regions of the reference engine that OpenBLAS multiplies depend on the processor, not on the set.
-                let other = try draw.run(Self.options(set, draw.statistics), threads: threads)
+                let other = try draw.run(Self.options(set, draw.statistics, convolution), threads: threads)
                 #expect(sameBits(other.run.gradients, first.run.gradients), "\(set.name), \(threads) threads")
                 #expect(other.run.scores == first.run.scores)
             }
         }
     }
 
-    @Test("give a shard the same bits alone and among others, and empty ones +0", arguments: 0..<12)
-    func shards(number: Int) throws {
+    @Test(
+        "give a shard the same bits alone and among others, and empty ones +0", arguments: 0..<12,
+        [ConvolutionChoice.direct, .winograd])
+    func shards(number: Int, convolution: ConvolutionChoice) throws {
         let draw = Draw(number)
-        let together = try draw.run(Self.options())
+        let options = Self.options(nil, .shard, convolution)
+        let together = try draw.run(options)
         let size = draw.imagesPerShard
         let alone = try draw.counts.enumerated().map { shard, count in
             let slots = shard * size..<(shard + 1) * size
-            let probe = try PlanProbe(draw.model, imagesPerShard: size, options: Self.options())
+            let probe = try PlanProbe(draw.model, imagesPerShard: size, options: options)
             let bytes = draw.model.input.count
             // Bytes of another kind where no image is.
             var images = Array(draw.data.images[slots.lowerBound * bytes..<slots.upperBound * bytes])
@@ -117,13 +127,14 @@ struct BlockEngineTests {
     }
 
     @Test(
-        "join layers without changing a bit: a network cut anywhere computes what the whole one does", arguments: 0..<12
-    )
-    func parts(number: Int) throws {
+        "join layers without changing a bit: a network cut anywhere computes what the whole one does",
+        arguments: 0..<12,
+        [ConvolutionChoice.direct, .winograd])
+    func parts(number: Int, convolution: ConvolutionChoice) throws {
         let draw = Draw(number)
-        let (whole, run) = try evaluate(draw, Self.options(), draw.data.images)
+        let (whole, run) = try evaluate(draw, Self.options(nil, .shard, convolution), draw.data.images)
         for value in 1..<draw.model.nodes.count where isCut(draw.model, at: value) {
-            var options = Self.options()
+            var options = Self.options(nil, .shard, convolution)
             options.part = .front(until: value)
             let front = try PlanProbe(
                 draw.model, imagesPerShard: draw.imagesPerShard, shards: draw.shards, mode: .evaluation,
@@ -158,6 +169,26 @@ struct BlockEngineTests {
     /// Whether everything behind a value sees the image through it.
     private func isCut(_ model: ModelDescription, at value: Int) -> Bool {
         model.nodes[value...].allSatisfy { $0.inputs.allSatisfy { $0.index >= value } }
+    }
+
+    @Test("make no more products than direct ones where Winograd's are chosen by the shape")
+    func choice() throws {
+        func convolution(_ side: Int, kernel: Int = 3, stride: Int = 1, channels: Int = 32) throws -> BlockConvolution {
+            let layer = Conv2d(
+                outChannels: 16, kernel: .init(kernel), stride: .init(stride), padding: .symmetric(.init(kernel / 2)))
+            var model = ModelDescription(name: "one", input: [channels, side, side], classes: 16)
+            model.append("conv", layer)
+            model.append("gap", AdaptiveAvgPool2d(output: 1))
+            model.append("flatten", Flatten())
+            let stage = try Network(model).stages[0]
+            guard case .convolution(let padded, _) = stage.operation else { throw ShapeMismatch("no convolution") }
+            return try #require(BlockConvolution(padded, takesPlanes: true))
+        }
+        #expect(try convolution(7).allowsWinograd && convolution(7).winogradShare < 0.625)
+        #expect(try convolution(2).winogradShare == 1)
+        #expect(try !convolution(7, kernel: 5).allowsWinograd)
+        #expect(try !convolution(7, stride: 2).allowsWinograd)
+        #expect(try !convolution(7, channels: 3).allowsWinograd)
     }
 
     @Test(

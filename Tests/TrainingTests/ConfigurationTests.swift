@@ -21,6 +21,7 @@ private let fullText = """
     seed: 18446744073709551615
     loss: {name: cross_entropy, label_smoothing: 0.25, class_weights: [0.5, 1, 0]}
     batch_norm: global
+    convolution: auto
     optimizer: {name: sgd, learning_rate: 1e-3, momentum: .5, nesterov: true, weight_decay: 5e-4, no_decay: [bias],
       groups: [{match: "fc.*", learning_rate: ×10, weight_decay: 0}, {match: "*.bias", learning_rate: 0.5}]}
     schedule: {name: step, every: 30 epochs, factor: 0.1, warmup: {steps: 9, from: 0.25}}
@@ -84,6 +85,7 @@ private func full() throws -> Configuration {
     configuration.evaluate.split = "val"
     configuration.loss = .crossEntropy(labelSmoothing: 0.25, classWeights: [0.5, 1, 0])
     configuration.batchNorm = .global
+    configuration.convolution = .auto
     configuration.evaluate.batchSize = 17
     configuration.bestMetric = .loss
     configuration.checkpoint.every = Interval(60, .second)
@@ -123,6 +125,7 @@ struct ConfigurationTests {
                 "batch_size=32", "shards=4", "shards_in_flight=all", "checkpoint_activations=off", "epochs=10",
                 "seed=1",
                 "loss.name=cross_entropy", "loss.label_smoothing=0.0", "batch_norm=shard", "engine=auto",
+                "convolution=direct",
                 "optimizer.name=sgd",
                 "optimizer.learning_rate=0.001", "optimizer.momentum=0.9", "optimizer.dampening=0.0",
                 "optimizer.nesterov=false", "optimizer.weight_decay=0.0", "optimizer.no_decay=[]",
@@ -198,7 +201,7 @@ struct ConfigurationTests {
     func assignments() throws {
         let full = try full()
         let assignments = full.entries.map { "\($0.key)=\($0.value)" }
-        #expect(assignments.count == 61)
+        #expect(assignments.count == 62)
         #expect(try read(nil, assignments) == full)
         #expect(try read("model: tiny\ndata: {file: d.h5}", assignments) == full)
         #expect(try read(nil, assignments.reversed(), defaults: .builtIn) == full)

@@ -25,7 +25,7 @@ struct BlockConvolutionWork: StageWork {
 
     func demand(for site: PlanSite) -> MemoryDemand {
         var demand = MemoryDemand()
-        let packedBytes = Int.product(convolution.weightCount, Self.bytes)
+        let packedBytes = Int.product(convolution.packedCount, Self.bytes)
         demand.backwardReadsInput = site.trainsParameters
         demand.workspaceBytes = Int.product(
             convolution.workspaceCount(images: site.trainsParameters ? max(1, site.imagesPerShard) : 0), Self.bytes)

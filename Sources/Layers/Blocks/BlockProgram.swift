@@ -11,6 +11,7 @@ struct BlockProgram {
     private(set) var usesBLAS = false
     private let network: Network
     private let kernels: KernelSet
+    private let convolution: ConvolutionChoice
     private let range: Range<Int>
     /// Kernels that take planes make no gradient of them.
     private let needsImageGradient: Bool
@@ -32,9 +33,13 @@ struct BlockProgram {
     }
 
     /// Throws: `ShapeMismatch`.
-    init(_ network: Network, _ part: NetworkPart, _ kernels: KernelSet, needsImageGradient: Bool = false) throws {
+    init(
+        _ network: Network, _ part: NetworkPart, _ kernels: KernelSet, convolution: ConvolutionChoice,
+        needsImageGradient: Bool = false
+    ) throws {
         self.network = network
         self.kernels = kernels
+        self.convolution = convolution
         self.needsImageGradient = needsImageGradient
         range = part.stages(of: network)
         stages = StageProgram(input: network.shape(ofValue: range.lowerBound))
@@ -57,7 +62,12 @@ struct BlockProgram {
         switch stage.operation {
         case .convolution(let padded, let hasBias):
             let takesImage = stage.inputValues[0] == 0 && !needsImageGradient
-            guard let convolution = BlockConvolution(padded, takesPlanes: takesImage) else { break }
+            guard var convolution = BlockConvolution(padded, takesPlanes: takesImage) else { break }
+            switch self.convolution {
+            case .direct: break
+            case .winograd: convolution.isWinograd = convolution.allowsWinograd
+            case .auto: convolution.isWinograd = convolution.allowsWinograd && convolution.winogradShare <= 0.625
+            }
             let takesPlanes = !Self.fillsBlocks(input)
             let from = takesPlanes ? planes(of: stage.inputValues[0]) : blocks(of: stage.inputValues[0])
             let work = BlockConvolutionWork(convolution: convolution, hasBias: hasBias, kernels: kernels)

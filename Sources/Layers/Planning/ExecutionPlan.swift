@@ -7,6 +7,7 @@ package struct PlanOptions: Equatable, Sendable {
     /// Whether training scores against targets, the shares that classes have of an image, and not labels alone.
     package var takesTargets = false
     package var engine = EngineChoice.auto
+    package var convolution = ConvolutionChoice.direct
     package var part = NetworkPart.whole
     /// How many segments a training plan is cut into: but for the last one, what only the inside of a segment reads is computed
     /// again for its passes backward, to the same bits. The lane engine keeps nothing that this could spare.
@@ -63,6 +64,17 @@ package enum EngineChoice: String, CaseIterable, Sendable {
     package func goingOn(with engine: String) -> EngineChoice {
         self == .auto && engine.hasPrefix(EngineChoice.reference.rawValue) ? .reference : self
     }
+}
+
+/// How convolutions over blocks of channels are computed. The choice shows in the last bits, which are each the same on every
+/// processor.
+package enum ConvolutionChoice: String, CaseIterable, Sendable {
+    /// One product for each weight and place.
+    case direct
+    /// Winograd's F(4×4, 3×3) wherever kernels take a layer: fewer products, a few bits less.
+    case winograd
+    /// Winograd's where it saves three eighths of the products at least.
+    case auto
 }
 
 /// A network compiled for a number of shards and images: a flat list of passes over one arena.

@@ -17,7 +17,7 @@ struct StagedEngine: PlanEngine {
     static func blocks(_ request: PlanRequest) throws -> StagedEngine {
         let program = try BlockProgram(
             request.network, request.options.part, request.options.kernels ?? .inUse,
-            needsImageGradient: request.mode == .fragmentTraining)
+            convolution: request.options.convolution, needsImageGradient: request.mode == .fragmentTraining)
         return try StagedEngine(
             request, program.stages, name: program.usesBLAS ? "blocks, \(referenceName)" : "blocks",
             usesBLAS: program.usesBLAS)

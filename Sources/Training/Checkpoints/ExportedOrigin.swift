@@ -15,7 +15,7 @@ struct ExportedOrigin: Equatable {
     var mean, std: [Float]
     /// How pictures came to that size, as a dataset file says it; empty where nothing says it.
     var preprocessing: String
-    /// YAML with what of the run's configuration decides outputs: model, loss, engine and the batch of evaluations; empty in
+    /// YAML with what of the run's configuration decides outputs: model, loss, engine, convolution and the batch of evaluations; empty in
     /// exports of versions that did not write it.
     var configuration: String
 
@@ -96,7 +96,7 @@ extension Configuration {
     /// What of it decides the outputs of a network with given weights, as YAML.
     func outputYAML() throws -> String {
         try yaml { key in
-            ["model", "loss", "engine"].contains { key == $0 || key.hasPrefix($0 + ".") }
+            ["model", "loss", "engine", "convolution"].contains { key == $0 || key.hasPrefix($0 + ".") }
                 || key == "evaluate.batch_size"
         }
     }

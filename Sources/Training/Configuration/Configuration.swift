@@ -33,6 +33,7 @@ package struct Configuration: Equatable, Sendable {
     package var loss = Loss.crossEntropy()
     package var batchNorm = BatchStatistics.shard
     package var engine = EngineChoice.auto
+    package var convolution = ConvolutionChoice.direct
     package var evaluate = Evaluate()
     package var bestMetric = BestMetric.accuracy1
     package var checkpoint = Checkpoint()
@@ -60,6 +61,7 @@ package struct Configuration: Equatable, Sendable {
         options.loss = loss
         options.batchStatistics = batchNorm
         options.engine = engine
+        options.convolution = convolution
         options.takesTargets = data.mix != nil
         return options
     }

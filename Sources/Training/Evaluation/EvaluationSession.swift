@@ -111,7 +111,7 @@ package final class EvaluationSession {
                     network: network, split: samples, labels: match.labels(samples.labels),
                     batchSize: configuration.evaluate.batchSize,
                     loss: configuration.loss, engine: configuration.engine,
-                    input: normalization.conversion(for: samples),
+                    convolution: configuration.convolution, input: normalization.conversion(for: samples),
                     communicator: communicator,
                     pool: ThreadPool(threads: threads ?? Machine.defaultThreads(localRanks: communicator.localSize)))
             } catch let error as Arena.OutOfMemory {

@@ -38,7 +38,8 @@ package final class Evaluator {
     /// are for. Throws: `ShapeMismatch`, `Arena.OutOfMemory`.
     package init(
         network: Network, split: any SampleSource, labels: [Int32]? = nil, batchSize: Int,
-        loss: Loss = .crossEntropy(), engine: EngineChoice = .auto, part: NetworkPart = .whole, input: PixelConversion,
+        loss: Loss = .crossEntropy(), engine: EngineChoice = .auto,
+        convolution: ConvolutionChoice = .direct, part: NetworkPart = .whole, input: PixelConversion,
         communicator: any Communicator, pool: ThreadPool
     ) throws {
         // What a batch has room for beyond the split decides no bits.
@@ -55,6 +56,7 @@ package final class Evaluator {
         var options = PlanOptions()
         options.loss = loss
         options.engine = engine
+        options.convolution = convolution
         options.part = part
         plan = try network.plan(
             imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options, input: input, pool: pool)

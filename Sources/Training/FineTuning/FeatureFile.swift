@@ -17,11 +17,12 @@ struct FeatureFile {
     /// `data` is the digest of the images.
     init(
         besides folder: String, of source: any SampleSource, data: String, normalization: Normalization,
-        network: Network, value: Int, engine: EngineChoice, weights: UnsafePointer<Float>
+        network: Network, value: Int, options: PlanOptions, weights: UnsafePointer<Float>
     ) {
         var hash = SHA256()
         let facts = [
-            Machine.programDigest(), Machine.kernelSet, engine.rawValue, data, source.name, "\(source.count)",
+            Machine.programDigest(), Machine.kernelSet, options.engine.rawValue, options.convolution.rawValue, data,
+            source.name, "\(source.count)",
             "\(network.description.input)", "\(normalization.mean) \(normalization.std)",
         ]
         for fact in facts { hash.update(fact + "\n") }

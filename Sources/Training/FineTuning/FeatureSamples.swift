@@ -41,7 +41,7 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
     private let source: any SampleSource
     private let network: Network
     private let value: Int
-    private let engine: EngineChoice
+    private let options: PlanOptions
     private let elements: Int
     /// [samples, elements]. `compute` writes it before anyone else has the source; then it is only read.
     private let values: UnsafeMutableBufferPointer<Float>
@@ -49,9 +49,9 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
     private(set) var isComputed = false
     private var isKept = false
 
-    init(_ source: any SampleSource, network: Network, value: Int, engine: EngineChoice, ranks: Int) {
+    init(_ source: any SampleSource, network: Network, value: Int, options: PlanOptions, ranks: Int) {
         self.source = source
-        self.engine = engine
+        self.options = options
         self.network = network
         self.value = value
         elements = network.shape(ofValue: value).count
@@ -111,17 +111,18 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
     }
 
     /// Bytes of the arena that computes them. Throws: `ShapeMismatch`.
-    static func planBytes(_ network: Network, value: Int, engine: EngineChoice, threads: Int) throws -> Int {
+    static func planBytes(_ network: Network, value: Int, options: PlanOptions, threads: Int) throws -> Int {
         try network.planBytes(
-            imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: options(until: value, engine),
+            imagesPerShard: batchSize, shards: 1, mode: .evaluation, options: front(options, until: value),
             threads: threads)
     }
 
-    fileprivate static func options(until value: Int, _ engine: EngineChoice) -> PlanOptions {
-        var options = PlanOptions()
-        options.engine = engine
-        options.part = .front(until: value)
-        return options
+    /// What computes the values as `options` compute the whole.
+    fileprivate static func front(_ options: PlanOptions, until value: Int) -> PlanOptions {
+        var front = PlanOptions()
+        (front.engine, front.convolution) = (options.engine, options.convolution)
+        front.part = .front(until: value)
+        return front
     }
 
     /// Computes the values from the source's images with these weights, unless a rank is asked to stop. Collective.
@@ -176,7 +177,7 @@ final class FeatureSamples: SampleSource, @unchecked Sendable {
             (source, elements, self.pool) = (samples.source, samples.elements, pool)
             plan = try samples.network.plan(
                 imagesPerShard: FeatureSamples.batchSize, shards: 1, mode: .evaluation,
-                options: FeatureSamples.options(until: samples.value, samples.engine), input: input, pool: pool)
+                options: FeatureSamples.front(samples.options, until: samples.value), input: input, pool: pool)
             plan.afterPass = afterPass
             batch = Batch(shards: 1, imagesPerShard: FeatureSamples.batchSize, imageBytes: source.imageBytes)
         }

@@ -87,7 +87,7 @@ extension TrainingSession {
         let model = configuration.entries.filter { $0.key.hasPrefix("model") }.map { "\($0.key)=\($0.value)" }.joined()
         return FeatureFile(
             besides: folder, of: source, data: dataDigest + dataset.digest + model, normalization: normalization,
-            network: network, value: value, engine: configuration.engine, weights: weights)
+            network: network, value: value, options: configuration.planOptions, weights: weights)
     }
 
     /// The value that the frozen beginning of a period's network makes of an image, the same in every step; nil where there is

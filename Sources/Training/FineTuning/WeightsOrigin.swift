@@ -104,7 +104,8 @@ package struct WeightsOrigin {
         let stored = try Configuration(
             yaml: said.configuration, file: "\(path):config", assignments: [], models: models,
             defaults: Configuration(), needsData: false)
-        (configuration.model, configuration.loss, configuration.engine) = (stored.model, stored.loss, stored.engine)
+        (configuration.model, configuration.loss) = (stored.model, stored.loss)
+        (configuration.engine, configuration.convolution) = (stored.engine, stored.convolution)
         configuration.evaluate.batchSize = stored.evaluate.batchSize
         // The new data's.
         (configuration.model.classes, configuration.model.channels) = (nil, nil)

@@ -261,10 +261,10 @@ package final class TrainingSession {
                 if let value, features[period] == nil {
                     features[period] = (
                         FeatureSamples(
-                            training, network: network, value: value, engine: configuration.engine,
+                            training, network: network, value: value, options: configuration.planOptions,
                             ranks: communicator.size),
                         FeatureSamples(
-                            evaluation, network: network, value: value, engine: configuration.engine,
+                            evaluation, network: network, value: value, options: configuration.planOptions,
                             ranks: communicator.size)
                     )
                 }
@@ -507,7 +507,7 @@ package final class TrainingSession {
                 "activations and scratch, frozen layers",
                 try value.map {
                     try FeatureSamples.planBytes(
-                        network, value: $0, engine: configuration.engine, threads: pool.threads)
+                        network, value: $0, options: configuration.planOptions, threads: pool.threads)
                 } ?? 0
             ),
             ("a checkpoint on its way, rank 0 only", communicator.rank == 0 ? 2 * saved : 0),
@@ -544,7 +544,8 @@ package final class TrainingSession {
         try Evaluator(
             network: network, split: features[period]?.evaluation ?? evaluation,
             batchSize: configuration.evaluate.batchSize, loss: configuration.loss,
-            engine: configuration.engine, part: steadyValue(period).map { .rest(from: $0) } ?? .whole,
+            engine: configuration.engine, convolution: configuration.convolution,
+            part: steadyValue(period).map { .rest(from: $0) } ?? .whole,
             input: features[period]?.evaluation.input ?? normalization.conversion(for: evaluation),
             communicator: communicator, pool: pool)
     }
