@@ -45,10 +45,10 @@ package struct BlockConvolution: Sendable {
             && c.dilationHeight == 1 && c.dilationWidth == 1
     }
 
-    /// The products that Winograd's kernels make, over those of the direct ones.
-    package var winogradShare: Double {
+    /// Whether Winograd's kernels save three eighths of the direct ones' products at least.
+    package var gainsByWinograd: Bool {
         let tiles = (c.outputHeight + 3) / 4 * ((c.outputWidth + 3) / 4)
-        return 36 * Double(tiles) / (9 * Double(c.outputHeight * c.outputWidth))
+        return allowsWinograd && 36 * Double(tiles) <= 0.625 * 9 * Double(c.outputHeight) * Double(c.outputWidth)
     }
 
     /// Floats of packed weights, in either order.

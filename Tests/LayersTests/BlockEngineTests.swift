@@ -171,7 +171,7 @@ struct BlockEngineTests {
         model.nodes[value...].allSatisfy { $0.inputs.allSatisfy { $0.index >= value } }
     }
 
-    @Test("make no more products than direct ones where Winograd's are chosen by the shape")
+    @Test("are Winograd's where the shape allows it, and by auto where it saves three eighths of the products")
     func choice() throws {
         func convolution(_ side: Int, kernel: Int = 3, stride: Int = 1, channels: Int = 32) throws -> BlockConvolution {
             let layer = Conv2d(
@@ -184,10 +184,10 @@ struct BlockEngineTests {
             guard case .convolution(let padded, _) = stage.operation else { throw ShapeMismatch("no convolution") }
             return try #require(BlockConvolution(padded, takesPlanes: true))
         }
-        #expect(try convolution(7).allowsWinograd && convolution(7).winogradShare < 0.625)
-        #expect(try convolution(2).winogradShare == 1)
+        #expect(try convolution(7).allowsWinograd && convolution(7).gainsByWinograd)
+        #expect(try convolution(2).allowsWinograd && !convolution(2).gainsByWinograd)
         #expect(try !convolution(7, kernel: 5).allowsWinograd)
-        #expect(try !convolution(7, stride: 2).allowsWinograd)
+        #expect(try !convolution(7, stride: 2).allowsWinograd && !convolution(7, stride: 2).gainsByWinograd)
         #expect(try !convolution(7, channels: 3).allowsWinograd)
     }
 

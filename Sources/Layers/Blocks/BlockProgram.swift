@@ -66,7 +66,7 @@ struct BlockProgram {
             switch self.convolution {
             case .direct: break
             case .winograd: convolution.isWinograd = convolution.allowsWinograd
-            case .auto: convolution.isWinograd = convolution.allowsWinograd && convolution.winogradShare <= 0.625
+            case .auto: convolution.isWinograd = convolution.gainsByWinograd
             }
             let takesPlanes = !Self.fillsBlocks(input)
             let from = takesPlanes ? planes(of: stage.inputValues[0]) : blocks(of: stage.inputValues[0])

@@ -336,9 +336,9 @@ extension Configuration {
             .choice, \.engine),
         ConfigurationKey(
             "convolution",
-            "how the engine of blocks convolves: direct; winograd, which takes layers of 3 x 3 places with strides of 1 in about half "
-                + "the time and changes their last bits, on every processor alike; auto is winograd where it saves three eighths of "
-                + "the products",
+            "how the engine of blocks convolves: direct; winograd, which makes fewer products of layers of 3 x 3 places with strides "
+                + "of 1, forward and for the gradients of inputs, and changes their last bits, on every processor alike; auto is "
+                + "winograd where it saves three eighths of the products",
             .choice, \.convolution),
     ]
 

@@ -216,6 +216,7 @@ package final class TrainingStep {
     }
 
     /// Seconds that an update of the weights takes, measured on copies; of large networks, on a part from which the rest is told.
+    /// The bounds of `range` stay as they are: they follow updates that are made.
     func rehearseUpdate() -> Double {
         let (all, kept) = (memory.blocks.blocks, memory.vectors)
         let blocks = Array(all.prefix(Self.rehearsedBlocks))
@@ -234,7 +235,6 @@ package final class TrainingStep {
             velocities: kept.velocities.map(copy))
         let start = Machine.now()
         optimizer.prepare(Update(number: state.updates + 1, learningRate: 0, gradientScale: 1))
-        _ = range.firstParameterBeyond(gradientNorm: SumOfSquares.join(squares).squareRoot())
         let prepared = Machine.now()
         pool.run(blocks.count) { [optimizer] block, _ in
             optimizer.apply(to: blocks[block], vectors + blocks[block].start)
